@@ -1,0 +1,20 @@
+"""Declared machines only: states, events, guards. No effects."""
+
+from typing import Final
+
+from clankvox.fsm.base import StrictMachine
+from clankvox.fsm.capture import CaptureMachine, SpeakingMachine
+from clankvox.fsm.connection import ConnectionMachine
+from clankvox.fsm.dave import DaveMachine
+from clankvox.fsm.playback import PlaybackMachine
+from clankvox.fsm.router import RouterMachine
+
+MACHINES: Final[tuple[type[StrictMachine], ...]] = (
+    RouterMachine,
+    ConnectionMachine,
+    DaveMachine,
+    CaptureMachine,
+    SpeakingMachine,
+    PlaybackMachine,
+)
+"""Every machine of the product: diagrams, transition tables and coverage are made from this list."""

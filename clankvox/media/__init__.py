@@ -1,0 +1,1 @@
+"""Frames and samples: stateful, clock-free (now is an argument), no sockets, no actors."""

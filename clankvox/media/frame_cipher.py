@@ -1,0 +1,152 @@
+"""End-to-end encryption of media frames, fail closed (DAVE protocol, "Frame encryption").
+
+FrameCipher is shared by three threads: the DAVE actor (MLS, gate), the playback actor (seal) and the role's UDP
+thread (open). Its lock orders MLS calls and frame calls of one davey session, which has no order of its own.
+"""
+
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, NamedTuple, TypeVar
+
+from clankvox.errors import MlsError, OpenFailed, WireError
+from clankvox.ids import UserId
+from clankvox.media.mls_engine import MlsEngine
+from clankvox.wire.dave_frame import is_dave_frame
+
+T = TypeVar("T")
+
+SILENCE_FRAME: Final = b"\xf8\xff\xfe"
+"""The Opus silence frame: the only one that may pass in clear, both ways."""
+
+
+class Gate(StrEnum):
+    """What may leave. A projection of the DAVE machine's state."""
+
+    CLOSED = "closed"
+    CLEAR = "clear"
+    ENCRYPT = "encrypt"
+
+
+class RejectReason(StrEnum):
+    """Why a received frame was not opened."""
+
+    NO_GROUP = "no_group"
+    NO_KEY = "no_key"
+    UNENCRYPTED = "unencrypted"
+
+
+class FrameRejected(WireError):
+    """A received frame that may not be played; `may_open_later` when a key can still arrive."""
+
+    code = "dave_rejected"
+
+    def __init__(self, reason: RejectReason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+    @property
+    def may_open_later(self) -> bool:
+        """Encrypted frames can outrun the commit or welcome that brings their key."""
+        return self.reason is not RejectReason.UNENCRYPTED
+
+
+class OpenedFrame(NamedTuple):
+    """A frame that may be played; only an authenticated one proves who sent it."""
+
+    payload: bytes
+    authenticated: bool
+
+
+class FrameCipher:
+    """Encrypts and decrypts the frames of one role. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._engine: MlsEngine | None = None
+        self._gate = Gate.CLOSED
+        self._version_zero = False
+        self._clear_until = 0.0
+        self._generation = 0
+        self.sealed_frames = 0
+        self.seal_failures = 0
+
+    @property
+    def gate(self) -> Gate:
+        """What may leave now. Any thread."""
+        return self._gate
+
+    @property
+    def generation(self) -> int:
+        """Grows with every change of gate, group or key: what was sealed before is stale, what failed may open now."""
+        return self._generation
+
+    def install(self, engine: MlsEngine | None) -> None:
+        """Replace the group; closes the gate. DAVE actor."""
+        with self._lock:
+            self._engine = engine
+            self._gate = Gate.CLOSED
+            self._version_zero = False
+            self._clear_until = 0.0
+            self._generation += 1
+
+    def set_gate(self, gate: Gate) -> None:
+        """Say what may leave from now on. DAVE actor."""
+        with self._lock:
+            if gate is self._gate:
+                return
+            self._gate = gate
+            self._version_zero = gate is Gate.CLEAR
+            self._generation += 1
+
+    def accept_clear_until(self, deadline: float) -> None:
+        """Accept clear frames up to `deadline`: others change between clear and encrypted now. DAVE actor."""
+        with self._lock:
+            self._clear_until = deadline
+            self._generation += 1
+
+    def mls(self, call: Callable[[MlsEngine], T]) -> T:
+        """Run `call` on the group with no frame in between. DAVE actor. Raises MlsError, also without a group."""
+        with self._lock:
+            if self._engine is None:
+                raise MlsError("no DAVE session")
+            try:
+                return call(self._engine)
+            finally:
+                self._generation += 1
+
+    def seal_opus(self, frame: bytes) -> bytes | None:
+        """Return what may leave for `frame`, or None while nothing may. Playback actor. Raises MlsError."""
+        with self._lock:
+            if self._gate is Gate.CLOSED:
+                return None
+            if self._gate is Gate.CLEAR:
+                return frame
+            if self._engine is None or not self._engine.ready:
+                return None
+            try:
+                sealed = self._engine.encrypt_opus(frame)
+            except MlsError:
+                self.seal_failures += 1
+                raise
+            self.sealed_frames += 1
+            return sealed
+
+    def open_audio(self, user_id: UserId, frame: bytes, now: float) -> OpenedFrame:
+        """Open a frame that `user_id` is thought to have sent. UDP thread. Raises FrameRejected."""
+        if not is_dave_frame(frame):
+            if frame == SILENCE_FRAME or self._version_zero or now < self._clear_until:
+                return OpenedFrame(frame, authenticated=False)
+            raise FrameRejected(RejectReason.UNENCRYPTED)
+        with self._lock:
+            if self._engine is None or not self._engine.ready:
+                raise FrameRejected(RejectReason.NO_GROUP)
+            try:
+                return OpenedFrame(self._engine.decrypt_audio(user_id, frame), authenticated=True)
+            except OpenFailed:
+                raise FrameRejected(RejectReason.NO_KEY) from None
+
+    def members(self) -> frozenset[UserId]:
+        """Users whose frames could be decrypted. Any thread."""
+        with self._lock:
+            return self._engine.members if self._engine is not None else frozenset()

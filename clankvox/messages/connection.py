@@ -1,0 +1,227 @@
+"""What a connection actor (one of the three roles) receives."""
+
+from typing import Any
+
+from clankvox.ids import Attempt, ChannelId, ConnectionId, GuildId, Ssrc, UserId
+from clankvox.messages.common import Message, ResetBaton
+
+UNCHANGED = "\0unchanged"
+"""Marks a key that the parent's gateway object did not have at all (absent is not null)."""
+
+
+class Join(Message, frozen=True, kw_only=True):
+    """Router: the parent wants to be in this channel."""
+
+    connection_id: ConnectionId | None
+    guild_id: GuildId
+    channel_id: ChannelId
+    self_mute: bool
+
+
+class Leave(Message, frozen=True, kw_only=True):
+    """Router: the parent wants to leave, with op 4."""
+
+    reason: str
+
+
+class VoiceServerUpdated(Message, frozen=True, kw_only=True):
+    """Router: the main gateway announced a voice server (None: it went away)."""
+
+    endpoint: str | None
+    token: str | None
+    guild_id: GuildId | None
+
+    def __repr__(self) -> str:
+        """Never show credentials."""
+        return "VoiceServerUpdated(...)"
+
+
+class VoiceStateUpdated(Message, frozen=True, kw_only=True):
+    """Router: the main gateway announced our own voice state; UNCHANGED marks absent keys."""
+
+    session_id: str | None
+    user_id: str | None
+    channel_id: str | None
+
+    def __repr__(self) -> str:
+        """Never show the session."""
+        return "VoiceStateUpdated(...)"
+
+
+class Close(Message, frozen=True, kw_only=True):
+    """Router: the process ends; close sockets, send no op 4, answer with Settled."""
+
+    reason: str
+
+
+class SocketOpened(Message, frozen=True, kw_only=True):
+    """WebSocket shell: TCP, TLS and the upgrade are done."""
+
+    attempt: Attempt
+
+
+class SocketText(Message, frozen=True, kw_only=True):
+    """WebSocket shell: one JSON message arrived."""
+
+    attempt: Attempt
+    text: str
+
+    def __repr__(self) -> str:
+        """Contents may hold keys."""
+        return f"SocketText(attempt={self.attempt}, {len(self.text)} chars)"
+
+
+class SocketBinary(Message, frozen=True, kw_only=True):
+    """WebSocket shell: one binary (DAVE) message arrived."""
+
+    attempt: Attempt
+    data: bytes
+
+    def __repr__(self) -> str:
+        """Contents may hold key material."""
+        return f"SocketBinary(attempt={self.attempt}, {len(self.data)} bytes)"
+
+
+class SocketLost(Message, frozen=True, kw_only=True):
+    """WebSocket shell: the socket is gone, or could not be opened; `close_code` is None without a close frame."""
+
+    attempt: Attempt
+    close_code: int | None
+    reason: str
+
+
+class UdpLost(Message, frozen=True, kw_only=True):
+    """UDP shell: the socket cannot be used any more."""
+
+    attempt: Attempt
+    reason: str
+
+
+class DiscoveryReplied(Message, frozen=True, kw_only=True):
+    """Receive path: the server's answer to IP discovery."""
+
+    attempt: Attempt
+    address: str
+    port: int
+
+
+class PongReceived(Message, frozen=True, kw_only=True):
+    """Receive path: the server answered UDP keepalive `counter`."""
+
+    attempt: Attempt
+    counter: int
+
+
+class DeadlineReached(Message, frozen=True, kw_only=True):
+    """Own timer: the handshake of `attempt` took too long."""
+
+    attempt: Attempt
+
+
+class RetryDue(Message, frozen=True, kw_only=True):
+    """Own timer: back-off before `attempt` is over."""
+
+    attempt: Attempt
+
+
+class CredentialsOverdue(Message, frozen=True, kw_only=True):
+    """Own timer: the wait for a move or for new credentials that began with `attempt` is over."""
+
+    attempt: Attempt
+
+
+class GatewayPoll(Message, frozen=True, kw_only=True):
+    """Own timer: the gateway protocol has something to do (heartbeat, ack supervision)."""
+
+    attempt: Attempt
+
+
+class DiscoveryPoll(Message, frozen=True, kw_only=True):
+    """Own timer: repeat the IP discovery request."""
+
+    attempt: Attempt
+
+
+class KeepaliveDue(Message, frozen=True, kw_only=True):
+    """Own timer: send the UDP keepalive."""
+
+    attempt: Attempt
+
+
+class ResetOverdue(Message, frozen=True, kw_only=True):
+    """Own timer: the baton of `ticket` did not come back."""
+
+    ticket: int
+
+
+class SendSpeaking(Message, frozen=True, kw_only=True):
+    """Playback: announce our speaking flags (op 5)."""
+
+    ssrc: Ssrc
+    flags: int
+
+
+class SendGatewayJson(Message, frozen=True, kw_only=True):
+    """DAVE actor: send this JSON opcode on the voice gateway."""
+
+    attempt: Attempt
+    op: int
+    payload: Any
+
+
+class SendGatewayBinary(Message, frozen=True, kw_only=True):
+    """DAVE actor: send this binary opcode on the voice gateway."""
+
+    attempt: Attempt
+    op: int
+    payload: bytes
+
+
+class TransitionPrepared(Message, frozen=True, kw_only=True):
+    """DAVE actor: a transition is announced and not yet executed."""
+
+    attempt: Attempt
+
+
+class TransitionSettled(Message, frozen=True, kw_only=True):
+    """DAVE actor: no transition is pending any more."""
+
+    attempt: Attempt
+
+
+class MemberHeard(Message, frozen=True, kw_only=True):
+    """Receive path: an authenticated frame of `user_id` arrived on `ssrc`."""
+
+    attempt: Attempt
+    ssrc: Ssrc
+    user_id: UserId
+
+
+ConnectionMessage = (
+    Join
+    | Leave
+    | VoiceServerUpdated
+    | VoiceStateUpdated
+    | Close
+    | SocketOpened
+    | SocketText
+    | SocketBinary
+    | SocketLost
+    | UdpLost
+    | DiscoveryReplied
+    | PongReceived
+    | DeadlineReached
+    | RetryDue
+    | CredentialsOverdue
+    | GatewayPoll
+    | DiscoveryPoll
+    | KeepaliveDue
+    | ResetOverdue
+    | SendSpeaking
+    | SendGatewayJson
+    | SendGatewayBinary
+    | TransitionPrepared
+    | TransitionSettled
+    | MemberHeard
+    | ResetBaton
+)
