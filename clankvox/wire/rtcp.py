@@ -55,8 +55,8 @@ class ReportBlock(NamedTuple):
     """What a receiver says about one source (RFC 3550 section 6.4.1).
 
     `fraction_lost` is in 1/256 since the last report, `cumulative_lost` a signed 24-bit count, `jitter` in
-    RTP clock ticks, `last_sr` the middle 32 bits of the NTP time of the last sender report (0 without one), and
-    `delay_since_last_sr` the time since then in 1/65536 s.
+    RTP clock ticks, `last_sr` the middle 32 bits of the NTP time of the last sender report (0 without one),
+    and `delay_since_last_sr` the time since then in 1/65536 s.
     """
 
     ssrc: Ssrc
@@ -116,7 +116,7 @@ class Nack(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """Any other packet; `count_or_format` is 5 bits, `body` what follows the 4-byte header (padding removed)."""
+    """Any other packet; `count_or_format` is 5 bits, `body` what follows the header, without padding."""
 
     packet_type: int
     count_or_format: int
@@ -189,9 +189,7 @@ def build_pli(pli: Pli) -> bytes:
 def build_fir(fir: Fir) -> bytes:
     """Build a full intra request; its media SSRC is 0 because each request names its own."""
     items = b"".join(_FIR_ITEM.pack(*request) for request in fir.requests)
-    return _with_header(
-        RtcpType.PAYLOAD_FEEDBACK, PayloadFeedback.FIR, _SSRC_PAIR.pack(fir.sender_ssrc, 0) + items
-    )
+    return _with_header(RtcpType.PAYLOAD_FEEDBACK, PayloadFeedback.FIR, _SSRC_PAIR.pack(fir.sender_ssrc, 0) + items)
 
 
 def build_nack(nack: Nack) -> bytes:
@@ -232,9 +230,7 @@ def _parse_packet(packet_type: int, count: int, body: bytes) -> Packet:
 
 def _parse_fir(body: bytes) -> Fir:
     sender_ssrc, _ = _SSRC_PAIR.unpack_from(body)
-    return Fir(
-        sender_ssrc, tuple(FirRequest(*item) for item in _FIR_ITEM.iter_unpack(body[_SSRC_PAIR.size :]))
-    )
+    return Fir(sender_ssrc, tuple(FirRequest(*item) for item in _FIR_ITEM.iter_unpack(body[_SSRC_PAIR.size :])))
 
 
 def _parse_nack(body: bytes) -> Nack:
