@@ -53,9 +53,7 @@ def is_rtcp(datagram: bytes) -> bool:
 def is_rtp(datagram: bytes) -> bool:
     """Whether `datagram` is long enough for RTP, of version 2, and not RTCP."""
     return (
-        len(datagram) >= FIXED_HEADER_BYTES
-        and datagram[0] & 0xC0 == _VERSION_BITS
-        and datagram[1] not in _RTCP_TYPES
+        len(datagram) >= FIXED_HEADER_BYTES and datagram[0] & 0xC0 == _VERSION_BITS and datagram[1] not in _RTCP_TYPES
     )
 
 
