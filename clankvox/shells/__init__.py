@@ -1,0 +1,1 @@
+"""The only owners of sockets, threads, processes and files. They decide nothing."""

@@ -1,0 +1,227 @@
+import itertools
+
+import pytest
+
+from clankvox import outbox as limits
+from clankvox.outbox import Outbox, wipe
+
+
+def drain(outbox):
+    return [bytes(frame) for frame in iter(lambda: outbox.take(0.0), None)]
+
+
+def fill_control(outbox, count=limits.CONTROL_EVENTS):
+    for number in range(count):
+        assert outbox.put_control(b"%d" % number)
+
+
+def test_control_goes_before_audio_before_video():
+    outbox = Outbox()
+    outbox.put_video(b"v1")
+    outbox.put_audio("a", bytearray(b"a1"), 20)
+    outbox.put_control(b"c1")
+    outbox.put_video(b"v2")
+    outbox.put_marker(b"a2")
+    outbox.put_control(b"c2")
+    assert drain(outbox) == [b"c1", b"c2", b"a1", b"a2", b"v1", b"v2"]
+
+
+def test_a_marker_keeps_its_place_behind_the_pcm():
+    outbox = Outbox()
+    for name in (b"1", b"2"):
+        outbox.put_audio("a", bytearray(b"pcm" + name), 20)
+        outbox.put_marker(b"end" + name)
+    assert drain(outbox) == [b"pcm1", b"end1", b"pcm2", b"end2"]
+
+
+def test_a_stream_holds_10_seconds_then_its_newest_pcm_is_dropped_and_wiped():
+    outbox = Outbox()
+    assert all(outbox.put_audio("a", bytearray(b"x"), 20) for _ in range(500))
+    late = bytearray(b"late")
+    assert not outbox.put_audio("a", late, 20)
+    assert late == bytes(4)
+    assert outbox.put_audio("b", bytearray(b"other stream"), 20)
+    assert outbox.put_marker(b"end")
+    assert drain(outbox) == [b"x"] * 500 + [b"other stream", b"end"]
+    assert outbox.counters().audio_dropped_stream_full == outbox.counters().audio_dropped == 1
+
+
+def test_a_stream_has_room_again_when_its_pcm_was_taken():
+    outbox = Outbox()
+    while outbox.put_audio("a", bytearray(b"x"), 2.5):
+        pass
+    assert outbox.counters().audio_depth == 4_000
+    outbox.take(0.0)
+    assert outbox.put_audio("a", bytearray(b"x"), 2.5)
+    assert not outbox.put_audio("a", bytearray(b"x"), 2.5)
+
+
+def test_drained_streams_are_forgotten():
+    outbox = Outbox()
+    for stream in range(100):
+        outbox.put_audio(stream, bytearray(b"x"), 0.1)
+    drain(outbox)
+    assert outbox._audio._stream_us == {}
+
+
+def test_all_streams_together_hold_32_mib_and_markers_still_fit():
+    outbox = Outbox()
+    piece = limits.AUDIO_BYTES // 8
+    assert all(outbox.put_audio(n, bytearray(piece), 20) for n in range(8))
+    assert not outbox.put_audio("late", bytearray(1), 20)
+    assert outbox.put_marker(b"end")
+    assert outbox.counters().audio_dropped_lane_full == 1
+    outbox.take(0.0)
+    assert outbox.put_audio("late", bytearray(piece), 20)
+
+
+def test_markers_have_a_bound_too():
+    outbox = Outbox()
+    marker = bytes(limits.MARKER_BYTES // 4)
+    assert [outbox.put_marker(marker) for _ in range(5)] == [True] * 4 + [False]
+    assert outbox.counters().audio_dropped_markers == outbox.counters().audio_dropped == 1
+    outbox.take(0.0)
+    assert outbox.put_marker(marker)
+
+
+def test_of_65_pictures_the_oldest_is_dropped():
+    outbox = Outbox()
+    assert all(outbox.put_video(b"%d" % n) for n in range(64))
+    assert not outbox.put_video(b"64")
+    assert drain(outbox) == [b"%d" % n for n in range(1, 65)]
+    assert outbox.counters().video_dropped == 1
+
+
+def test_pictures_have_a_bound_in_bytes_too():
+    outbox = Outbox()
+    half = bytes(limits.VIDEO_BYTES // 2)
+    assert outbox.put_video(half)
+    assert outbox.put_video(half)
+    assert not outbox.put_video(b"newest")
+    assert [len(frame) for frame in drain(outbox)] == [len(half), 6]
+    assert outbox.put_video(half + half)
+
+
+def test_telemetry_is_queued_like_all_else_while_there_is_room():
+    outbox = Outbox()
+    assert outbox.put_control(b"1", "depth")
+    assert outbox.put_control(b"2", "depth")
+    assert drain(outbox) == [b"1", b"2"]
+    assert outbox.counters().control_dropped == 0
+
+
+def test_over_the_limit_telemetry_replaces_its_predecessor_in_place():
+    outbox = Outbox()
+    outbox.put_control(b"old depth", "depth")
+    fill_control(outbox)
+    assert outbox.put_control(b"new depth", "depth")
+    assert outbox.counters().control_depth == limits.CONTROL_EVENTS + 1
+    assert outbox.take(0.0) == b"new depth"
+    assert outbox.counters().control_dropped_telemetry == 1
+
+
+def test_over_the_limit_telemetry_without_predecessor_is_dropped():
+    outbox = Outbox()
+    outbox.put_control(b"taken", "depth")
+    outbox.take(0.0)
+    fill_control(outbox)
+    assert not outbox.put_control(b"depth", "depth")
+    assert not outbox.put_control(b"stats", "stats")
+    assert outbox.counters().control_depth == limits.CONTROL_EVENTS
+    assert outbox.counters().control_dropped_telemetry == 2
+
+
+def test_telemetry_replaces_the_newest_of_its_kind():
+    outbox = Outbox()
+    outbox.put_control(b"1", "depth")
+    outbox.put_control(b"2", "depth")
+    fill_control(outbox, limits.CONTROL_EVENTS - 2)
+    outbox.put_control(b"3", "depth")
+    assert drain(outbox)[:2] == [b"1", b"3"]
+
+
+def test_over_the_limit_all_else_queues_up_to_the_bound_in_bytes():
+    outbox = Outbox()
+    fill_control(outbox)
+    assert outbox.put_control(b"ready")
+    quarter = bytes(limits.CONTROL_BYTES // 4)
+    assert [outbox.put_control(quarter) for _ in range(5)] == [True] * 3 + [False] * 2
+    assert outbox.counters().control_dropped_full == outbox.counters().control_dropped == 2
+    assert drain(outbox)[-4] == b"ready"
+    assert outbox.put_control(quarter)
+
+
+def test_a_replacement_counts_against_the_bound_in_bytes():
+    outbox = Outbox()
+    outbox.put_control(b"depth", "depth")
+    fill_control(outbox)
+    assert not outbox.put_control(bytes(limits.CONTROL_BYTES), "depth")
+    assert outbox.take(0.0) == b"depth"
+
+
+def test_overflow_is_dated_from_the_first_look_and_ends_when_there_is_room():
+    outbox = Outbox()
+    assert outbox.control_overflow_since(1.0) is None
+    fill_control(outbox)
+    assert outbox.control_overflow_since(2.0) == 2.0
+    assert outbox.control_overflow_since(61.0) == 2.0
+    outbox.take(0.0)
+    assert outbox.control_overflow_since(62.0) is None
+    outbox.put_control(b"x")
+    assert outbox.control_overflow_since(63.0) == 63.0
+
+
+def test_counters_are_a_snapshot_of_depths():
+    outbox = Outbox()
+    outbox.put_control(b"c")
+    outbox.put_audio("a", bytearray(b"a"), 20)
+    outbox.put_marker(b"m")
+    outbox.put_video(b"v")
+    counters = outbox.counters()
+    drain(outbox)
+    assert (counters.control_depth, counters.audio_depth, counters.video_depth) == (1, 2, 1)
+    assert sum(outbox.counters()) == 0
+
+
+def test_a_closed_outbox_gives_what_is_left_and_takes_nothing_more():
+    outbox = Outbox()
+    outbox.put_control(b"last")
+    outbox.close()
+    pcm = bytearray(b"pcm")
+    puts = (outbox.put_control(b"x"), outbox.put_audio("a", pcm, 20), outbox.put_marker(b"x"), outbox.put_video(b"x"))
+    assert not any(puts)
+    assert pcm == bytes(3)
+    assert not outbox.is_finished
+    assert outbox.take(60.0) == b"last"
+    assert outbox.is_finished
+    assert outbox.take(60.0) is None  # at once
+
+
+def test_discarding_wipes_what_nobody_will_read():
+    outbox = Outbox()
+    pcm = [bytearray(b"pcm") for _ in range(3)]
+    for frame in pcm:
+        outbox.put_audio("a", frame, 20)
+    outbox.discard()
+    assert pcm == [bytes(3)] * 3
+    assert outbox.is_finished
+
+
+def test_wiping_leaves_what_cannot_be_wiped():
+    frame = bytearray(b"abc")
+    wipe(frame)
+    wipe(b"abc")
+    assert frame == bytes(3)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations("cav")))
+def test_priority_does_not_depend_on_the_order_of_arrival(order):
+    outbox = Outbox()
+    put = {
+        "c": lambda: outbox.put_control(b"c"),
+        "a": lambda: outbox.put_audio("s", bytearray(b"a"), 20),
+        "v": lambda: outbox.put_video(b"v"),
+    }
+    for lane in order:
+        put[lane]()
+    assert drain(outbox) == [b"c", b"a", b"v"]
