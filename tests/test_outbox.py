@@ -1,4 +1,5 @@
 import itertools
+import threading
 
 import pytest
 
@@ -157,6 +158,30 @@ def test_a_replacement_counts_against_the_bound_in_bytes():
     fill_control(outbox)
     assert not outbox.put_control(bytes(limits.CONTROL_BYTES), "depth")
     assert outbox.take(0.0) == b"depth"
+
+
+def test_after_a_replacement_the_bound_in_bytes_knows_the_new_size():
+    outbox = Outbox()
+    outbox.put_control(b"depth", "depth")
+    fill_control(outbox)
+    half = bytes(limits.CONTROL_BYTES // 2)
+    assert outbox.put_control(half, "depth")
+    assert not outbox.put_control(half)
+    assert outbox.take(0.0) == half
+    assert outbox.put_control(half)
+
+
+@pytest.mark.parametrize("change", [lambda outbox: outbox.put_control(b"c"), Outbox.close])
+def test_a_waiting_writer_is_woken_by_a_frame_and_by_the_end(change):
+    outbox = Outbox()
+    waits = threading.Event()
+    outbox._is_empty = lambda: waits.set() or True  # asked just before the writer waits, under the lock
+    writer = threading.Thread(target=outbox.take, args=(600.0,), daemon=True)
+    writer.start()
+    assert waits.wait(10.0)
+    change(outbox)
+    writer.join(10.0)
+    assert not writer.is_alive()
 
 
 def test_overflow_is_dated_from_the_first_look_and_ends_when_there_is_room():

@@ -19,7 +19,7 @@ from clankvox.ipc.commands import (
     VoiceStateData,
 )
 from clankvox.ipc.framing import LINE_LIMIT_BYTES
-from clankvox.ipc.message import U64_END, Part, parse_snowflake, snowflake_keys, wire_tag
+from clankvox.ipc.message import Part, parse_snowflake, snowflake_keys, wire_tag
 from clankvox.ipc.statuses import TtsReason
 
 PICTURE_LIMIT_BYTES: Final = 6 * 1024 * 1024
@@ -115,7 +115,7 @@ def _read_snowflakes(part_class: type[Part], fields: dict[str, Any]) -> list[str
 
 
 def _integral(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < U64_END:
+    if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
 

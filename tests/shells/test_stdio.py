@@ -184,6 +184,18 @@ def test_whole_frames_arrive_in_order_also_when_larger_than_the_pipe(pipe):
     assert received == [(0, b"1"), (0, large), (0, b"3")]
 
 
+def test_a_write_that_takes_only_a_part_is_continued(pipe, monkeypatch):
+    whole_write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: whole_write(fd, data[:3]))
+    outbox = Outbox()
+    outbox.put_control(frame_json(b"12345678"))
+    writer = StdoutWriter(pipe.write_fd, outbox, Broken())
+    writer.start()
+    assert writer.flush_and_stop(DEADLINE_S)
+    pipe.close(pipe.write_fd)
+    assert list(read_frames(pipe.read_fd)) == [(0, b"12345678")]
+
+
 def test_a_frame_that_is_put_later_wakes_the_writer(pipe):
     outbox = Outbox()
     writer = StdoutWriter(pipe.write_fd, outbox, Broken())
@@ -272,7 +284,8 @@ subprocess.run([sys.executable, "-c", child], check=False, close_fds=False)
 inheritable = [os.get_inheritable(fd) for fd in (stdin, stdout)]
 blocking = [os.get_blocking(fd) for fd in (stdin, stdout)]
 os.write(stdout, os.read(stdin, 100))
-os.write(stdout, json.dumps([inheritable, blocking, os.read(0, 1) == b"", "msgspec" in sys.modules]).encode())
+facts = [inheritable, blocking, os.read(0, 1) == b"", "msgspec" in sys.modules, sys.stdout is sys.stderr]
+os.write(stdout, json.dumps(facts).encode())
 """
 
 
@@ -281,10 +294,13 @@ def test_after_the_claim_only_our_own_descriptor_reaches_the_parent():
         [sys.executable, "-c", CLAIMING], input=b"from the parent", capture_output=True, check=True, timeout=60
     )
     assert done.stdout.startswith(b"from the parent")
-    inheritable, blocking, stdin_is_null, has_heavy_imports = json.loads(done.stdout[len(b"from the parent") :])
+    inheritable, blocking, stdin_is_null, has_heavy_imports, prints_to_stderr = json.loads(
+        done.stdout[len(b"from the parent") :]
+    )
     assert inheritable == [False, False]
     assert blocking == [True, True]
     assert stdin_is_null
+    assert prints_to_stderr
     assert not has_heavy_imports  # the first frame must not wait for them
     for stray in (b"a stray print", b"a stray write", b"a child"):
         assert stray in done.stderr
