@@ -81,6 +81,12 @@ class FrameCipher:
         """Grows with every change of gate, group or key: what was sealed before is stale, what failed may open now."""
         return self._generation
 
+    @property
+    def group_ready(self) -> bool:
+        """Whether a group exists. Any thread."""
+        with self._lock:
+            return self._engine is not None and self._engine.ready
+
     def install(self, engine: MlsEngine | None) -> None:
         """Replace the group; closes the gate. DAVE actor."""
         with self._lock:

@@ -2,11 +2,10 @@
 
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from clankvox.ids import Attempt, ChannelId, ConnectionId, GuildId, Ssrc, UserId
 from clankvox.messages.common import Message, ResetBaton
-
-UNCHANGED = "\0unchanged"
-"""Marks a key that the parent's gateway object did not have at all (absent is not null)."""
 
 
 class Join(Message, frozen=True, kw_only=True):
@@ -37,11 +36,12 @@ class VoiceServerUpdated(Message, frozen=True, kw_only=True):
 
 
 class VoiceStateUpdated(Message, frozen=True, kw_only=True):
-    """Router: the main gateway announced our own voice state; UNCHANGED marks absent keys."""
+    """Router: the main gateway announced our own voice state; an absent key is UNSET, a cleared one None."""
 
-    session_id: str | None
-    user_id: str | None
-    channel_id: str | None
+    session_id: str | UnsetType | None = UNSET
+    user_id: UserId | UnsetType | None = UNSET
+    channel_id: ChannelId | UnsetType | None = UNSET
+    guild_id: GuildId | UnsetType | None = UNSET
 
     def __repr__(self) -> str:
         """Never show the session."""
@@ -189,14 +189,6 @@ class TransitionSettled(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
-class MemberHeard(Message, frozen=True, kw_only=True):
-    """Receive path: an authenticated frame of `user_id` arrived on `ssrc`."""
-
-    attempt: Attempt
-    ssrc: Ssrc
-    user_id: UserId
-
-
 ConnectionMessage = (
     Join
     | Leave
@@ -222,6 +214,5 @@ ConnectionMessage = (
     | SendGatewayBinary
     | TransitionPrepared
     | TransitionSettled
-    | MemberHeard
     | ResetBaton
 )

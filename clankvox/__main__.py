@@ -1,0 +1,67 @@
+"""The command line. `clankvox` alone serves a parent: its first frame leaves before anything heavy is imported."""
+
+import os
+import sys
+from typing import Final
+
+from clankvox import __version__
+from clankvox.ipc.framing import frame_json
+from clankvox.shells.prctl import set_process_name
+from clankvox.shells.stdio import claim_stdin, claim_stdout
+
+PROTOCOL_VERSION: Final = 1
+EXIT_USAGE: Final = 64
+
+USAGE: Final = """usage: clankvox [serve] [--log-level LEVEL] [--log-format FORMAT]
+       clankvox demo [--help]        a whole call against the offline Discord, with a report
+       clankvox loopback [--help]    the offline Discord
+       clankvox --version
+
+Without a subcommand: serve one parent, JSON lines on stdin, frames on stdout, logs on stderr.
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Dispatch to a subcommand; returns the exit code (serving ends the process itself)."""
+    arguments = sys.argv[1:] if argv is None else argv
+    match arguments:
+        case ["-h" | "--help", *_]:
+            sys.stdout.write(USAGE)
+            return 0
+        case ["--version", *_]:
+            sys.stdout.write(f"clankvox {__version__}\n")
+            return 0
+        case ["demo", *rest]:
+            from clankvox.demo.cli import main as demo
+
+            return demo(rest)
+        case ["loopback", *rest]:
+            from clankvox.loopback.cli import main as loopback
+
+            return loopback(rest)
+        case ["serve", *rest]:
+            return _serve(rest)
+        case [] | [_, *_] if not arguments or arguments[0].startswith("--"):
+            return _serve(arguments)
+        case _:
+            sys.stderr.write(USAGE)
+            return EXIT_USAGE
+
+
+def _serve(arguments: list[str]) -> int:
+    from clankvox.config import parse
+
+    config = parse(arguments)
+    stdin_fd, stdout_fd = claim_stdin(), claim_stdout()
+    set_process_name("clankvox")
+    ready = b'{"type":"process_ready","protocolVersion":%d,"version":"%b"}' % (PROTOCOL_VERSION, __version__.encode())
+    os.write(stdout_fd, frame_json(ready))
+
+    from clankvox import app, log
+
+    log.set_up(config.log_level, config.log_format)
+    return app.serve(stdin_fd, stdout_fd)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""From the receive pipeline to actors: every fact becomes one message, told by way of the router.
+
+The pipeline calls these at control rate, on the role's UDP thread; nothing here waits.
+"""
+
+from clankvox.actors.base import Tell
+from clankvox.ids import Attempt, Role, Ssrc, UserId, capture_address, connection_address, dave_address
+from clankvox.messages.capture import SpeakingEnded, SpeakingStarted, SpeechEnded, SpeechStarted
+from clankvox.messages.common import Envelope, Message
+from clankvox.messages.connection import DiscoveryReplied, PongReceived
+from clankvox.messages.dave import FramesUndecryptable
+
+
+class FactMail:
+    """media.receive.ReceiveFacts for one role."""
+
+    def __init__(self, role: Role, tell_router: Tell) -> None:
+        self._role = role
+        self._tell_router = tell_router
+
+    def speaking_started(self, user_id: UserId) -> None:
+        """Tell that packets of the user arrive."""
+        self._to_capture(user_id, SpeakingStarted())
+
+    def speaking_ended(self, user_id: UserId) -> None:
+        """Tell that there was no packet for 100 ms."""
+        self._to_capture(user_id, SpeakingEnded())
+
+    def speech_started(self, user_id: UserId, arming: int) -> None:
+        """Tell that the first PCM went into this arming."""
+        self._to_capture(user_id, SpeechStarted(arming=arming))
+
+    def speech_ended(self, user_id: UserId, arming: int) -> None:
+        """Tell that no PCM will go into this arming any more."""
+        self._to_capture(user_id, SpeechEnded(arming=arming))
+
+    def member_heard(self, ssrc: Ssrc, user_id: UserId) -> None:
+        """Tell nobody: the pipeline itself is the one who needs the binding."""
+
+    def discovery_replied(self, attempt: Attempt, address: str, port: int) -> None:
+        """Tell what the server says is our public address."""
+        self._to_connection(DiscoveryReplied(attempt=attempt, address=address, port=port))
+
+    def pong(self, attempt: Attempt, counter: int) -> None:
+        """Tell that the server answered a keepalive."""
+        self._to_connection(PongReceived(attempt=attempt, counter=counter))
+
+    def undecryptable(self, attempt: Attempt, ssrc: Ssrc, user_id: UserId | None, consecutive: int) -> None:  # noqa: ARG002
+        """Tell that so many frames in a row of one sender did not decrypt."""
+        self._tell_router(Envelope(to=dave_address(self._role), message=FramesUndecryptable(attempt=attempt)))
+
+    def _to_capture(self, user_id: UserId, message: Message) -> None:
+        self._tell_router(Envelope(to=capture_address(user_id, self._role), message=message))
+
+    def _to_connection(self, message: Message) -> None:
+        self._tell_router(Envelope(to=connection_address(self._role), message=message))

@@ -1,0 +1,408 @@
+"""The router: owner of the parent's pipes and of the pacing clock, post office between actors, registry of captures.
+
+Commands take effect strictly in the order in which the parent wrote them: a connection command runs through several
+actors, and the ones behind it wait (machine state `settling`) until it has taken effect.
+"""
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol, assert_never
+
+from clankvox.actors import projection, unavailable
+from clankvox.actors.base import BaseActor, Mailbox, Surroundings, Tell, teller
+from clankvox.fsm.connection import ConnectionState
+from clankvox.fsm.router import RouterMachine, RouterState
+from clankvox.ids import MUSIC, PLAYBACK, ActorKind, Address, ConnectionId, Role, capture_address, connection_address
+from clankvox.ids import dave_address as dave
+from clankvox.ipc import commands, dialects
+from clankvox.ipc.decoding import decode_pcm
+from clankvox.ipc.events import Event, TransportStats, encode_event
+from clankvox.ipc.framing import FrameTooLarge, frame_json
+from clankvox.ipc.statuses import LaneName
+from clankvox.messages import capture, connection, playback
+from clankvox.messages.common import ActorFailed, Envelope, Inspect, Message, ResetBaton
+from clankvox.messages.router import (
+    CaptureIdle,
+    CommandReceived,
+    ConnectionReported,
+    LineRejected,
+    Report,
+    ResetRequested,
+    RouterMessage,
+    RuntimeFailed,
+    Settled,
+    SettleOverdue,
+    StatisticsDue,
+    StopOverdue,
+    StopRequested,
+    StreamsSuspended,
+)
+from clankvox.outbox import Outbox
+
+_log = logging.getLogger("clankvox.router")
+
+STATISTICS_S: Final = 5.0
+SETTLE_DEADLINE_S: Final = 2.0
+"""A connection command settles in well under 10 ms; after this the router goes on without it."""
+STOP_DEADLINE_S: Final = 0.1
+"""Part of the 250 ms that the parent gives us between destroy and SIGKILL."""
+OVERFLOW_LIMIT_S: Final = 60.0
+"""A parent that has not read for so long is gone for all purposes."""
+EXIT_STDOUT_STALLED: Final = 74
+
+_CONNECTED: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
+_CORE: Final = (connection_address(Role.VOICE), dave(Role.VOICE), PLAYBACK)
+
+
+class PacingClock(Protocol):
+    """The pacer's life; its slots are the playback actor's business (ports.PacerPort)."""
+
+    def start(self) -> None:
+        """Start the thread."""
+        ...
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        ...
+
+
+class Boundary:
+    """What connects the router with the shells and the composition root; calls never block."""
+
+    __slots__ = ("collect", "outbox", "pacer", "release", "spawn", "stopped")
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        pacer: PacingClock,
+        spawn: Callable[[Address, Tell], Mailbox],
+        collect: Callable[[], TransportStats],
+        release: Callable[[], None],
+        stopped: Callable[[int], None],
+    ) -> None:
+        """`release` gives one line's credit back; `stopped` is called once, with the exit code."""
+        self.outbox = outbox
+        self.pacer = pacer
+        self.spawn = spawn
+        self.collect = collect
+        self.release = release
+        self.stopped = stopped
+
+
+class RouterActor(BaseActor[RouterMessage | Inspect]):
+    """Started first, stopped last."""
+
+    def __init__(self, surroundings: Surroundings, boundary: Boundary) -> None:
+        super().__init__(surroundings)
+        self._boundary = boundary
+        self._outbox = boundary.outbox
+        self._machine = RouterMachine(self._observe)
+        self._actors: dict[Address, Mailbox] = {}
+        self._sent: dict[Address, int] = {}
+        self._waiting: deque[commands.Command | StopRequested] = deque()
+        self._tickets = 0
+        self._voice_state = ConnectionState.IDLE
+        self._connection_id: ConnectionId | None = None
+        self._exit_code = 0
+
+    def on_start(self) -> None:
+        """Bring the call's actors to life and start the pacing clock."""
+        self._boundary.pacer.start()
+        for address in _CORE:
+            self._spawn(address)
+        self.later(STATISTICS_S, StatisticsDue())
+
+    def on_stop(self) -> None:
+        """Stop the pacing clock."""
+        self._boundary.pacer.stop()
+
+    def handle(self, message: RouterMessage | Inspect) -> object:
+        """See BaseActor."""
+        match message:
+            case Envelope(to=to, message=inner):
+                self._deliver(to, inner)
+            case CommandReceived(command=command):
+                self._on_line(command)
+            case LineRejected(error=error):
+                self._emit(dialects.request_error(error))
+                self._boundary.release()
+            case StopRequested(at_once=at_once):
+                self._on_stop_requested(message, at_once=at_once)
+            case StopOverdue():
+                self._finish()
+            case Settled():
+                self._on_settled()
+            case SettleOverdue(ticket=ticket):
+                if ticket == self._tickets and self._state is RouterState.SETTLING:
+                    _log.error("connection command did not settle")
+                    self._on_settled()
+            case ResetRequested():
+                self._begin_reset(message)
+            case ResetBaton():
+                self._pass_baton(message)
+            case StreamsSuspended(role=role):
+                for address in self._captures(role):
+                    self._deliver(address, capture.StreamSuspended())
+            case CaptureIdle(role=role, user_id=user, handled=handled):
+                self._retire(capture_address(user, role), handled)
+            case StatisticsDue():
+                self._on_statistics_due()
+            case ActorFailed(address=address, error=error):
+                self._on_actor_failed(address, error)
+            case Inspect():
+                return {"state": str(self._state), "actors": [str(address.kind) for address in self._actors]}
+            case _:
+                self._on_report(message)
+        return None
+
+    @property
+    def _state(self) -> RouterState:
+        return RouterState(self._machine.current_state_value)
+
+    # --- commands, in order ---
+
+    def _on_line(self, command: object) -> None:
+        assert isinstance(command, commands.Command)  # noqa: S101 - the stdin shell hands over nothing else
+        self._waiting.append(command)
+        self._serve_waiting()
+
+    def _serve_waiting(self) -> None:
+        while self._waiting and self._state is RouterState.SERVING:
+            item = self._waiting.popleft()
+            if isinstance(item, StopRequested):
+                self._begin_stop(item)
+                return
+            self._carry_out(item)
+            self._boundary.release()
+
+    def _on_settled(self) -> None:
+        match self._state:
+            case RouterState.SETTLING:
+                self._machine.connection_settled()
+                self._serve_waiting()
+            case RouterState.STOPPING:
+                self._finish()
+            case RouterState.SERVING:
+                pass
+
+    def _carry_out(self, command: commands.Command) -> None:
+        match command:
+            case commands.Join() | commands.Leave() | commands.VoiceServer() | commands.VoiceState():
+                self._forward_connection_command(command)
+            case commands.Audio() | commands.FinishTtsPlayback() | commands.StopTtsPlayback() | commands.StopPlayback():
+                self._deliver(PLAYBACK, playback_message(command))
+            case commands.SubscribeUser() if command.role is Role.VOICE:
+                subscribe = capture.Subscribe(
+                    capture_id=command.capture_id,
+                    sample_rate_hz=command.sample_rate,
+                    silence_duration_ms=command.silence_duration_ms,
+                )
+                self._deliver(capture_address(command.user_id, command.role), subscribe)
+            case commands.UnsubscribeUser() if command.role is Role.VOICE:
+                address = capture_address(command.user_id, command.role)
+                if address in self._actors:
+                    self._deliver(address, capture.Unsubscribe())
+            case commands.Destroy():
+                self._begin_stop(StopRequested(exit_code=0, reason="destroy"))
+            case _:
+                ready = self._voice_state in _CONNECTED
+                self._emit(unavailable.refusal(command, transport_ready=ready))
+
+    def _forward_connection_command(
+        self, command: commands.Join | commands.Leave | commands.VoiceServer | commands.VoiceState
+    ) -> None:
+        self._machine.connection_command_forwarded()
+        self._tickets += 1
+        self.later(SETTLE_DEADLINE_S, SettleOverdue(ticket=self._tickets))
+        self._deliver(connection_address(Role.VOICE), connection_message(command))
+
+    # --- the post office ---
+
+    def _deliver(self, to: Address, message: Message) -> None:
+        mailbox = self._actors.get(to)
+        if mailbox is None:
+            if to == MUSIC:
+                return
+            mailbox = self._spawn(to)
+        self._sent[to] = self._sent.get(to, 0) + 1
+        teller(mailbox)(message)
+
+    def _spawn(self, address: Address) -> Mailbox:
+        mailbox = self._boundary.spawn(address, self.tell_self)
+        self._actors[address] = mailbox
+        self._sent[address] = 0
+        return mailbox
+
+    def tell_self(self, message: Message) -> None:
+        """Append to the router's own inbox. Any thread."""
+        teller(self.actor_ref)(message)
+
+    def _captures(self, role: Role) -> list[Address]:
+        return [address for address in self._actors if address.kind is ActorKind.CAPTURE and address.role is role]
+
+    def _retire(self, address: Address, handled: int) -> None:
+        """Stop a capture actor that has nothing to do, unless something is on its way to it."""
+        mailbox = self._actors.get(address)
+        if mailbox is None or self._sent[address] != handled:
+            return
+        del self._actors[address], self._sent[address]
+        stop = getattr(mailbox, "stop", None)
+        if stop is not None:
+            stop(block=False)
+
+    def _begin_reset(self, request: ResetRequested) -> None:
+        others = [PLAYBACK, dave(request.role), *self._captures(request.role)]
+        baton = ResetBaton(
+            ticket=request.ticket,
+            role=request.role,
+            reason=request.reason,
+            connection_id=request.connection_id,
+            route=(*others, connection_address(request.role)),
+        )
+        self._pass_baton(baton)
+
+    def _pass_baton(self, baton: ResetBaton) -> None:
+        """Hand the baton to the next on its route; an actor that is gone is skipped."""
+        for position, address in enumerate(baton.route):
+            if address in self._actors:
+                rest = baton.route[position + 1 :]
+                self._deliver(
+                    address,
+                    ResetBaton(
+                        ticket=baton.ticket,
+                        role=baton.role,
+                        reason=baton.reason,
+                        connection_id=baton.connection_id,
+                        route=rest,
+                    ),
+                )
+                return
+
+    # --- to the parent ---
+
+    def _on_report(self, report: Report) -> None:
+        if isinstance(report, ConnectionReported) and report.role is Role.VOICE:
+            self._voice_state = report.now
+            self._connection_id = report.connection_id
+        self._emit(projection.events_of(report))
+
+    def _emit(self, events: list[Event]) -> None:
+        for event in events:
+            try:
+                frame = frame_json(encode_event(event))
+            except FrameTooLarge:
+                _log.error("event does not fit a frame", extra={"fields": {"event": type(event).__name__}})
+                continue
+            match event.lane:
+                case LaneName.CONTROL:
+                    self._outbox.put_control(frame, type(event).__name__ if event.is_telemetry else None)
+                case LaneName.AUDIO:
+                    self._outbox.put_marker(frame)
+                case LaneName.VIDEO:
+                    self._outbox.put_video(frame)
+                case _:
+                    assert_never(event.lane)
+
+    def _on_statistics_due(self) -> None:
+        self.later(STATISTICS_S, StatisticsDue())
+        if self._voice_state in _CONNECTED:
+            self._emit([self._boundary.collect()])
+        since = self._outbox.control_overflow_since(self._clock.now())
+        if since is not None and self._clock.now() - since >= OVERFLOW_LIMIT_S:
+            self._on_stop_requested(StopRequested(exit_code=EXIT_STDOUT_STALLED, reason="stdout_stalled"), at_once=True)
+
+    # --- failures and the end ---
+
+    def _on_actor_failed(self, address: Address, error: str) -> None:
+        """Replace what died. A capture comes back with its next message; a core actor takes its call with it."""
+        self._actors.pop(address, None)
+        self._sent.pop(address, None)
+        if address.kind is ActorKind.CAPTURE or self._state is RouterState.STOPPING:
+            return
+        was, self._voice_state = self._voice_state, ConnectionState.CLOSED
+        self._emit(
+            projection.events_of(
+                RuntimeFailed(role=address.role, connection_id=self._connection_id, message=f"internal error: {error}")
+            )
+        )
+        lost = ConnectionReported(
+            role=address.role,
+            connection_id=self._connection_id,
+            event="left",
+            was=was,
+            now=ConnectionState.CLOSED,
+            reason="internal_error",
+        )
+        self._emit(projection.events_of(lost))
+        self._spawn(address)
+        if address.kind is not ActorKind.CONNECTION:
+            self._deliver(connection_address(address.role), connection.Leave(reason="internal_error"))
+        elif self._state is RouterState.SETTLING:
+            self._on_settled()
+
+    def _on_stop_requested(self, request: StopRequested, *, at_once: bool) -> None:
+        if self._state is RouterState.STOPPING:
+            return
+        if at_once:
+            self._begin_stop(request)
+        else:
+            self._waiting.append(request)
+            self._serve_waiting()
+
+    def _begin_stop(self, request: StopRequested) -> None:
+        self._exit_code = request.exit_code
+        self._machine.stop_requested()
+        self._deliver(connection_address(Role.VOICE), connection.Close(reason=request.reason))
+        self.later(STOP_DEADLINE_S, StopOverdue())
+
+    def _finish(self) -> None:
+        self._boundary.stopped(self._exit_code)
+
+
+def connection_message(
+    command: commands.Join | commands.Leave | commands.VoiceServer | commands.VoiceState,
+) -> Message:
+    """Translate a connection command of the contract to what the voice actor understands."""
+    match command:
+        case commands.Join():
+            return connection.Join(
+                connection_id=command.connection_id,
+                guild_id=command.guild_id,
+                channel_id=command.channel_id,
+                self_mute=command.self_mute,
+            )
+        case commands.Leave(reason=reason):
+            return connection.Leave(reason=reason)
+        case commands.VoiceServer(data=data):
+            return connection.VoiceServerUpdated(endpoint=data.endpoint, token=data.token, guild_id=data.guild_id)
+        case commands.VoiceState(data=data):
+            return connection.VoiceStateUpdated(
+                session_id=data.session_id,
+                user_id=data.user_id,
+                channel_id=data.channel_id,
+                guild_id=data.guild_id,
+            )
+
+
+def playback_message(
+    command: commands.Audio | commands.FinishTtsPlayback | commands.StopTtsPlayback | commands.StopPlayback,
+) -> Message:
+    """Translate a TTS command of the contract to what the playback actor understands."""
+    match command:
+        case commands.Audio():
+            decoded = decode_pcm(command)
+            pcm = decoded if isinstance(decoded, bytearray) else None
+            return playback.PlayTts(
+                playback_id=command.playback_id,
+                pcm=pcm,
+                refusal=None if isinstance(decoded, bytearray) else str(decoded),
+                sample_rate_hz=command.sample_rate,
+            )
+        case commands.FinishTtsPlayback(playback_id=playback_id):
+            return playback.FinishTts(playback_id=playback_id)
+        case commands.StopTtsPlayback(playback_id=playback_id):
+            return playback.StopTts(playback_id=playback_id)
+        case commands.StopPlayback():
+            return playback.StopPlayback()

@@ -1,0 +1,384 @@
+"""The voice role: joins, leaves and moves as the parent and its gateway say, and stays in the call."""
+
+import logging
+from collections.abc import Callable
+from random import Random
+from typing import Final, assert_never
+
+from msgspec import UNSET
+
+from clankvox.actors.base import Surroundings
+from clankvox.actors.connection import ConnectionActor, Server, Shells
+from clankvox.actors.voice_credentials import Credentials
+from clankvox.errors import InvalidRequest
+from clankvox.fsm.connection import ConnectionMachine, ConnectionState
+from clankvox.ids import PLAYBACK, ChannelId, ConnectionId, dave_address
+from clankvox.media.packet_sealer import PacketSealer
+from clankvox.messages.common import Inspect, ResetBaton
+from clankvox.messages.connection import (
+    Close,
+    ConnectionMessage,
+    CredentialsOverdue,
+    Join,
+    Leave,
+    ResetOverdue,
+    RetryDue,
+    TransitionPrepared,
+    TransitionSettled,
+    VoiceServerUpdated,
+    VoiceStateUpdated,
+)
+from clankvox.messages.dave import ConnectionSuspended
+from clankvox.messages.playback import PathOpened, PathSuspended
+from clankvox.messages.router import (
+    AdapterSendRequested,
+    ConnectionReported,
+    ResetRequested,
+    Settled,
+    StreamsSuspended,
+)
+from clankvox.protocol.backoff import AttemptBudget, Backoff
+from clankvox.protocol.close_codes import BUDGETS, MOVE_WAIT_S, ClosePolicy, Recovery
+from clankvox.protocol.gateway_effects import SessionReady
+from clankvox.wire import gateway_ops
+from clankvox.wire.transport_crypto import TransportMode
+
+_log = logging.getLogger("clankvox.voice")
+
+CREDENTIALS_WAIT_S: Final = 15.0
+"""How long a connection that lost its server waits for the gateway to announce another one."""
+FALLBACK_WAIT_S: Final = 3.0
+"""A re-join of the same channel may bring no new credentials: after this the old ones are tried."""
+RESET_DEADLINE_S: Final = 1.0
+"""The reset baton takes microseconds; if an actor on its way is gone, the call goes on without it."""
+
+_CONNECTED: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
+_OUT: Final = frozenset({ConnectionState.IDLE, ConnectionState.CLOSED})
+
+Continuation = Callable[[], None]
+
+
+class VoiceActor(ConnectionActor):
+    """The connection to the channel that the parent joined."""
+
+    def __init__(
+        self, surroundings: Surroundings, shells: Shells, modes: tuple[TransportMode, ...], rng: Random
+    ) -> None:
+        super().__init__(surroundings, shells, modes, rng)
+        self._offered_modes = modes
+        self._machine = ConnectionMachine(self._observe)
+        self._join: Join | None = None
+        self._credentials = Credentials()
+        self._fallback = Credentials()
+        self._used: Credentials | None = None
+        self._backoff = Backoff(rng)
+        self._tries = 0
+        self._budgets: dict[Recovery, AttemptBudget] = {}
+        self._was_ever_ready = False
+        self._tickets = 0
+        self._after_reset: Continuation | None = None
+        self._deferred: list[Join | Leave | VoiceServerUpdated | VoiceStateUpdated | Close] = []
+
+    def handle(self, message: ConnectionMessage | Inspect) -> object:
+        """See BaseActor."""
+        match message:
+            case Join() | Leave() | VoiceServerUpdated() | VoiceStateUpdated() | Close():
+                self._on_command(message)
+            case ResetBaton(ticket=ticket) | ResetOverdue(ticket=ticket):
+                self._on_reset_done(ticket)
+            case RetryDue(attempt=attempt):
+                if attempt == self._attempt and self._state is ConnectionState.RECONNECTING:
+                    self._retry()
+            case CredentialsOverdue(attempt=attempt):
+                if attempt == self._attempt:
+                    self._on_credentials_overdue()
+            case TransitionPrepared(attempt=attempt):
+                if attempt == self._attempt and self._state is ConnectionState.READY:
+                    self._machine.transition_prepared()
+            case TransitionSettled(attempt=attempt):
+                if attempt == self._attempt and self._state is ConnectionState.DAVE_TRANSITION:
+                    self._machine.transition_settled()
+            case Inspect():
+                return {"state": str(self._state), "attempt": self._attempt, "tries": self._tries}
+            case _:
+                self._on_link_message(message)
+        return None
+
+    @property
+    def _state(self) -> ConnectionState:
+        return ConnectionState(self._machine.current_state_value)
+
+    def _connection_id(self) -> ConnectionId | None:
+        return self._join.connection_id if self._join is not None else None
+
+    # --- commands: one at a time, each answered with Settled ---
+
+    def _on_command(self, command: Join | Leave | VoiceServerUpdated | VoiceStateUpdated | Close) -> None:
+        if self._after_reset is not None:
+            self._deferred.append(command)
+            return
+        match command:
+            case Join():
+                self._on_join(command)
+            case Leave(reason=reason):
+                self._on_leave(reason, tell_gateway=True)
+            case VoiceServerUpdated():
+                self._on_voice_server(command)
+            case VoiceStateUpdated():
+                self._on_voice_state(command)
+            case Close(reason=reason):
+                self._on_close(reason)
+            case _:
+                assert_never(command)
+
+    def _settle(self) -> None:
+        self.report(Settled())
+
+    def _on_join(self, join: Join) -> None:
+        if self._state in _OUT:
+            self._machine.joined()
+            self._begin_join(join)
+            return
+        was = self._state
+        self._machine.replaced()
+        self._reset("join_replaced_primary_voice", lambda: self._begin_join(join, replaced=was))
+
+    def _begin_join(self, join: Join, replaced: ConnectionState | None = None) -> None:
+        if replaced is not None:
+            self._report("replaced", replaced, "join_replaced_primary_voice")
+        same_channel = self._join is not None and self._join.channel_id == join.channel_id
+        early = self._join is None
+        self._fallback = self._credentials if same_channel or early else Credentials(user_id=self._credentials.user_id)
+        self._credentials = Credentials()
+        self._used = None
+        self._join = join
+        self._was_ever_ready = False
+        self._tries = 0
+        self._budgets.clear()
+        self._modes = self._offered_modes
+        self._send_op4()
+        self.later(FALLBACK_WAIT_S, CredentialsOverdue(attempt=self._attempt))
+        self._settle()
+
+    def _on_leave(self, reason: str, *, tell_gateway: bool) -> None:
+        if self._state in _OUT or self._join is None:
+            self._settle()
+            return
+        if tell_gateway:
+            self.report(
+                AdapterSendRequested(guild_id=self._join.guild_id, channel_id=None, self_mute=self._join.self_mute)
+            )
+        was = self._state
+        self._machine.left()
+        self._reset(reason, lambda: self._after_leave(was, reason))
+
+    def _after_leave(self, was: ConnectionState, reason: str) -> None:
+        self._report("left", was, reason)
+        self._join = None
+        self._credentials = Credentials()
+        self._settle()
+
+    def _on_close(self, reason: str) -> None:
+        was = self._state
+        self._machine.close()
+        if was in _OUT:
+            self._close_link()
+        self._reset(reason, self._settle)
+
+    # --- what the parent's gateway says ---
+
+    def _on_voice_server(self, update: VoiceServerUpdated) -> None:
+        if self._join is not None and update.guild_id not in (None, self._join.guild_id):
+            self._settle()
+            return
+        self._credentials = self._credentials.with_server(update.endpoint, update.token)
+        if self._state in _CONNECTED and self._credentials.server != (self._used.server if self._used else None):
+            self._move("voice_server_changed" if self._credentials.has_server else "voice_server_cleared")
+        self._connect_if_complete()
+        self._settle()
+
+    def _on_voice_state(self, update: VoiceStateUpdated) -> None:
+        if self._is_foreign(update):
+            self._settle()
+            return
+        if update.channel_id is None:
+            self._on_leave("gateway_voice_state_left", tell_gateway=False)
+            return
+        if update.channel_id is not UNSET and self._join is not None and update.channel_id != self._join.channel_id:
+            self._on_channel_moved(update.channel_id)
+        if update.session_id is not UNSET:
+            self._credentials = self._credentials.with_session(update.session_id)
+        if update.user_id is not UNSET:
+            self._credentials = self._credentials.with_user(update.user_id)
+        if self._state in _CONNECTED and self._used is not None and self._credentials.identity != self._used.identity:
+            known = self._credentials.has_identity
+            self._move("session_id_changed" if known else "voice_state_cleared")
+        self._connect_if_complete()
+        self._settle()
+
+    def _is_foreign(self, update: VoiceStateUpdated) -> bool:
+        """Tell whether the update is about a guild that we did not join (private calls name none)."""
+        guild = update.guild_id
+        return self._join is not None and guild is not UNSET and guild is not None and guild != self._join.guild_id
+
+    def _on_channel_moved(self, channel_id: ChannelId) -> None:
+        """Follow a move: the token of the old channel is worth nothing, unless a newer one came before this news."""
+        assert self._join is not None  # noqa: S101 - the caller has compared its channel
+        self._join = Join(
+            connection_id=self._join.connection_id,
+            guild_id=self._join.guild_id,
+            channel_id=channel_id,
+            self_mute=self._join.self_mute,
+        )
+        if self._used is not None and self._credentials.server == self._used.server:
+            self._credentials = self._credentials.with_server(None, None)
+        if self._state in _CONNECTED:
+            self._move("voice_channel_changed")
+
+    def _move(self, reason: str) -> None:
+        """Leave this server for another one; the parent sees a reconnection, never an end."""
+        self._close_link()
+        self._suspend(reason)
+        self.later(CREDENTIALS_WAIT_S, CredentialsOverdue(attempt=self._attempt))
+
+    def _connect_if_complete(self) -> None:
+        if self._state not in (ConnectionState.AWAITING_CREDENTIALS, ConnectionState.RECONNECTING):
+            return
+        if self._credentials.complete:
+            self._connect(self._machine.credentials_completed)
+
+    def _on_credentials_overdue(self) -> None:
+        """Try what we had before; if there is nothing, a lost connection is over and a new one goes on waiting."""
+        if self._state is ConnectionState.AWAITING_CREDENTIALS:
+            merged = self._credentials.or_else(self._fallback)
+            if merged.complete:
+                self._credentials = merged
+                self._connect(self._machine.credentials_completed)
+        elif self._state is ConnectionState.RECONNECTING:
+            self._give_up("no_voice_server", "No new voice server was announced in time.")
+
+    # --- the link ---
+
+    def _connect(self, event: Callable[[], object]) -> None:
+        assert self._join is not None  # noqa: S101 - nothing is complete without a join
+        self._used = self._credentials
+        session = self._credentials.for_gateway(self._join.guild_id, self._join.channel_id)
+        event()
+        try:
+            self._open_link(Server(self._credentials.endpoint or "", session))
+        except InvalidRequest as refusal:
+            self._give_up("endpoint_not_allowed", str(refusal))
+
+    def _on_session_ready(self, session: SessionReady, sealer: PacketSealer) -> None:
+        was = self._state
+        self._machine.session_ready()
+        self._tries = 0
+        self._was_ever_ready = True
+        self._report("session_ready", was, "")
+        self._send_json(gateway_ops.Op.SPEAKING, gateway_ops.Speaking(speaking=0, ssrc=session.ssrc, delay=0))
+        assert self._join is not None  # noqa: S101 - a session belongs to a join
+        assert self._used is not None  # noqa: S101 - and to credentials
+        assert self._used.user_id is not None  # noqa: S101 - which were complete
+        self._negotiate_dave(session, self._used.user_id, self._join.channel_id)
+        self.send(PLAYBACK, PathOpened(ssrc=session.ssrc, sealer=sealer))
+
+    def _on_link_lost(self, policy: ClosePolicy, name: str) -> None:
+        fields = {"close_code": policy.code, "recovery": str(policy.recovery), "reason": name}
+        _log.info("voice link lost", extra={"fields": fields})
+        match policy.recovery:
+            case Recovery.TERMINAL:
+                self._give_up(name, policy.sentence)
+            case Recovery.WAIT_FOR_MOVE:
+                self._credentials = self._credentials.with_server(None, None)
+                self._suspend(name)
+                self.later(MOVE_WAIT_S, CredentialsOverdue(attempt=self._attempt))
+            case Recovery.FRESH_CREDENTIALS:
+                self._credentials = self._credentials.with_server(None, None)
+                self._reconnect(policy, name, wait_s=CREDENTIALS_WAIT_S)
+            case Recovery.OTHER_MODE:
+                self._modes = tuple(mode for mode in self._modes if mode is not self._mode)
+                self._reconnect(policy, name)
+            case Recovery.RESUME | Recovery.NEW_SESSION | Recovery.NEW_SESSION_LIMITED:
+                self._reconnect(policy, name)
+            case _:
+                assert_never(policy.recovery)
+
+    def _reconnect(self, policy: ClosePolicy, name: str, wait_s: float | None = None) -> None:
+        """Ask for credentials (one op 4) and identify anew after a back-off, as often as the policy's budget allows."""
+        recovery = Recovery.NEW_SESSION if policy.recovery is Recovery.RESUME else policy.recovery
+        budget = self._budgets.setdefault(recovery, AttemptBudget(*BUDGETS[recovery]))
+        if not self._modes or not budget.spend(self._clock.now()):
+            self._give_up(name, policy.sentence)
+            return
+        self._suspend(name)
+        self._send_op4()
+        self._tries += 1
+        if wait_s is not None:
+            self.later(wait_s, CredentialsOverdue(attempt=self._attempt))
+        else:
+            self.later(self._backoff.delay_s(self._tries), RetryDue(attempt=self._attempt))
+
+    def _retry(self) -> None:
+        if self._credentials.complete:
+            self._connect(self._machine.retry_due)
+        else:
+            self.later(CREDENTIALS_WAIT_S, CredentialsOverdue(attempt=self._attempt))
+
+    def _suspend(self, reason: str) -> None:
+        """Freeze what plays and listens until the link is there again."""
+        was = self._state
+        self._machine.connection_lost()
+        self._report("connection_lost", was, reason)
+        self.send(PLAYBACK, PathSuspended())
+        self.send(dave_address(self._address.role), ConnectionSuspended())
+        self.report(StreamsSuspended(role=self._address.role))
+
+    def _give_up(self, reason: str, sentence: str) -> None:
+        """End the call for good: the error first, then the endings, no reconnection and no op 4."""
+        was = self._state
+        self._machine.gave_up()
+        self._report("gave_up", was, reason, detail=sentence)
+        self._reset(reason, lambda: None)
+
+    def _send_op4(self) -> None:
+        if self._join is not None:
+            self.report(
+                AdapterSendRequested(
+                    guild_id=self._join.guild_id, channel_id=self._join.channel_id, self_mute=self._join.self_mute
+                )
+            )
+
+    # --- reset: the baton goes round, then the continuation runs ---
+
+    def _reset(self, reason: str, then: Continuation) -> None:
+        self._close_link()
+        self._tickets += 1
+        self._after_reset = then
+        self.report(
+            ResetRequested(
+                ticket=self._tickets, role=self._address.role, reason=reason, connection_id=self._connection_id()
+            )
+        )
+        self.later(RESET_DEADLINE_S, ResetOverdue(ticket=self._tickets))
+
+    def _on_reset_done(self, ticket: int) -> None:
+        if ticket != self._tickets or self._after_reset is None:
+            return
+        then, self._after_reset = self._after_reset, None
+        then()
+        while self._deferred and self._after_reset is None:
+            self._on_command(self._deferred.pop(0))
+
+    def _report(self, event: str, was: ConnectionState, reason: str, detail: str = "") -> None:
+        self.report(
+            ConnectionReported(
+                role=self._address.role,
+                connection_id=self._connection_id(),
+                event=event,
+                was=was,
+                now=self._state,
+                reason=reason,
+                detail=detail,
+                was_ever_ready=self._was_ever_ready,
+            )
+        )

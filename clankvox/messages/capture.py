@@ -1,0 +1,65 @@
+"""What a capture actor (one user's speech) receives."""
+
+from clankvox.ids import CaptureId
+from clankvox.messages.common import Message, ResetBaton
+
+
+class Subscribe(Message, frozen=True, kw_only=True):
+    """Router: the parent wants this user's speech; a capture with an id is one-shot."""
+
+    capture_id: CaptureId | None
+    sample_rate_hz: int
+    silence_duration_ms: int
+
+
+class Unsubscribe(Message, frozen=True, kw_only=True):
+    """Router: the parent does not want this user's speech any more."""
+
+
+class SpeakingStarted(Message, frozen=True, kw_only=True):
+    """Receive path: packets of the user arrive."""
+
+
+class SpeakingEnded(Message, frozen=True, kw_only=True):
+    """Receive path: no packet for 100 ms."""
+
+
+class SpeechStarted(Message, frozen=True, kw_only=True):
+    """Receive path: the first PCM of `arming` was delivered."""
+
+    arming: int
+
+
+class SpeechEnded(Message, frozen=True, kw_only=True):
+    """Receive path: no packet for the capture's silence duration; nothing more is delivered into `arming`."""
+
+    arming: int
+
+
+class MemberGone(Message, frozen=True, kw_only=True):
+    """Connection: the user left the channel (op 13)."""
+
+
+class StreamSuspended(Message, frozen=True, kw_only=True):
+    """Connection: the link is lost for now; speech ends unless it goes on within the silence duration."""
+
+
+class SilenceElapsed(Message, frozen=True, kw_only=True):
+    """Own timer: the link was lost for the silence duration of `arming`; `suspension` numbers the loss."""
+
+    arming: int
+    suspension: int
+
+
+CaptureMessage = (
+    Subscribe
+    | Unsubscribe
+    | SpeakingStarted
+    | SpeakingEnded
+    | SpeechStarted
+    | SpeechEnded
+    | MemberGone
+    | StreamSuspended
+    | SilenceElapsed
+    | ResetBaton
+)

@@ -1,0 +1,68 @@
+"""What a DAVE actor receives."""
+
+from typing import Any
+
+from clankvox.ids import Attempt, ChannelId, ConnectionId, UserId
+from clankvox.messages.common import Message, ResetBaton
+
+
+class SessionNegotiated(Message, frozen=True, kw_only=True):
+    """Connection: the session description arrived; `version` 0 means media in clear."""
+
+    attempt: Attempt
+    connection_id: ConnectionId | None
+    user_id: UserId
+    group_id: ChannelId
+    version: int
+    members: tuple[UserId, ...]
+    """Users that op 11 announced before the session description."""
+
+
+class DaveOpReceived(Message, frozen=True, kw_only=True):
+    """Connection: one of the opcodes 21, 22, 24 (a payload struct) or 25, 27, 29, 30 (bytes after the opcode)."""
+
+    attempt: Attempt
+    op: int
+    payload: Any
+
+
+class MembersConnected(Message, frozen=True, kw_only=True):
+    """Connection: op 11 announced these users."""
+
+    attempt: Attempt
+    user_ids: tuple[UserId, ...]
+
+
+class MemberDisconnected(Message, frozen=True, kw_only=True):
+    """Connection: op 13 announced that this user left."""
+
+    attempt: Attempt
+    user_id: UserId
+
+
+class ConnectionSuspended(Message, frozen=True, kw_only=True):
+    """Connection: the link is lost and will be made anew; the group is gone with it."""
+
+
+class PatienceEnded(Message, frozen=True, kw_only=True):
+    """Own timer: a group that should have been re-made within 2 s was not; `rekeying` numbers the wait."""
+
+    rekeying: int
+
+
+class FramesUndecryptable(Message, frozen=True, kw_only=True):
+    """Receive path: 36 frames in a row of one sender did not decrypt."""
+
+    attempt: Attempt
+
+
+DaveMessage = (
+    SessionNegotiated
+    | DaveOpReceived
+    | MembersConnected
+    | MemberDisconnected
+    | ConnectionSuspended
+    | PatienceEnded
+    | FramesUndecryptable
+    | ResetBaton
+)

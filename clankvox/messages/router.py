@@ -1,0 +1,216 @@
+"""What the router receives: the parent's side (commands, ends) and the actors' side (envelopes, reports).
+
+Reports say what happened; the router projects them to events of the parent contract. No actor but the router
+knows an event.
+"""
+
+import msgspec
+
+from clankvox.errors import CommandError
+from clankvox.fsm.connection import ConnectionState
+from clankvox.fsm.dave import DaveState
+from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, PlaybackId, Role, UserId
+from clankvox.messages.common import ActorFailed, Envelope, Message, ResetBaton
+
+
+class CommandReceived(Message, frozen=True, kw_only=True):
+    """Stdin shell: one valid command (a clankvox.ipc.commands struct)."""
+
+    command: msgspec.Struct
+
+
+class LineRejected(Message, frozen=True, kw_only=True):
+    """Stdin shell: one line that is no valid command."""
+
+    error: CommandError
+
+
+class StopRequested(Message, frozen=True, kw_only=True):
+    """Stdin shell (end of input), signal shell, or a broken stdout: end the process."""
+
+    exit_code: int
+    reason: str
+    at_once: bool = False
+    """A signal does not wait for commands that were read before; the end of the input does."""
+
+
+class StopOverdue(Message, frozen=True, kw_only=True):
+    """Own timer: an actor did not finish its part of the shutdown in time."""
+
+
+class StatisticsDue(Message, frozen=True, kw_only=True):
+    """Own timer: transport_stats every 5 s while a role is connected."""
+
+
+class SettleOverdue(Message, frozen=True, kw_only=True):
+    """Own timer: the connection command of `ticket` did not settle in time; go on."""
+
+    ticket: int
+
+
+class Settled(Message, frozen=True, kw_only=True):
+    """Connection: the last connection command has taken effect."""
+
+
+class ResetRequested(Message, frozen=True, kw_only=True):
+    """Connection: send the reset baton round (see ResetBaton) and back to me."""
+
+    ticket: int
+    role: Role
+    reason: str
+    connection_id: ConnectionId | None
+
+
+class CaptureIdle(Message, frozen=True, kw_only=True):
+    """Capture: nobody listens to this user and the user is gone; the actor can be retired.
+
+    `handled` counts the messages that it has seen: the router retires it only if it has sent no more than those.
+    """
+
+    role: Role
+    user_id: UserId
+    handled: int
+
+
+class StreamsSuspended(Message, frozen=True, kw_only=True):
+    """Connection: the link of `role` is lost for now; tell every capture of the role."""
+
+    role: Role
+
+
+class AdapterSendRequested(Message, frozen=True, kw_only=True):
+    """Connection: the parent must send op 4 on its main gateway (channel None: leave)."""
+
+    guild_id: GuildId
+    channel_id: ChannelId | None
+    self_mute: bool
+
+
+class ConnectionReported(Message, frozen=True, kw_only=True):
+    """Connection: a transition of its machine that the parent may have to know."""
+
+    role: Role
+    connection_id: ConnectionId | None
+    event: str
+    was: ConnectionState
+    now: ConnectionState
+    reason: str
+    detail: str = ""
+    """A human sentence for `error`, without secrets."""
+    was_ever_ready: bool = False
+
+
+class DaveReported(Message, frozen=True, kw_only=True):
+    """DAVE actor: a transition of its machine. `reset` reports also when nothing changed."""
+
+    role: Role
+    connection_id: ConnectionId | None
+    was: DaveState
+    now: DaveState
+    version: int
+    reset: bool = False
+
+
+class TtsReported(Message, frozen=True, kw_only=True):
+    """Playback: status is buffered, started, drained, stopped or failed."""
+
+    playback_id: PlaybackId | None
+    status: str
+    reason: str | None = None
+
+
+class TtsChunkRefused(Message, frozen=True, kw_only=True):
+    """Playback: a chunk was not taken (and with an id, its playback has failed)."""
+
+    playback_id: PlaybackId | None
+    reason: str
+
+
+class TtsOverflowed(Message, frozen=True, kw_only=True):
+    """Playback: PCM did not fit."""
+
+    playback_id: PlaybackId | None
+    dropped_samples: int
+    buffer_samples: int
+
+
+class BufferDepthReported(Message, frozen=True, kw_only=True):
+    """Playback: samples at 48 kHz that are queued."""
+
+    tts_samples: int
+    music_samples: int
+
+
+class PlaybackStopped(Message, frozen=True, kw_only=True):
+    """Playback: stop_playback has taken effect."""
+
+    transport_ready: bool
+
+
+class RequestRefused(Message, frozen=True, kw_only=True):
+    """Any actor: a command cannot be carried out (error invalid_request)."""
+
+    message: str
+
+
+class RuntimeFailed(Message, frozen=True, kw_only=True):
+    """Any actor of a role: error voice_runtime_error with this human sentence."""
+
+    role: Role
+    connection_id: ConnectionId | None
+    message: str
+
+
+class SpeakingReported(Message, frozen=True, kw_only=True):
+    """Capture: the user began or ceased to speak; the id is that of a live capture."""
+
+    user_id: UserId
+    capture_id: CaptureId | None
+    speaking: bool
+
+
+class CaptureEnded(Message, frozen=True, kw_only=True):
+    """Capture: user_audio_end, behind the PCM that it ends."""
+
+    user_id: UserId
+    capture_id: CaptureId | None
+
+
+class MemberLeft(Message, frozen=True, kw_only=True):
+    """Capture or connection: client_disconnect, after the user's endings."""
+
+    user_id: UserId
+
+
+Report = (
+    AdapterSendRequested
+    | ConnectionReported
+    | DaveReported
+    | TtsReported
+    | TtsChunkRefused
+    | TtsOverflowed
+    | BufferDepthReported
+    | PlaybackStopped
+    | RequestRefused
+    | RuntimeFailed
+    | SpeakingReported
+    | CaptureEnded
+    | MemberLeft
+)
+
+RouterMessage = (
+    CommandReceived
+    | LineRejected
+    | StopRequested
+    | StopOverdue
+    | StatisticsDue
+    | SettleOverdue
+    | Settled
+    | ResetRequested
+    | ResetBaton
+    | CaptureIdle
+    | StreamsSuspended
+    | ActorFailed
+    | Envelope
+    | Report
+)

@@ -1,0 +1,321 @@
+"""The DAVE conversation: opcodes 21 to 31 over time (DAVE protocol, "Voice gateway opcodes", "Protocol transitions").
+
+Sans-IO: every method returns what must be sent and what has happened; the caller sends, in order, and takes its
+machine through the facts. The MLS library is injected, so that this module is rules only. Not thread-safe.
+"""
+
+import struct
+from collections.abc import Iterable
+from typing import Any, Final, NamedTuple, Protocol
+
+from clankvox.errors import MlsError
+from clankvox.ids import TransitionId, UserId
+from clankvox.wire.gateway_ops import (
+    ExecuteTransition,
+    InvalidCommitWelcome,
+    Op,
+    PrepareEpoch,
+    PrepareTransition,
+    TransitionReady,
+)
+
+DOWNGRADE_WINDOW_S: Final = 24.0
+"""How long clear frames are accepted once a downgrade (or an upgrade) is announced; the usual clients' figure."""
+UPGRADE_WINDOW_S: Final = 10.0
+"""How long clear frames are accepted after an upgrade: as long as old ratchets live."""
+FLAG_WINDOW_S: Final = 10.0
+"""How long after a transition undecryptable frames may be blamed on it (op 31)."""
+_FIRST_EPOCH: Final = 1
+
+
+class MlsGroup(Protocol):
+    """The calls that this conversation makes; each may raise MlsError."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether a group exists."""
+        ...
+
+    def begin(self, version: int) -> None:
+        """Make a fresh session for `version`."""
+        ...
+
+    def reinit(self) -> None:
+        """Forget the group, keep the external sender."""
+        ...
+
+    def set_external_sender(self, package: bytes) -> None:
+        """Op 25."""
+        ...
+
+    def key_package(self) -> bytes:
+        """Op 26."""
+        ...
+
+    def process_proposals(self, payload: bytes, recognized: Iterable[UserId]) -> bytes | None:
+        """Op 27 in, op 28 out."""
+        ...
+
+    def process_commit(self, commit: bytes) -> None:
+        """Op 29 without the transition id."""
+        ...
+
+    def process_welcome(self, welcome: bytes) -> None:
+        """Op 30 without the transition id."""
+        ...
+
+
+class Send(NamedTuple):
+    """Send this opcode; bytes go as a binary message, everything else as JSON."""
+
+    op: Op
+    payload: Any
+
+
+class ClearNegotiated(NamedTuple):
+    """Version 0 was negotiated."""
+
+
+class VersionNegotiated(NamedTuple):
+    """A version above 0 was negotiated, or announced by an upgrade."""
+
+    version: int
+    upgrade: bool
+
+
+class GroupEstablished(NamedTuple):
+    """The group exists and is in force at once (transition 0)."""
+
+
+class TransitionAnnounced(NamedTuple):
+    """A transition was prepared with the group in existence; op 22 will execute it."""
+
+    transition_id: TransitionId
+
+
+class TransitionExecuted(NamedTuple):
+    """Nothing is pending any more; the group is in force."""
+
+
+class DowngradeExecuted(NamedTuple):
+    """Version 0 is in force."""
+
+
+class GroupReset(NamedTuple):
+    """The group is gone and is being made anew."""
+
+
+class AcceptClear(NamedTuple):
+    """Accept clear frames for so long: members change between clear and encrypted."""
+
+    seconds: float
+
+
+class Ignored(NamedTuple):
+    """A message changed nothing; counted by cause."""
+
+    cause: str
+
+
+Effect = (
+    Send
+    | ClearNegotiated
+    | VersionNegotiated
+    | GroupEstablished
+    | TransitionAnnounced
+    | TransitionExecuted
+    | DowngradeExecuted
+    | GroupReset
+    | AcceptClear
+    | Ignored
+)
+
+
+class DaveConversation:
+    """One connection's DAVE conversation, from session description to the end of the socket."""
+
+    def __init__(self, mls: MlsGroup, self_id: UserId, version: int) -> None:
+        """Begin with the `version` of the session description; `start` sends the first messages."""
+        self._mls = mls
+        self._self_id = self_id
+        self._version = version
+        self._others: set[UserId] = set()
+        self._external_sender: bytes | None = None
+        self._in_session = False
+        self._pending: dict[TransitionId, int] = {}
+        self._last_received: tuple[TransitionId, float] | None = None
+        self._flagged: set[TransitionId] = set()
+
+    @property
+    def version(self) -> int:
+        """The version that was negotiated, or announced last."""
+        return self._version
+
+    @property
+    def alone(self) -> bool:
+        """Our key package is out, the external sender is known, and nobody else is there to make a group with."""
+        return self._in_session and self._external_sender is not None and not self._others
+
+    @property
+    def others(self) -> frozenset[UserId]:
+        """Members that the server has announced, without ourselves."""
+        return frozenset(self._others)
+
+    def start(self) -> list[Effect]:
+        """Answer the session description."""
+        if self._version == 0:
+            return [ClearNegotiated()]
+        return [VersionNegotiated(self._version, upgrade=False), *self._begin(self._version)]
+
+    def members_connected(self, users: Iterable[UserId]) -> list[Effect]:
+        """Op 11: these users may be added to the group."""
+        self._others.update(user for user in users if user != self._self_id)
+        return []
+
+    def member_disconnected(self, user: UserId) -> list[Effect]:
+        """Op 13: this user must not be added any more."""
+        self._others.discard(user)
+        return []
+
+    def feed_binary(self, op: int, payload: bytes, now: float) -> list[Effect]:
+        """Ops 25, 27, 29 and 30; `payload` is what follows the opcode."""
+        match op:
+            case Op.MLS_EXTERNAL_SENDER:
+                return self._on_external_sender(payload)
+            case Op.MLS_PROPOSALS:
+                return self._on_proposals(payload)
+            case Op.MLS_ANNOUNCE_COMMIT | Op.MLS_WELCOME:
+                return self._on_group_change(op, payload, now)
+            case _:
+                return [Ignored("unknown_binary_op")]
+
+    def prepare_transition(self, message: PrepareTransition, now: float) -> list[Effect]:
+        """Op 21."""
+        transition = TransitionId(message.transition_id)
+        if transition == 0:
+            return self._execute(message.protocol_version)
+        self._remember(transition, message.protocol_version, now)
+        effects: list[Effect] = [Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition))]
+        if message.protocol_version == 0:
+            effects.append(AcceptClear(DOWNGRADE_WINDOW_S))
+        if self._in_session and self._mls.ready:
+            effects.append(TransitionAnnounced(transition))
+        return effects
+
+    def execute_transition(self, message: ExecuteTransition) -> list[Effect]:
+        """Op 22: what was announced before is superseded, what is not known is ignored."""
+        transition = TransitionId(message.transition_id)
+        if transition not in self._pending:
+            return [Ignored("unknown_transition")]
+        while self._pending:
+            oldest = next(iter(self._pending))
+            version = self._pending.pop(oldest)
+            if oldest == transition:
+                return self._execute(version)
+        return []
+
+    def prepare_epoch(self, message: PrepareEpoch) -> list[Effect]:
+        """Op 24: epoch 1 makes the group anew; any other epoch keeps it."""
+        if message.protocol_version == 0 or int(message.epoch) != _FIRST_EPOCH:
+            return []
+        upgrade = self._version == 0
+        self._version = message.protocol_version
+        self._pending.clear()
+        if upgrade:
+            return [
+                VersionNegotiated(self._version, upgrade=True),
+                AcceptClear(DOWNGRADE_WINDOW_S),
+                *self._begin(self._version),
+            ]
+        return [GroupReset(), *self._begin_again()]
+
+    def frames_undecryptable(self, now: float) -> list[Effect]:
+        """Blame the last transition, once, if it was received within 10 s; else leave it to the caller's watchdog."""
+        if self._last_received is None or self._version == 0:
+            return []
+        transition, received_at = self._last_received
+        if transition in self._flagged or now - received_at > FLAG_WINDOW_S or not self._in_session:
+            return []
+        return self._recover(transition)
+
+    def _begin(self, version: int) -> list[Effect]:
+        try:
+            self._mls.begin(version)
+            if self._external_sender is not None:
+                self._mls.set_external_sender(self._external_sender)
+            package = self._mls.key_package()
+        except MlsError:
+            return [Ignored("session_refused")]
+        self._in_session = True
+        return [Send(Op.MLS_KEY_PACKAGE, package)]
+
+    def _begin_again(self) -> list[Effect]:
+        if not self._in_session:
+            return self._begin(self._version)
+        try:
+            self._mls.reinit()
+            package = self._mls.key_package()
+        except MlsError:
+            return self._begin(self._version)
+        return [Send(Op.MLS_KEY_PACKAGE, package)]
+
+    def _on_external_sender(self, package: bytes) -> list[Effect]:
+        if self._in_session:
+            try:
+                self._mls.set_external_sender(package)
+            except MlsError:
+                return [Ignored("external_sender_refused")]
+        self._external_sender = package
+        return []
+
+    def _on_proposals(self, payload: bytes) -> list[Effect]:
+        if not self._in_session or self._version == 0:
+            return [Ignored("proposals_without_session")]
+        try:
+            answer = self._mls.process_proposals(payload, {*self._others, self._self_id})
+        except MlsError:
+            return [Ignored("proposals_refused")]
+        return [] if answer is None else [Send(Op.MLS_COMMIT_WELCOME, answer)]
+
+    def _on_group_change(self, op: int, payload: bytes, now: float) -> list[Effect]:
+        if len(payload) < 2 or not self._in_session or self._version == 0:
+            return [Ignored("group_change_without_session")]
+        transition = TransitionId(struct.unpack_from(">H", payload)[0])
+        if op == Op.MLS_WELCOME and self._mls.ready:
+            return [Ignored("welcome_of_a_member")]
+        try:
+            if op == Op.MLS_WELCOME:
+                self._mls.process_welcome(payload[2:])
+            else:
+                self._mls.process_commit(payload[2:])
+        except MlsError:
+            return self._recover(transition)
+        if transition == 0:
+            self._last_received = (transition, now)
+            return [GroupEstablished()]
+        self._remember(transition, self._version, now)
+        ready = Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition))
+        return [ready, TransitionAnnounced(transition)]
+
+    def _recover(self, transition: TransitionId) -> list[Effect]:
+        """Flag the transition that cannot be followed and ask to be added anew (op 31 in JSON, then op 26)."""
+        self._pending.clear()
+        self._flagged.add(transition)
+        flag = Send(Op.INVALID_COMMIT_WELCOME, InvalidCommitWelcome(transition_id=transition))
+        return [flag, GroupReset(), *self._begin_again()]
+
+    def _remember(self, transition: TransitionId, version: int, now: float) -> None:
+        self._pending.pop(transition, None)
+        self._pending[transition] = version
+        self._last_received = (transition, now)
+        self._flagged.discard(transition)
+
+    def _execute(self, version: int) -> list[Effect]:
+        upgrade = self._version == 0 and version > 0
+        self._version = version
+        if version == 0:
+            return [DowngradeExecuted()]
+        effects: list[Effect] = [AcceptClear(UPGRADE_WINDOW_S)] if upgrade else []
+        if self._in_session and self._mls.ready and not self._pending:
+            effects.append(TransitionExecuted())
+        return effects
