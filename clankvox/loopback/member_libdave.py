@@ -81,7 +81,7 @@ class LibdaveEngine:
         self._enter_epoch(roster)
 
     def switch(self) -> None:
-        """See Engine. A ratchet is taken once an epoch: the second one would repeat key and nonce."""
+        """See Engine. A ratchet is taken once an epoch, so that no key ever meets the same nonce twice."""
         if self._ratchet_due:
             self._ratchet_due = False
             self._encryptor.set_key_ratchet(self._session.get_key_ratchet(str(self._user_id)))

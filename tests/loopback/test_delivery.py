@@ -142,6 +142,7 @@ def test_downgrade_and_upgrade_on_command(pair):
     room.run().assert_all_hear_all()
     versions = [(f["transitionId"], f["protocolVersion"]) for f in room.happenings("transition")]
     assert versions == [(0, 1), (1, 0), (2, 1)]
+    assert room.happenings("expired") == []
 
 
 def test_upgrade_of_a_lone_member_needs_no_group():
@@ -196,6 +197,7 @@ def test_a_bad_first_commit_is_recovered_from():
     room.apply(room.service.corrupt_next_commit_for(B))
     room.run().assert_all_hear_all()
     assert {fields["userId"] for fields in room.happenings("recovered")} == {str(A), str(B)}
+    assert room.happenings("expired") == []
 
 
 def test_a_key_package_of_a_member_asks_to_join_again():
@@ -203,6 +205,23 @@ def test_a_key_package_of_a_member_asks_to_join_again():
     for answer in room.members[B]._restart():
         room.to_server(B, answer)
     room.run().assert_all_hear_all()
+    assert room.service.epoch == 3
+
+
+@pytest.mark.parametrize("library", ["davey", "libdave"])
+def test_a_joiner_with_a_newer_key_package_is_not_welcomed_with_the_old_one(library):
+    room = room_of("davey", "libdave")
+    room.muted = {A, B}
+    room.join(C, library)
+    room.flush()
+    batch = room.service._batch
+    for answer in room.members[C]._restart():
+        room.to_server(C, answer)
+    room.muted = set()
+    room.to_server(A, Answer(Op.MLS_COMMIT_WELCOME, room.members[A]._engine.propose(batch.payloads[A], {A, B, C})))
+    room.run().assert_all_hear_all()
+    assert room.members[C].dropped["commit_failed"] == 0
+    assert room.happenings("expired") == []
     assert room.service.epoch == 3
 
 

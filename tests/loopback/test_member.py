@@ -100,13 +100,22 @@ def test_libdave_sends_with_the_old_key_until_op_22():
 
 
 @each_library
-def test_a_repeated_execute_never_restarts_the_nonce(library):
+def test_a_transition_within_an_epoch_never_restarts_the_nonce(library):
     _, member, peer = pair(library)
-    for transition_id in (0, 0, 9):
+    for transition_id in (0, 5, 6):
         assert peer.decrypt(A, member.encrypt_opus(FRAME)) == FRAME
+        prepare = PrepareTransition(transition_id=transition_id, protocol_version=1)
+        member.receive(Op.PREPARE_TRANSITION, prepare)
         member.receive(Op.EXECUTE_TRANSITION, ExecuteTransition(transition_id=transition_id))
     assert peer.decrypt(A, member.encrypt_opus(FRAME)) == FRAME
-    assert member.dropped["unknown_transition"] == 3
+
+
+@each_library
+def test_an_unknown_transition_changes_nothing(library):
+    _, member, peer = pair(library)
+    member.receive(Op.EXECUTE_TRANSITION, ExecuteTransition(transition_id=9))
+    assert member.dropped["unknown_transition"] == 1
+    assert peer.decrypt(A, member.encrypt_opus(FRAME)) == FRAME
 
 
 @each_library

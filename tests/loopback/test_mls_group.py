@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from clankvox.errors import WireError
@@ -85,6 +87,13 @@ def test_a_welcome_without_an_add_is_refused(room):
 def test_a_commit_of_another_batch_is_refused(room):
     commit = held_join(room)[A]
     room.service._batch = room.service._group.propose([], [2], [A, B])
+    assert_refused(room, A, commit)
+
+
+def test_a_commit_of_only_a_part_of_the_batch_is_refused(room):
+    commit = held_join(room)[A]
+    batch = room.service._batch
+    room.service._batch = replace(batch, adds={**batch.adds, b"r" * 32: batch.package_of(D)})
     assert_refused(room, A, commit)
 
 
