@@ -1,0 +1,207 @@
+"""A room: who is there, what they tell each other, and its DAVE delivery service."""
+
+from clankvox.errors import WireError
+from clankvox.ids import ChannelId, GuildId, UserId
+from clankvox.loopback.delivery import DeliveryService, Phase
+from clankvox.loopback.media_port import MediaRoom
+from clankvox.loopback.mls_outbox import Effects
+from clankvox.loopback.participant import Emit, Participant
+from clankvox.wire.gateway_ops import (
+    ClientDisconnect,
+    ClientsConnect,
+    Flags,
+    InvalidCommitWelcome,
+    MediaSinkWants,
+    Op,
+    Payload,
+    Platform,
+    Speaking,
+    StreamDescription,
+    TransitionReady,
+    Video,
+)
+
+_WANTED = 100
+
+
+class Room:
+    """The participants of one channel. The event loop owns it."""
+
+    def __init__(self, server_id: GuildId, channel_id: ChannelId, emit: Emit, *, dave: bool) -> None:
+        """Begin empty; without `dave` the room stays plain whoever joins."""
+        self.server_id = server_id
+        self.channel_id = channel_id
+        self.members: dict[UserId, Participant] = {}
+        self.media = MediaRoom()
+        self.service = DeliveryService(channel_id)
+        self._connected: set[UserId] = set()
+        self._wants: dict[UserId, MediaSinkWants] = {}
+        self._emit = emit
+        if not dave:
+            self.service.prepare_downgrade()
+        self.media.encryption_due = self._encrypted
+
+    @property
+    def _encrypted(self) -> bool:
+        return self.service.phase is Phase.ENCRYPTED
+
+    def enter(self, newcomer: Participant) -> None:
+        """Announce `newcomer` and the others to each other (ops 11, 18 and 20); its op 2 is queued already."""
+        others = list(self.members.values())
+        self.members[newcomer.user_id] = newcomer
+        if others:
+            newcomer.send(Op.CLIENTS_CONNECT, ClientsConnect(user_ids=tuple(str(other.user_id) for other in others)))
+        for other in others:
+            _describe(other, newcomer)
+            other.send(Op.CLIENTS_CONNECT, ClientsConnect(user_ids=(str(newcomer.user_id),)))
+            _describe(newcomer, other)
+
+    def connect(self, participant: Participant, now: float) -> None:
+        """Let media flow to and from `participant`, whose op 4 is queued; then what it has to know of the others."""
+        if participant.user_id in self._connected:
+            return
+        self._connected.add(participant.user_id)
+        participant.port.room = self.media
+        self.media.ports.append(participant.port)
+        self.apply(self.service.member_connected(participant.user_id, participant.dave_version), now)
+        for other in self.members.values():
+            if other is participant:
+                continue
+            if other.speaking is not None:
+                participant.send(Op.SPEAKING, other.speaking)
+            if other.video is not None:
+                participant.send(Op.VIDEO, other.video)
+
+    def leave(self, participant: Participant, now: float) -> None:
+        """Take `participant` out: op 13 to the others, before the service has its leaf removed."""
+        if self.members.get(participant.user_id) is not participant:
+            return
+        del self.members[participant.user_id]
+        self._connected.discard(participant.user_id)
+        self._wants.pop(participant.user_id, None)
+        if participant.port in self.media.ports:
+            self.media.ports.remove(participant.port)
+        self._tell_others(participant, Op.CLIENT_DISCONNECT, ClientDisconnect(user_id=str(participant.user_id)))
+        self.apply(self.service.member_left(participant.user_id), now)
+
+    def is_connected(self, participant: Participant) -> bool:
+        """Whether `participant` has its session description."""
+        return participant.user_id in self._connected
+
+    def speak(self, participant: Participant, flags: int) -> None:
+        """Op 5 of `participant`; any flags announce its SSRC."""
+        told = Speaking(speaking=flags, ssrc=participant.port.ssrc, user_id=str(participant.user_id))
+        changed = participant.speaking is None or participant.speaking.speaking != flags
+        participant.speaking = told
+        participant.port.announced.add(participant.port.ssrc)
+        self._tell_others(participant, Op.SPEAKING, told)
+        if changed:
+            self._emit("speaking", self._about(participant, speaking=int(flags), ssrc=participant.port.ssrc))
+
+    def show(self, participant: Participant, video: Video) -> None:
+        """Op 12 of `participant`: its video SSRCs, or zeros for none."""
+        told = Video(
+            audio_ssrc=video.audio_ssrc,
+            video_ssrc=video.video_ssrc,
+            streams=None if video.streams is None else tuple(_as_told(stream) for stream in video.streams),
+            user_id=str(participant.user_id),
+        )
+        participant.video = told
+        port = participant.port
+        named = {video.video_ssrc, video.rtx_ssrc}
+        for stream in video.streams or ():
+            named |= {stream.ssrc, stream.rtx_ssrc}
+        port.announced = (port.announced & {port.ssrc}) | {ssrc for ssrc in named if ssrc and ssrc in port.ssrcs}
+        self._tell_others(participant, Op.VIDEO, told)
+
+    def want(self, participant: Participant, wants: MediaSinkWants) -> None:
+        """Op 15 of `participant`: what is not wanted stops, and each sender hears which of its layers are wanted."""
+        self._wants[participant.user_id] = wants
+        participant.port.unwanted = {ssrc for ssrc, quality in wants.wants.items() if quality == 0}
+        for other in self.members.values():
+            mine = {
+                ssrc: self._most_wanted(other, ssrc)
+                for ssrc in wants.wants
+                if ssrc in other.port.ssrcs - {other.port.ssrc}
+            }
+            if mine and other is not participant:
+                other.send(Op.MEDIA_SINK_WANTS, MediaSinkWants(wants=mine))
+
+    def receive_dave(self, participant: Participant, op: int, payload: bytes | Payload, now: float) -> None:
+        """Ops 23, 26, 28 and 31 of `participant`; what makes no sense is counted by the service."""
+        user_id = participant.user_id
+        match op, payload:
+            case Op.MLS_KEY_PACKAGE, bytes():
+                self.apply(self.service.key_package(user_id, payload), now)
+            case Op.MLS_COMMIT_WELCOME, bytes():
+                self.apply(self.service.commit_welcome(user_id, payload), now)
+            case _, TransitionReady(transition_id=transition_id):
+                self.apply(self.service.transition_ready(user_id, transition_id), now)
+            case _, InvalidCommitWelcome(transition_id=transition_id):
+                self.apply(self.service.invalid_commit(user_id, transition_id), now)
+            case _:
+                raise WireError("no DAVE message of a client")
+
+    def apply(self, effects: Effects, now: float) -> None:
+        """Queue the messages of the delivery service and report its happenings."""
+        for user_id, op, payload in effects.outgoing:
+            self.members[user_id].send(op, payload)
+        for happening in effects.happenings:
+            self._emit(happening.kind, {"serverId": str(self.server_id), **happening.fields})
+        if self._encrypted != self.media.encryption_due:
+            self.media.encryption_due = self._encrypted
+            if self._encrypted:
+                self.media.upgraded_at_s = now
+
+    def report(self) -> dict[str, object]:
+        """Return the room for `stats`."""
+        return {
+            "serverId": str(self.server_id),
+            "channelId": str(self.channel_id),
+            "phase": str(self.service.phase),
+            "version": int(self._encrypted),
+            "epoch": self.service.epoch,
+            "settled": self.service.settled,
+            "members": [str(user_id) for user_id in self.members],
+            "groupMembers": sorted(str(user_id) for user_id in self.service.group_members),
+            "dropped": dict(self.service.dropped),
+        }
+
+    def _about(self, participant: Participant, **fields: object) -> dict[str, object]:
+        return {"userId": str(participant.user_id), "serverId": str(self.server_id), **fields}
+
+    def _tell_others(self, participant: Participant, op: Op, payload: Payload) -> None:
+        for other in self.members.values():
+            if other is not participant:
+                other.send(op, payload)
+
+    def _most_wanted(self, sender: Participant, ssrc: int) -> int:
+        """Return the highest quality that any receiver wants of `ssrc`; who said nothing wants all."""
+        wanted = [self._wants.get(user_id) for user_id in self._connected - {sender.user_id}]
+        return max((_quality(wants, ssrc) for wants in wanted), default=0)
+
+
+def _quality(wants: MediaSinkWants | None, ssrc: int) -> int:
+    if wants is None:
+        return _WANTED
+    default = _WANTED if wants.any is None else wants.any
+    return wants.wants.get(ssrc, default)
+
+
+def _describe(subject: Participant, listener: Participant) -> None:
+    listener.send(Op.FLAGS, Flags(user_id=str(subject.user_id)))
+    listener.send(Op.PLATFORM, Platform(user_id=str(subject.user_id)))
+
+
+def _as_told(stream: StreamDescription) -> StreamDescription:
+    """Return a layer as receivers see it: without the sender's bit rate."""
+    return StreamDescription(
+        type=stream.type,
+        rid=stream.rid,
+        ssrc=stream.ssrc,
+        rtx_ssrc=stream.rtx_ssrc,
+        active=stream.active,
+        quality=stream.quality,
+        max_framerate=stream.max_framerate,
+        max_resolution=stream.max_resolution,
+    )

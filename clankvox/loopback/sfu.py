@@ -1,0 +1,213 @@
+"""The media server: opens what a client sends and seals it anew for everybody else in its room.
+
+It never looks into a frame but for its DAVE trailer. Datagrams that are not what they claim to be are counted by cause.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from clankvox.errors import OpenFailed, WireError
+from clankvox.loopback.impairment import Link
+from clankvox.loopback.media_port import Address, MediaPort, Packet
+from clankvox.wire import ip_discovery
+from clankvox.wire.rtcp import RTCP_CLEAR_BYTES, Fir, Nack, Pli, SenderReport, parse_compound
+from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, RtpHeader, is_rtcp, is_rtp, parse_header, strip
+
+_DAVE_MARKER: Final = b"\xfa\xfa"
+
+Send = Callable[[bytes, Address], None]
+CallAt = Callable[[float, Callable[[], None]], object]
+
+
+class Sfu:
+    """Routes datagrams between media ports. The event loop owns it."""
+
+    def __init__(self, send: Send, call_at: CallAt) -> None:
+        """`send` puts a datagram on the wire at once; `call_at` runs something at a later instant."""
+        self.dropped: Counter[str] = Counter()
+        """Datagrams of nobody, by cause."""
+        self._send = send
+        self._call_at = call_at
+        self._by_address: dict[Address, MediaPort] = {}
+        self._by_ssrc: dict[int, MediaPort] = {}
+
+    def attach(self, port: MediaPort) -> None:
+        """Let `port` be found by its SSRCs."""
+        for ssrc in port.ssrcs:
+            self._by_ssrc[ssrc] = port
+
+    def detach(self, port: MediaPort) -> None:
+        """Forget `port`; what it still sends is from an unknown address."""
+        for ssrc in port.ssrcs:
+            self._by_ssrc.pop(ssrc, None)
+        if port.address is not None and self._by_address.get(port.address) is port:
+            del self._by_address[port.address]
+
+    def owner(self, ssrc: int) -> MediaPort | None:
+        """Return who may send `ssrc`."""
+        return self._by_ssrc.get(ssrc)
+
+    def learn_address(self, port: MediaPort, address: Address) -> None:
+        """Send media of `port` to `address` from now on, and take what comes from there as its own."""
+        if port.address is not None and self._by_address.get(port.address) is port:
+            del self._by_address[port.address]
+        port.address = address
+        self._by_address[address] = port
+
+    def receive(self, datagram: bytes, address: Address, arrival_s: float) -> None:
+        """Take one datagram that arrived at `arrival_s` (monotonic seconds)."""
+        if len(datagram) == ip_discovery.PACKET_BYTES and datagram.startswith(b"\x00\x01"):
+            self._discover(datagram, address, arrival_s)
+            return
+        port = self._by_address.get(address)
+        if port is None:
+            self.dropped["unknown_address"] += 1
+        elif arrival_s < port.stalled_until_s:
+            port.received["stalled"] += 1
+        elif is_rtp(datagram):
+            self._through(port.up, arrival_s, lambda at: self._take_rtp(port, datagram, at))
+        elif is_rtcp(datagram):
+            self._through(port.up, arrival_s, lambda _: self._take_rtcp(port, datagram))
+        else:
+            self._through(port.up_probes, arrival_s, lambda at: self._take_probe(port, datagram, at))
+
+    def forward(self, port: MediaPort, datagram_header: bytes, header: RtpHeader, frame: bytes, now: float) -> None:
+        """Take a packet of a member of our own, which has no transport; `frame` b"" is padding only."""
+        port.received["packets"] += 1
+        self._relay(port, datagram_header, header, b"", frame, now)
+
+    def _through(self, link: Link, now: float, take: Callable[[float], None]) -> None:
+        if link.clean:
+            take(now)
+            return
+        for release in link.plan(now):
+            if release <= now:
+                take(now)
+            else:
+                self._call_at(release, lambda at=release: take(at))  # type: ignore[misc]
+
+    def _discover(self, datagram: bytes, address: Address, now: float) -> None:
+        try:
+            ssrc = ip_discovery.parse_request(datagram)
+        except WireError:
+            self.dropped["malformed"] += 1
+            return
+        port = self._by_ssrc.get(ssrc)
+        if port is None:
+            self.dropped["unknown_ssrc"] += 1
+            return
+        if now < port.stalled_until_s:
+            port.received["stalled"] += 1
+            return
+
+        def answer(at: float) -> None:
+            port.received["discovery"] += 1
+            self.learn_address(port, address)
+            self._through(
+                port.down_probes, at, lambda _: self._send(ip_discovery.build_reply(ssrc, *address[:2]), address)
+            )
+
+        self._through(port.up_probes, now, answer)
+
+    def _take_probe(self, port: MediaPort, datagram: bytes, now: float) -> None:
+        """Answer UDP pings; clients' other keep-alives of 8 bytes need no answer."""
+        counter = ip_discovery.parse_ping(datagram)
+        if counter is None:
+            port.received["keepalive" if len(datagram) == 8 else "malformed"] += 1
+            return
+        port.received["ping"] += 1
+        self._through(port.down_probes, now, lambda _: self._send_to(port, ip_discovery.build_pong(counter)))
+
+    def _take_rtp(self, port: MediaPort, datagram: bytes, now: float) -> None:
+        if port.transport is None:
+            port.received["before_session"] += 1
+            return
+        try:
+            header = parse_header(datagram)
+            if header.ssrc not in port.ssrcs:
+                port.received["foreign_ssrc"] += 1
+                return
+            plaintext = port.transport.open(datagram, header.clear_bytes)
+            frame = strip(header, plaintext)
+        except WireError as error:
+            port.received["open_failed" if isinstance(error, OpenFailed) else "malformed"] += 1
+            return
+        if header.ssrc not in port.announced:
+            port.received["invalid_ssrc"] += 1
+            return
+        port.received["packets"] += 1
+        self._relay(port, datagram, header, plaintext[: header.extension_bytes], frame, now)
+
+    def _relay(
+        self, port: MediaPort, datagram: bytes, header: RtpHeader, extension: bytes, frame: bytes, now: float
+    ) -> None:
+        statistics = port.stream(header.ssrc)
+        statistics.arrived(header, frame, now)
+        room = port.room
+        if header.payload_type == OPUS_PAYLOAD_TYPE:
+            statistics.watch(frame, encryption_due=room.encryption_due, in_transition=room.in_transition(now))
+        clear, plaintext = port.dress.dress(datagram, header, extension, frame, now)
+        packet = Packet(port.user_id, header, frame, clear, plaintext)
+        for receiver in room.ports:
+            if receiver is not port:
+                self._deliver(receiver, packet, now)
+
+    def _deliver(self, receiver: MediaPort, packet: Packet, now: float) -> None:
+        hear = receiver.hear
+        if hear is not None:
+            self._through(receiver.down, now, lambda at: hear(packet, at))
+            return
+        if receiver.transport is None or receiver.address is None:
+            return
+        if packet.header.ssrc in receiver.unwanted:
+            receiver.forwarded["unwanted"] += 1
+        elif not receiver.understands_dave and packet.payload.endswith(_DAVE_MARKER):
+            receiver.forwarded["dave_withheld"] += 1
+        elif now < receiver.stalled_until_s:
+            receiver.forwarded["stalled"] += 1
+        else:
+            receiver.forwarded["packets"] += 1
+            datagram = receiver.transport.seal_rtp(packet.clear, packet.plaintext)
+            if receiver.down.clean:
+                self._send(datagram, receiver.address)
+            else:
+                self._through(receiver.down, now, lambda _: self._send_to(receiver, datagram))
+
+    def _take_rtcp(self, port: MediaPort, datagram: bytes) -> None:
+        """Relay sender reports to everybody and picture or packet requests to whom they are for."""
+        if port.transport is None:
+            port.received["before_session"] += 1
+            return
+        try:
+            plaintext = port.transport.open(datagram, RTCP_CLEAR_BYTES)
+            packets = parse_compound(datagram[:RTCP_CLEAR_BYTES] + plaintext)
+        except WireError as error:
+            port.received["open_failed" if isinstance(error, OpenFailed) else "malformed"] += 1
+            return
+        port.received["rtcp"] += 1
+        receivers: set[MediaPort] = set()
+        for packet in packets:
+            match packet:
+                case SenderReport(ssrc=ssrc) if ssrc in port.announced:
+                    receivers.update(port.room.ports)
+                case Pli(media_ssrc=ssrc) | Nack(media_ssrc=ssrc):
+                    receivers.update(self._sender_in_room(port, ssrc))
+                case Fir(requests=requests):
+                    for request in requests:
+                        receivers.update(self._sender_in_room(port, request.ssrc))
+        for receiver in receivers - {port}:
+            self._deliver_rtcp(receiver, datagram[:RTCP_CLEAR_BYTES], plaintext)
+
+    def _sender_in_room(self, port: MediaPort, ssrc: int) -> list[MediaPort]:
+        owner = self._by_ssrc.get(ssrc)
+        return [owner] if owner is not None and owner.room is port.room else []
+
+    def _deliver_rtcp(self, receiver: MediaPort, clear: bytes, plaintext: bytes) -> None:
+        if receiver.transport is not None and receiver.address is not None:
+            receiver.forwarded["rtcp"] += 1
+            self._send_to(receiver, receiver.transport.seal_rtcp(clear, plaintext))
+
+    def _send_to(self, receiver: MediaPort, datagram: bytes) -> None:
+        if receiver.address is not None:
+            self._send(datagram, receiver.address)
