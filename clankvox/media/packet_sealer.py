@@ -1,0 +1,59 @@
+"""One transport key and its nonce counter: what seals and opens the packets of one role.
+
+The key comes with the session description (op 4). RTP and RTCP of one client share the key, so they share the
+counter too; a nonce used twice under one AES-GCM key would give away both packets.
+"""
+
+import threading
+from typing import Final, NoReturn
+
+from clankvox.errors import TransportLost
+from clankvox.wire.transport_crypto import KEY_BYTES, NONCE_BYTES, TransportMode, open_sealed, seal
+
+_NONCE_COUNT: Final = 1 << (8 * NONCE_BYTES)
+
+
+class PacketSealer:
+    """Seals under nonces 0, 1, 2 ... and opens the other direction. Thread-safe.
+
+    Key and counter live and die together: there is no way to copy a sealer, to read its key or to set its counter.
+    """
+
+    __slots__ = ("_key", "_lock", "_mode", "_next_nonce")
+
+    def __init__(self, mode: TransportMode, key: bytes) -> None:
+        """Take the 32-byte `key` for `mode`. ValueError for any other length."""
+        if len(key) != KEY_BYTES:
+            raise ValueError("a transport key has 32 bytes")
+        self._mode = mode
+        self._key = key
+        self._next_nonce = 0
+        self._lock = threading.Lock()
+
+    def seal(self, clear: bytes, plaintext: bytes) -> bytes:
+        """Return the datagram `clear`, ciphertext, tag, nonce. Any thread.
+
+        Raises TransportLost once all 2**32 nonces are used up: only a new session brings a new key.
+        """
+        with self._lock:
+            nonce = self._next_nonce
+            if nonce >= _NONCE_COUNT:
+                raise TransportLost("every nonce of this transport key is used up")
+            self._next_nonce = nonce + 1
+        return seal(self._mode, self._key, clear, plaintext, nonce.to_bytes(NONCE_BYTES, "big"))
+
+    def open(self, datagram: bytes, clear_bytes: int) -> bytes:
+        """Return what follows the first `clear_bytes`; OpenFailed if it does not authenticate. Any thread."""
+        return open_sealed(self._mode, self._key, datagram, clear_bytes)
+
+    @property
+    def sealed_packets(self) -> int:
+        """How many nonces were used, for reports and for the sender reports of RTCP."""
+        return self._next_nonce
+
+    def __repr__(self) -> str:
+        return f"<PacketSealer {self._mode.value} sealed_packets={self._next_nonce}>"
+
+    def __reduce__(self) -> NoReturn:
+        # copy, deepcopy and pickle would all make a second counter for the same key
+        raise TypeError("a PacketSealer cannot be copied")
