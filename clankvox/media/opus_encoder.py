@@ -1,0 +1,123 @@
+"""Opus at 48 kHz stereo, one packet per 20 ms (RFC 6716), with forward error correction for speech.
+
+Opus repeats the speech of a packet in the next one (LBRR, RFC 6716 section 2.1.7) only in its SILK and hybrid modes,
+only if a loss rate is declared, and only where the bit rate suffices. Measured with libopus 1.6.1 and speech in both
+channels: never at 0 %; at 5 % with nearly every packet of speech from 32 kb/s to 128 kb/s, not at 24 kb/s. The signal
+must be declared to be voice: left to guess, the encoder may take it for music and repeat nothing.
+"""
+
+import ctypes
+import weakref
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from clankvox.errors import CodecError
+from clankvox.media.libopus import LIBOPUS
+from clankvox.media.pcm import FRAME_SAMPLES, RATE_HZ, Stereo
+
+LOOKAHEAD_SAMPLES: Final = 312
+"""How much later than its input the encoder's output is: 6.5 ms with the AUDIO application at 48 kHz."""
+_CHANNELS: Final = 2
+_MAX_PACKET_BYTES: Final = 1275
+"""The longest Opus frame there is (RFC 6716 section 3.2.1)."""
+_COMPLEXITY: Final = 10
+"""The best that libopus can do; 0.3 ms a frame of speech."""
+_APPLICATION_AUDIO: Final = 2049
+_OK: Final = 0
+
+
+class Signal(IntEnum):
+    """OPUS_SET_SIGNAL: what the encoder shall take its input for."""
+
+    AUTO = -1000
+    VOICE = 3001
+    MUSIC = 3002
+
+
+class _Request(IntEnum):
+    """Requests of opus_encoder_ctl (opus_defines.h)."""
+
+    SET_BITRATE = 4002
+    SET_COMPLEXITY = 4010
+    SET_INBAND_FEC = 4012
+    SET_PACKET_LOSS_PERC = 4014
+    SET_SIGNAL = 4024
+    RESET_STATE = 4028
+
+
+class EncoderProfile(NamedTuple):
+    """How to encode. The bit rate is an average that the encoder may exceed for a packet."""
+
+    bitrate_bps: int
+    signal: Signal
+    expected_loss_percent: int
+    """Share of packets that receivers are thought to miss, 0 to 100; 0 means no forward error correction."""
+
+
+SPEECH: Final = EncoderProfile(128_000, Signal.VOICE, 5)
+MUSIC: Final = EncoderProfile(128_000, Signal.AUTO, 0)
+
+
+class OpusEncoder:
+    """One encoder state. Not thread-safe; encoding releases the GIL."""
+
+    def __init__(self, profile: EncoderProfile = SPEECH) -> None:
+        """Raise CodecError for a profile that libopus refuses."""
+        status = ctypes.c_int()
+        self._state: Any = LIBOPUS.opus_encoder_create(RATE_HZ, _CHANNELS, _APPLICATION_AUDIO, ctypes.byref(status))
+        _check(status.value)
+        weakref.finalize(self, LIBOPUS.opus_encoder_destroy, self._state)
+        self._packet = (ctypes.c_char * _MAX_PACKET_BYTES)()
+        self._control(_Request.SET_COMPLEXITY, _COMPLEXITY)
+        self._control(_Request.SET_INBAND_FEC, 1)
+        self.use(profile)
+
+    def use(self, profile: EncoderProfile) -> None:
+        """Encode by `profile` from the next frame on; the change is seamless. CodecError if it is out of range."""
+        self._control(_Request.SET_BITRATE, profile.bitrate_bps)
+        self._control(_Request.SET_SIGNAL, profile.signal)
+        self.set_expected_loss(profile.expected_loss_percent)
+
+    def set_expected_loss(self, percent: int) -> None:
+        """Say how many packets receivers miss, as their reports tell. CodecError outside 0 to 100."""
+        self._control(_Request.SET_PACKET_LOSS_PERC, percent)
+
+    def encode(self, pcm: Stereo) -> bytes:
+        """Return the Opus packet of int16 `pcm` of shape (960, 2). CodecError if libopus refuses.
+
+        Its sound is LOOKAHEAD_SAMPLES late: the last of them come with the next packet.
+        """
+        if pcm.shape != (FRAME_SAMPLES, _CHANNELS) or pcm.dtype != np.int16:
+            raise ValueError("a frame is int16 of shape (960, 2)")
+        contiguous = np.ascontiguousarray(pcm)
+        samples = contiguous.ctypes.data_as(ctypes.POINTER(ctypes.c_int16))
+        size = _ENCODE(self._state, samples, FRAME_SAMPLES, self._packet, _MAX_PACKET_BYTES)
+        _check(size)
+        return self._packet.raw[:size]
+
+    def reset(self) -> None:
+        """Forget all sound, as a new encoder would; the profile stays."""
+        self._control(_Request.RESET_STATE)
+
+    def _control(self, request: _Request, *value: int) -> None:
+        _check(_CONTROL(self._state, request, *(ctypes.c_int32(number) for number in value)))
+
+
+def _variadic_control() -> Any:
+    """opus_encoder_ctl with only its fixed arguments declared: Apple's ARM passes the variable ones differently."""
+    function = LIBOPUS["opus_encoder_ctl"]
+    function.argtypes = (ctypes.c_void_p, ctypes.c_int)
+    function.restype = ctypes.c_int
+    return function
+
+
+_CONTROL: Final[Any] = _variadic_control()
+_ENCODE: Final[Any] = LIBOPUS.opus_encode
+
+
+def _check(status: int) -> None:
+    """Raise CodecError for a negative status."""
+    if status < _OK:
+        raise CodecError(f"libopus refuses: status {status}")
