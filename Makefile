@@ -1,0 +1,44 @@
+# clankvox: `make demo` shows the product, `make test` proves it. Everything installs into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+NODE_STAMP := tests/peers/node_modules/.installed
+
+.PHONY: setup demo test lint diagrams bench peers clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clankvox needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(STAMP)
+
+demo: setup
+	$(BIN)/python -m clankvox demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# The third-party peers that the tests call: @discordjs/voice from npm (discord.py comes with the dev extra).
+peers: $(NODE_STAMP)
+
+$(NODE_STAMP): tests/peers/package.json
+	cd tests/peers && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $(NODE_STAMP)
+
+test: lint peers
+	$(BIN)/python -m pytest
+
+diagrams: setup
+	$(BIN)/python tools/diagrams.py
+
+bench: setup
+	$(BIN)/python -m tools.bench
+
+clean:
+	rm -rf $(VENV) tests/peers/node_modules build dist *.egg-info demo-out

@@ -1,0 +1,1 @@
+"""Figures, measured from outside the process: wire times come from the kernel."""
