@@ -59,7 +59,6 @@ class PcmOutlet:
         user_id: UserId,
         capture_id: CaptureId | None,
         pcm: memoryview,
-        *,
         peak: int,
         active: int,
         total: int,
@@ -77,15 +76,11 @@ class VoiceRole:
     """What the voice role's actors share: its sockets, its cipher, its pipeline."""
 
     def __init__(self, clock: SystemClock, outbox: Outbox, tell_router: Tell, connection: Tell) -> None:
-        self.cipher = FrameCipher()
-        self.board = CaptureBoard()
-        self.pipeline = ReceivePipeline(
-            cipher=self.cipher,
-            board=self.board,
-            sink=PcmOutlet(outbox),
-            facts=FactMail(Role.VOICE, tell_router),
-        )
         self.udp = UdpSocket(clock, connection)
+        self.cipher = FrameCipher(self.udp.wake)
+        self.board = CaptureBoard(self.udp.wake)
+        facts = FactMail(Role.VOICE, tell_router, lambda: self.pipeline.attempt)
+        self.pipeline = ReceivePipeline(self.cipher, self.board, PcmOutlet(outbox), facts)
         self.web_socket = VoiceWebSocket(connection)
 
 
@@ -183,7 +178,7 @@ class App:
         """Gather the counters of the contract. Router's thread."""
         pacing = self._pacer.statistics()
         lanes = self._outbox.counters()
-        heard = self._voice.pipeline.totals()
+        heard = self._voice.pipeline.totals
         return TransportStats(
             uptime_ms=int((self._clock.now() - self._started_at) * 1000),
             tick=TickStats(

@@ -3,6 +3,8 @@
 The pipeline calls these at control rate, on the role's UDP thread; nothing here waits.
 """
 
+from collections.abc import Callable
+
 from clankvox.actors.base import Tell
 from clankvox.ids import Attempt, Role, Ssrc, UserId, capture_address, connection_address, dave_address
 from clankvox.messages.capture import SpeakingEnded, SpeakingStarted, SpeechEnded, SpeechStarted
@@ -12,11 +14,13 @@ from clankvox.messages.dave import FramesUndecryptable
 
 
 class FactMail:
-    """media.receive.ReceiveFacts for one role."""
+    """media.receive_ports.ReceiveFacts for one role."""
 
-    def __init__(self, role: Role, tell_router: Tell) -> None:
+    def __init__(self, role: Role, tell_router: Tell, attempt: Callable[[], Attempt]) -> None:
+        """`attempt` names the connection that the pipeline is attached to."""
         self._role = role
         self._tell_router = tell_router
+        self._attempt = attempt
 
     def speaking_started(self, user_id: UserId) -> None:
         """Tell that packets of the user arrive."""
@@ -37,17 +41,17 @@ class FactMail:
     def member_heard(self, ssrc: Ssrc, user_id: UserId) -> None:
         """Tell nobody: the pipeline itself is the one who needs the binding."""
 
-    def discovery_replied(self, attempt: Attempt, address: str, port: int) -> None:
+    def discovery_replied(self, address: str, port: int) -> None:
         """Tell what the server says is our public address."""
-        self._to_connection(DiscoveryReplied(attempt=attempt, address=address, port=port))
+        self._to_connection(DiscoveryReplied(attempt=self._attempt(), address=address, port=port))
 
-    def pong(self, attempt: Attempt, counter: int) -> None:
+    def pong(self, counter: int) -> None:
         """Tell that the server answered a keepalive."""
-        self._to_connection(PongReceived(attempt=attempt, counter=counter))
+        self._to_connection(PongReceived(attempt=self._attempt(), counter=counter))
 
-    def undecryptable(self, attempt: Attempt, ssrc: Ssrc, user_id: UserId | None, consecutive: int) -> None:  # noqa: ARG002
+    def undecryptable(self, ssrc: Ssrc, user_id: UserId | None, consecutive: int) -> None:  # noqa: ARG002
         """Tell that so many frames in a row of one sender did not decrypt."""
-        self._tell_router(Envelope(to=dave_address(self._role), message=FramesUndecryptable(attempt=attempt)))
+        self._tell_router(Envelope(to=dave_address(self._role), message=FramesUndecryptable(attempt=self._attempt())))
 
     def _to_capture(self, user_id: UserId, message: Message) -> None:
         self._tell_router(Envelope(to=capture_address(user_id, self._role), message=message))

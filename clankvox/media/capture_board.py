@@ -5,6 +5,7 @@ Capture actors write one entry per user; the role's pipeline reads it per packet
 """
 
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 from clankvox.ids import CaptureId, UserId
@@ -14,37 +15,52 @@ class CaptureConfig(NamedTuple):
     """One armed capture. Immutable; a change is a new entry."""
 
     arming: int
-    """Number of this arming; the pipeline never delivers twice into an arming that it has ended."""
+    """Number of this arming (see `next_arming`); the pipeline never delivers into one that it has ended."""
     capture_id: CaptureId | None
     sample_rate_hz: int
     silence_duration_ms: int
 
 
+def nobody_waits() -> None:
+    """Do nothing: no thread waits for a change."""
+
+
 class CaptureBoard:
     """The armed captures of one role. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[], None] = nobody_waits) -> None:
+        """`wake` is called after every change, outside the lock: held speech may be delivered now."""
+        self._wake = wake
         self.lock = threading.Lock()
         """Held by the pipeline while it processes one datagram or one poll (well under a millisecond)."""
         self._armed: dict[UserId, CaptureConfig] = {}
         self._version = 0
+        self._armings = 0
 
     @property
     def version(self) -> int:
         """Grows with every change, so that the pipeline notices new captures without comparing entries."""
         return self._version
 
+    def next_arming(self) -> int:
+        """Return a number that no arming of this role had before, also not one of an actor that is gone."""
+        with self.lock:
+            self._armings += 1
+            return self._armings
+
     def arm(self, user_id: UserId, config: CaptureConfig) -> None:
         """Deliver `user_id`'s speech as `config` says. Capture actor."""
         with self.lock:
             self._armed[user_id] = config
             self._version += 1
+        self._wake()
 
     def withdraw(self, user_id: UserId) -> None:
         """Deliver nothing of `user_id` any more; final when it returns. Capture actor."""
         with self.lock:
             self._armed.pop(user_id, None)
             self._version += 1
+        self._wake()
 
     def armed(self, user_id: UserId) -> CaptureConfig | None:
         """Return the capture of `user_id`. Caller holds `lock` (the pipeline)."""

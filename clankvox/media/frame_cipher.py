@@ -58,10 +58,16 @@ class OpenedFrame(NamedTuple):
     authenticated: bool
 
 
+def nobody_waits() -> None:
+    """Do nothing: no thread waits for a change."""
+
+
 class FrameCipher:
     """Encrypts and decrypts the frames of one role. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[], None] = nobody_waits) -> None:
+        """`wake` is called after every change, outside the lock: frames that wait for a key may open now."""
+        self._wake = wake
         self._lock = threading.Lock()
         self._engine: MlsEngine | None = None
         self._gate = Gate.CLOSED
@@ -95,6 +101,7 @@ class FrameCipher:
             self._version_zero = False
             self._clear_until = 0.0
             self._generation += 1
+        self._wake()
 
     def set_gate(self, gate: Gate) -> None:
         """Say what may leave from now on. DAVE actor."""
@@ -104,22 +111,27 @@ class FrameCipher:
             self._gate = gate
             self._version_zero = gate is Gate.CLEAR
             self._generation += 1
+        self._wake()
 
     def accept_clear_until(self, deadline: float) -> None:
         """Accept clear frames up to `deadline`: others change between clear and encrypted now. DAVE actor."""
         with self._lock:
             self._clear_until = deadline
             self._generation += 1
+        self._wake()
 
     def mls(self, call: Callable[[MlsEngine], T]) -> T:
         """Run `call` on the group with no frame in between. DAVE actor. Raises MlsError, also without a group."""
-        with self._lock:
-            if self._engine is None:
-                raise MlsError("no DAVE session")
-            try:
-                return call(self._engine)
-            finally:
-                self._generation += 1
+        try:
+            with self._lock:
+                if self._engine is None:
+                    raise MlsError("no DAVE session")
+                try:
+                    return call(self._engine)
+                finally:
+                    self._generation += 1
+        finally:
+            self._wake()
 
     def seal_opus(self, frame: bytes) -> bytes | None:
         """Return what may leave for `frame`, or None while nothing may. Playback actor. Raises MlsError."""
