@@ -34,7 +34,7 @@ class PcmIntake:
         """48 kHz samples that the resampler still holds; `finish` gives exactly these."""
         return _resampled(self._taken, self._rate_hz) - self._given
 
-    def whole_samples(self, pcm: bytes) -> int:
+    def whole_samples(self, pcm: bytes | bytearray) -> int:
         """How many samples `pcm` completes, at its own rate."""
         return (len(self._half_sample) + len(pcm)) // 2
 
@@ -50,7 +50,7 @@ class PcmIntake:
             return max(0, (room_samples + self._given) * rate_hz // RATE_HZ - self._taken)
         return max(0, (room_samples - self.pending_samples) * rate_hz // RATE_HZ)
 
-    def push(self, pcm: bytes, rate_hz: int, limit_samples: int) -> Mono:
+    def push(self, pcm: bytes | bytearray, rate_hz: int, limit_samples: int) -> Mono:
         """Take `pcm`, of it at most `limit_samples` of its rate, and return what is ready at 48 kHz.
 
         The rest of `pcm` is dropped; whatever happens, the next chunk begins at a whole sample or completes one.

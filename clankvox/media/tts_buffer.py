@@ -103,7 +103,7 @@ class TtsBuffer:
         """Whether `finish` was called and every frame has been given."""
         return self._finished and self._state is FlowState.EMPTY
 
-    def push(self, pcm: bytes, sample_rate_hz: int, now: float, rule: OverflowRule) -> PushResult:
+    def push(self, pcm: bytes | bytearray, sample_rate_hz: int, now: float, rule: OverflowRule) -> PushResult:
         """Take a chunk of s16le mono that arrived at `now`.
 
         Raises InvalidRequest for a rate outside 8000 to 48000 and for PCM after `finish`.
