@@ -4,6 +4,7 @@ The PCM itself never comes by here: the role's receive pipeline decodes it and w
 actor's entry on the capture board says (thread: the role's UDP thread). This actor sees only the facts.
 """
 
+from collections import deque
 from typing import Final, assert_never
 
 from clankvox.actors.base import BaseActor, Surroundings
@@ -26,6 +27,8 @@ from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.router import CaptureEnded, CaptureIdle, MemberLeft, SpeakingReported
 
 _MS: Final = 0.001
+_REMEMBERED: Final = 8
+"""Armings that were withdrawn before their first PCM was heard of; the news takes less than a millisecond."""
 
 
 class CaptureActor(BaseActor[CaptureMessage | Inspect]):
@@ -42,24 +45,26 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         self._capture: Subscribe | None = None
         self._arming = 0
         self._suspension = 0
+        self._withdrawn: deque[tuple[int, CaptureId | None]] = deque(maxlen=_REMEMBERED)
         self._handled = 0
 
     def handle(self, message: CaptureMessage | Inspect) -> object:
         """See BaseActor."""
-        self._handled += 1
+        if not isinstance(message, SilenceElapsed | Inspect):  # these do not come from the router
+            self._handled += 1
         match message:
             case Subscribe():
                 self._subscribe(message)
             case Unsubscribe():
                 self._end_capture()
+                self._offer_retirement_if_silent()
             case SpeakingStarted():
                 self._suspension += 1
                 self._set_speaking(speaking=True)
             case SpeakingEnded():
                 self._set_speaking(speaking=False)
             case SpeechStarted(arming=arming):
-                if arming == self._arming and self._state is CaptureState.ARMED:
-                    self._machine.speech_started()
+                self._on_speech_started(arming)
             case SpeechEnded(arming=arming):
                 self._on_speech_ended(arming)
             case SilenceElapsed(arming=arming, suspension=suspension):
@@ -94,7 +99,7 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         self._end_capture()
         self._capture = message
         self._machine.subscribed()
-        self._arm(self._arming + 1)
+        self._arm(self._board.next_arming())
 
     def _arm(self, arming: int) -> None:
         if self._capture is None:
@@ -112,8 +117,19 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         self._board.withdraw(self._user_id)
         if self._state is CaptureState.CAPTURING:
             self.report(CaptureEnded(user_id=self._user_id, capture_id=self._capture_id))
+        else:
+            self._withdrawn.append((self._arming, self._capture_id))
         self._machine.unsubscribed()
         self._capture = None
+
+    def _on_speech_started(self, arming: int) -> None:
+        if arming == self._arming and self._state is CaptureState.ARMED:
+            self._machine.speech_started()
+            return
+        for entry in [entry for entry in self._withdrawn if entry[0] == arming]:
+            # PCM went into it while the order to withdraw it was on its way: it has an end as well
+            self._withdrawn.remove(entry)
+            self.report(CaptureEnded(user_id=self._user_id, capture_id=entry[1]))
 
     def _on_speech_ended(self, arming: int) -> None:
         """Finish a one-shot capture, or arm a persistent one anew. The pipeline writes nothing more into `arming`."""
@@ -126,7 +142,7 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
             self._machine.capture_finished()
         else:
             self._machine.utterance_ended()
-            self._arm(self._arming + 1)
+            self._arm(self._board.next_arming())
 
     def _on_suspended(self) -> None:
         self._set_speaking(speaking=False)
@@ -148,9 +164,12 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         elif self._state is CaptureState.CAPTURING:
             self._on_speech_ended(self._arming)
         self._set_speaking(speaking=False)
-        if self._capture is None:
-            self._offer_retirement()
+        self._offer_retirement_if_silent()
         self.report(baton)
+
+    def _offer_retirement_if_silent(self) -> None:
+        if self._capture is None and self._speaking.current_state_value == SpeakingState.SILENT:
+            self._offer_retirement()
 
     def _offer_retirement(self) -> None:
         self.report(CaptureIdle(role=self._address.role, user_id=self._user_id, handled=self._handled))

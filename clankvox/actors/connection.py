@@ -99,6 +99,7 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
         super().__init__(surroundings)
         self._rng = rng
         self._mode: TransportMode | None = None
+        """The transport encryption of the last link, also when the server refused it."""
         self._web_socket = shells.web_socket
         self._udp = shells.udp
         self._pipeline = shells.pipeline
@@ -140,6 +141,8 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
     def _close_link(self, code: int = CLOSE_NORMAL) -> None:
         """End the attempt: nothing of it is heard any more, and no PCM follows once this returns."""
         self._attempt = next_attempt(self._attempt)
+        if self._gateway is not None:
+            self._mode = self._gateway.mode
         self._gateway = None
         self._discovery = None
         self._udp.close()
@@ -280,7 +283,6 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
 
     def _complete(self, session: effects.SessionReady) -> None:
         sealer = PacketSealer(session.mode, session.secret_key)
-        self._mode = session.mode
         self._pipeline.open_with(sealer)
         self._on_session_ready(session, sealer)
         self._send_keepalive()

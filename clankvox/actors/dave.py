@@ -188,9 +188,9 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
         self._settle_loneliness()
 
     def _on_suspended(self) -> None:
-        self._conversation = None
         self._attempt = Attempt(0)
         self._take(self._machine.connection_lost)
+        self._conversation = None
         self._cipher.install(None)
 
     def _on_reset(self, baton: ResetBaton) -> None:

@@ -59,6 +59,10 @@ _FINISHING: Final = frozenset({PlaybackState.FINISHING, PlaybackState.FINISHING_
 _UNHEARD: Final = frozenset({PlaybackState.BUFFERED, PlaybackState.FINISHING_UNHEARD})
 
 
+class _NotSealed(Exception):
+    """A frame was taken from its source and could not be sealed."""
+
+
 class OpusFrame(NamedTuple):
     """An encoded frame that has not left yet."""
 
@@ -261,7 +265,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._report_depth()
         path = self._path
         if path is not None and path.ticking:
-            self._take_back(path, self._output.pacer.disarm(path.ssrc))
+            packet = self._output.pacer.disarm(path.ssrc)
+            self._take_back(path, packet)
+            if isinstance(packet, SealedPacket) and packet.opus_frame == SILENCE_FRAME:
+                self._unsent.append(OpusFrame(SILENCE_FRAME, audible=False))
             self._prepare_next(path)
 
     # --- the path ---
@@ -318,7 +325,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         path = self._path
         if path is None or path.ticking or path.suspended or self._cipher.gate is Gate.CLOSED:
             return
-        packet = self._prepare(path, self._output.pacer.next_deadline())
+        try:
+            packet = self._prepare(path, self._output.pacer.next_deadline())
+        except _NotSealed:
+            packet = None
         if packet is None:
             self._poll_later()
             return
@@ -335,7 +345,8 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def _poll_later(self) -> None:
         now = self._clock.now()
-        if self._buffer.state is FlowState.FILLING and self._polling_at <= now:
+        waiting = self._buffer.state is not FlowState.EMPTY or bool(self._unsent)
+        if waiting and self._polling_at <= now:
             self._polling_at = now + SLOT_S
             self.later(SLOT_S, BufferPoll())
 
@@ -346,6 +357,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         if report.packet is not None and report.packet is path.armed:
             path.armed = None
             self._account(path, path_packet=report.packet, outcome=report.outcome)
+        self._go_on(path)
+
+    def _go_on(self, path: _Path) -> None:
+        """Fill the next slot, unless that was done already or what came before has ended the ticking."""
         if path.ticking and path.armed is None:
             self._prepare_next(path)
 
@@ -368,7 +383,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
                 self._count_failure("the packets could not be sent")
 
     def _prepare_next(self, path: _Path) -> None:
-        packet = self._prepare(path, self._output.pacer.next_deadline())
+        try:
+            packet = self._prepare(path, self._output.pacer.next_deadline())
+        except _NotSealed:
+            return  # the slot stays empty, and the next one is tried
         if packet is None:
             self._halt()
             self._settle_if_quiet()
@@ -380,7 +398,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             path.sender.give_back(replaced)
 
     def _prepare(self, path: _Path, deadline_s: float) -> SealedPacket | None:
-        """Seal what the slot at `deadline_s` shall carry; None if nothing is to be sent, or nothing may leave."""
+        """Seal what the slot at `deadline_s` shall carry; None if nothing is to be sent, or nothing may leave.
+
+        Raises _NotSealed when a frame was lost because it could not be sealed; there may be more.
+        """
         if self._cipher.gate is Gate.CLOSED:
             return None
         frame = self._next_opus(deadline_s)
@@ -395,7 +416,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return path.sender.prepare(payload, deadline_s, generation, opus_frame=frame.payload, audible=frame.audible)
         except (MlsError, TransportLost):
             self._count_failure("the frames could not be encrypted")
-            return None
+            raise _NotSealed from None
 
     def _next_opus(self, deadline_s: float) -> OpusFrame | None:
         if self._unsent:
@@ -416,8 +437,9 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def _count_failure(self, what: str) -> None:
         self._failures_in_a_row += 1
-        if self._failures_in_a_row != FAILURE_LIMIT:
+        if self._failures_in_a_row < FAILURE_LIMIT:
             return
+        self._failures_in_a_row = 0
         self.report(RuntimeFailed(role=Role.VOICE, connection_id=None, message=f"Voice is not heard: {what}."))
         if self._state is not PlaybackState.IDLE:
             failed = self._playback_id

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol, assert_never
 
+import msgspec
+
 from clankvox.actors import projection, unavailable
 from clankvox.actors.base import BaseActor, Mailbox, Surroundings, Tell, teller
 from clankvox.fsm.connection import ConnectionState
@@ -51,6 +53,8 @@ OVERFLOW_LIMIT_S: Final = 60.0
 """A parent that has not read for so long is gone for all purposes."""
 EXIT_STDOUT_STALLED: Final = 74
 
+_INTERNAL_ERROR: Final = "internal_error"
+_OUT: Final = frozenset({ConnectionState.IDLE, ConnectionState.CLOSED})
 _CONNECTED: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
 _CORE: Final = (connection_address(Role.VOICE), dave(Role.VOICE), PLAYBACK)
 
@@ -106,6 +110,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._voice_state = ConnectionState.IDLE
         self._connection_id: ConnectionId | None = None
         self._exit_code = 0
+        self._unsettled = 0
+        self._has_ended = False
 
     def on_start(self) -> None:
         """Bring the call's actors to life and start the pacing clock."""
@@ -133,10 +139,13 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             case StopOverdue():
                 self._finish()
             case Settled():
-                self._on_settled()
+                self._unsettled = max(0, self._unsettled - 1)
+                if not self._unsettled:
+                    self._on_settled()
             case SettleOverdue(ticket=ticket):
                 if ticket == self._tickets and self._state is RouterState.SETTLING:
                     _log.error("connection command did not settle")
+                    self._unsettled = 0
                     self._on_settled()
             case ResetRequested():
                 self._begin_reset(message)
@@ -213,10 +222,18 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _forward_connection_command(
         self, command: commands.Join | commands.Leave | commands.VoiceServer | commands.VoiceState
     ) -> None:
+        if isinstance(command, commands.Join):
+            self._voice_state = ConnectionState.AWAITING_CREDENTIALS
+            self._connection_id = command.connection_id
         self._machine.connection_command_forwarded()
         self._tickets += 1
         self.later(SETTLE_DEADLINE_S, SettleOverdue(ticket=self._tickets))
-        self._deliver(connection_address(Role.VOICE), connection_message(command))
+        self._order_connection(connection_message(command))
+
+    def _order_connection(self, message: Message) -> None:
+        """Send what the connection answers with Settled."""
+        self._unsettled += 1
+        self._deliver(connection_address(Role.VOICE), message)
 
     # --- the post office ---
 
@@ -285,7 +302,10 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _on_report(self, report: Report) -> None:
         if isinstance(report, ConnectionReported) and report.role is Role.VOICE:
             self._voice_state = report.now
-            self._connection_id = report.connection_id
+            if report.event == "left":
+                self._connection_id = None
+        if isinstance(report, RuntimeFailed) and report.connection_id is None:
+            report = msgspec.structs.replace(report, connection_id=self._connection_id)
         self._emit(projection.events_of(report))
 
     def _emit(self, events: list[Event]) -> None:
@@ -321,25 +341,30 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._sent.pop(address, None)
         if address.kind is ActorKind.CAPTURE or self._state is RouterState.STOPPING:
             return
-        was, self._voice_state = self._voice_state, ConnectionState.CLOSED
-        self._emit(
-            projection.events_of(
-                RuntimeFailed(role=address.role, connection_id=self._connection_id, message=f"internal error: {error}")
-            )
-        )
+        self._on_report(RuntimeFailed(role=address.role, connection_id=None, message=f"internal error: {error}"))
+        self._spawn(address)
+        if address.kind is ActorKind.CONNECTION:
+            self._on_connection_replaced(address.role)
+        else:
+            self._order_connection(connection.Leave(reason=_INTERNAL_ERROR))
+
+    def _on_connection_replaced(self, role: Role) -> None:
+        """Say on behalf of the dead that its call is over, and have everybody end theirs; its heir is idle."""
         lost = ConnectionReported(
-            role=address.role,
+            role=role,
             connection_id=self._connection_id,
             event="left",
-            was=was,
+            was=self._voice_state,
             now=ConnectionState.CLOSED,
-            reason="internal_error",
+            reason=_INTERNAL_ERROR,
         )
-        self._emit(projection.events_of(lost))
-        self._spawn(address)
-        if address.kind is not ActorKind.CONNECTION:
-            self._deliver(connection_address(address.role), connection.Leave(reason="internal_error"))
-        elif self._state is RouterState.SETTLING:
+        self._unsettled = 0
+        self._begin_reset(
+            ResetRequested(ticket=0, role=role, reason=_INTERNAL_ERROR, connection_id=self._connection_id)
+        )
+        if self._voice_state not in _OUT:
+            self._on_report(lost)
+        if self._state is RouterState.SETTLING:
             self._on_settled()
 
     def _on_stop_requested(self, request: StopRequested, *, at_once: bool) -> None:
@@ -354,11 +379,13 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _begin_stop(self, request: StopRequested) -> None:
         self._exit_code = request.exit_code
         self._machine.stop_requested()
-        self._deliver(connection_address(Role.VOICE), connection.Close(reason=request.reason))
+        self._order_connection(connection.Close(reason=request.reason))
         self.later(STOP_DEADLINE_S, StopOverdue())
 
     def _finish(self) -> None:
-        self._boundary.stopped(self._exit_code)
+        if not self._has_ended:
+            self._has_ended = True
+            self._boundary.stopped(self._exit_code)
 
 
 def connection_message(

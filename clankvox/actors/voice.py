@@ -71,6 +71,7 @@ class VoiceActor(ConnectionActor):
         self._credentials = Credentials()
         self._fallback = Credentials()
         self._used: Credentials | None = None
+        self._ready_with: Credentials | None = None
         self._backoff = Backoff(rng)
         self._tries = 0
         self._budgets: dict[Recovery, AttemptBudget] = {}
@@ -78,6 +79,10 @@ class VoiceActor(ConnectionActor):
         self._tickets = 0
         self._after_reset: Continuation | None = None
         self._deferred: list[Join | Leave | VoiceServerUpdated | VoiceStateUpdated | Close] = []
+
+    def on_start(self) -> None:
+        """Leave nothing open that a predecessor, who failed, had opened."""
+        self._close_link()
 
     def handle(self, message: ConnectionMessage | Inspect) -> object:
         """See BaseActor."""
@@ -150,7 +155,7 @@ class VoiceActor(ConnectionActor):
         early = self._join is None
         self._fallback = self._credentials if same_channel or early else Credentials(user_id=self._credentials.user_id)
         self._credentials = Credentials()
-        self._used = None
+        self._used = self._ready_with = None
         self._join = join
         self._was_ever_ready = False
         self._tries = 0
@@ -161,28 +166,31 @@ class VoiceActor(ConnectionActor):
         self._settle()
 
     def _on_leave(self, reason: str, *, tell_gateway: bool) -> None:
-        if self._state in _OUT or self._join is None:
+        if self._join is None:
             self._settle()
             return
         if tell_gateway:
             self.report(
                 AdapterSendRequested(guild_id=self._join.guild_id, channel_id=None, self_mute=self._join.self_mute)
             )
+        if self._state in _OUT:  # given up: the parent knows the rest, and its gateway may still think we are there
+            self._forget_join()
+            return
         was = self._state
         self._machine.left()
         self._reset(reason, lambda: self._after_leave(was, reason))
 
     def _after_leave(self, was: ConnectionState, reason: str) -> None:
         self._report("left", was, reason)
+        self._forget_join()
+
+    def _forget_join(self) -> None:
         self._join = None
         self._credentials = Credentials()
         self._settle()
 
     def _on_close(self, reason: str) -> None:
-        was = self._state
         self._machine.close()
-        if was in _OUT:
-            self._close_link()
         self._reset(reason, self._settle)
 
     # --- what the parent's gateway says ---
@@ -204,6 +212,7 @@ class VoiceActor(ConnectionActor):
         if update.channel_id is None:
             self._on_leave("gateway_voice_state_left", tell_gateway=False)
             return
+        backing_off = self._state is ConnectionState.RECONNECTING and self._credentials.complete
         if update.channel_id is not UNSET and self._join is not None and update.channel_id != self._join.channel_id:
             self._on_channel_moved(update.channel_id)
         if update.session_id is not UNSET:
@@ -213,7 +222,8 @@ class VoiceActor(ConnectionActor):
         if self._state in _CONNECTED and self._used is not None and self._credentials.identity != self._used.identity:
             known = self._credentials.has_identity
             self._move("session_id_changed" if known else "voice_state_cleared")
-        self._connect_if_complete()
+        if not backing_off:  # the gateway repeats our state with every op 4; that is nothing fresh
+            self._connect_if_complete()
         self._settle()
 
     def _is_foreign(self, update: VoiceStateUpdated) -> bool:
@@ -222,7 +232,10 @@ class VoiceActor(ConnectionActor):
         return self._join is not None and guild is not UNSET and guild is not None and guild != self._join.guild_id
 
     def _on_channel_moved(self, channel_id: ChannelId) -> None:
-        """Follow a move: the token of the old channel is worth nothing, unless a newer one came before this news."""
+        """Follow a move: the token of the old channel is worth nothing, unless a newer one came before this news.
+
+        The one that we were ready with is the old channel's.
+        """
         assert self._join is not None  # noqa: S101 - the caller has compared its channel
         self._join = Join(
             connection_id=self._join.connection_id,
@@ -230,7 +243,7 @@ class VoiceActor(ConnectionActor):
             channel_id=channel_id,
             self_mute=self._join.self_mute,
         )
-        if self._used is not None and self._credentials.server == self._used.server:
+        if self._ready_with is not None and self._credentials.server == self._ready_with.server:
             self._credentials = self._credentials.with_server(None, None)
         if self._state in _CONNECTED:
             self._move("voice_channel_changed")
@@ -273,6 +286,7 @@ class VoiceActor(ConnectionActor):
         was = self._state
         self._machine.session_ready()
         self._tries = 0
+        self._ready_with = self._used
         self._was_ever_ready = True
         self._report("session_ready", was, "")
         self._send_json(gateway_ops.Op.SPEAKING, gateway_ops.Speaking(speaking=0, ssrc=session.ssrc, delay=0))

@@ -24,7 +24,7 @@ class CaptureMachine(StrictMachine):
 
     s = States.from_enum(CaptureState, initial=CaptureState.IDLE, use_enum_instance=True)
 
-    subscribed = Event(s.IDLE.to(s.ARMED) | s.ARMED.to.itself())
+    subscribed = Event(s.IDLE.to(s.ARMED))
     updated = Event(s.ARMED.to.itself() | s.CAPTURING.to.itself())
     speech_started = Event(s.ARMED.to(s.CAPTURING))
     utterance_ended = Event(s.CAPTURING.to(s.ARMED))

@@ -283,6 +283,7 @@ class DaveConversation:
         transition = TransitionId(struct.unpack_from(">H", payload)[0])
         if op == Op.MLS_WELCOME and self._mls.ready:
             return [Ignored("welcome_of_a_member")]
+        self._last_received = (transition, now)
         try:
             if op == Op.MLS_WELCOME:
                 self._mls.process_welcome(payload[2:])
@@ -291,7 +292,6 @@ class DaveConversation:
         except MlsError:
             return self._recover(transition)
         if transition == 0:
-            self._last_received = (transition, now)
             return [GroupEstablished()]
         self._remember(transition, self._version, now)
         ready = Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition))
@@ -315,7 +315,13 @@ class DaveConversation:
         self._version = version
         if version == 0:
             return [DowngradeExecuted()]
-        effects: list[Effect] = [AcceptClear(UPGRADE_WINDOW_S)] if upgrade else []
-        if self._in_session and self._mls.ready and not self._pending:
-            effects.append(TransitionExecuted())
-        return effects
+        if upgrade:
+            return [VersionNegotiated(version, upgrade=True), AcceptClear(UPGRADE_WINDOW_S), *self._take_up_group()]
+        settled = self._in_session and self._mls.ready and not self._pending
+        return [TransitionExecuted()] if settled else []
+
+    def _take_up_group(self) -> list[Effect]:
+        """Encrypt again: with the group that outlived the downgrade, or with a new one."""
+        if self._in_session and self._mls.ready:
+            return [GroupEstablished()]
+        return self._begin_again()

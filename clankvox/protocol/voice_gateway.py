@@ -174,6 +174,11 @@ class VoiceGateway:
         return self._phase is Phase.READY
 
     @property
+    def mode(self) -> TransportMode | None:
+        """The transport encryption that was selected, None before the server's ready."""
+        return self._mode
+
+    @property
     def seq_ack(self) -> int:
         """Number of the last numbered message of the server, -1 before any."""
         return self._seq_ack

@@ -1,0 +1,604 @@
+"""The voice connection as the parent sees it: joins, leaves, moves, losses; every event in its order."""
+
+import pytest
+
+from tests.support.factory import CHANNEL, GUILD, Call, short
+
+OP4 = "adapter_send"
+LEFT = ["connection_state disconnected", "transport_state voice disconnected {}"]
+
+
+def op4(channel, *, guild=GUILD, mute=False):
+    channel_id = None if channel is None else str(channel)
+    update = {"guild_id": str(guild), "channel_id": channel_id, "self_mute": mute, "self_deaf": False}
+    return {"type": "adapter_send", "payload": {"op": 4, "d": update}}
+
+
+def reconnecting(reason):
+    return ["connection_state reconnecting", f"transport_state voice reconnecting {reason}"]
+
+
+def disconnected(reason):
+    return [line.format(reason) for line in LEFT]
+
+
+# --- join, credentials, ready ---
+
+
+def test_join_asks_the_parents_gateway_once_and_says_nothing_else():
+    call = Call()
+    call.line(type="join", connectionId="c1", guildId="10", channelId="20", selfMute=True)
+    call.run(1.0)
+    assert call.events() == [op4(20, mute=True)]
+
+
+@pytest.mark.parametrize("order", [("voice_server", "voice_state"), ("voice_state", "voice_server")])
+def test_whichever_update_completes_the_credentials_opens_the_socket(order):
+    call = Call()
+    call.join()
+    getattr(call, order[0])()
+    call.drain()
+    assert call.web_socket.urls == []
+    getattr(call, order[1])()
+    call.drain()
+    assert call.web_socket.urls == ["wss://voice.example.com:443/?v=9"]
+
+
+def test_the_ready_sequence_with_an_id():
+    call = Call()
+    call.join()
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    call.events()
+    call.server.handshake(1)
+    assert call.events() == [
+        {"type": "connection_state", "status": "ready", "connectionId": "c1"},
+        {"type": "transport_state", "role": "voice", "connectionId": "c1", "status": "ready"},
+        {"type": "ready", "connectionId": "c1"},
+        {"type": "playback_armed", "reason": "connection_ready"},
+        {
+            "type": "dave_state",
+            "role": "voice",
+            "connectionId": "c1",
+            "status": "negotiating",
+            "protocolVersion": 1,
+        },
+    ]
+
+
+def test_the_ready_sequence_without_an_id():
+    call = Call()
+    call.join(None)
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    call.events()
+    call.server.handshake(0)
+    assert call.events() == [
+        {"type": "connection_state", "status": "ready"},
+        {"type": "transport_state", "role": "voice", "status": "ready"},
+        {"type": "ready"},
+        {"type": "playback_armed", "reason": "connection_ready"},
+        {"type": "dave_state", "role": "voice", "status": "disabled", "protocolVersion": 0},
+    ]
+
+
+def test_speaking_is_announced_as_silent_once_the_session_stands():
+    call = Call().connect()
+    assert (5, {"speaking": 0, "delay": 0, "ssrc": 1000}) in call.server.json_sent()
+
+
+def test_updates_about_another_guild_change_nothing():
+    call = Call()
+    call.join()
+    call.voice_state()
+    call.voice_server(guild_id="999")
+    call.line(type="voice_state", data={"guild_id": "999", "channel_id": None})
+    call.drain()
+    assert call.web_socket.urls == []
+    assert call.state("connection") == "awaiting_credentials"
+
+
+def test_a_private_call_without_a_guild_in_its_updates_connects():
+    call = Call()
+    call.join(None)
+    call.voice_server(guild_id=None)
+    call.line(
+        type="voice_state",
+        data={"guild_id": None, "session_id": "s", "user_id": "7", "channel_id": str(CHANNEL)},
+    )
+    call.drain()
+    assert len(call.web_socket.urls) == 1
+
+
+def test_credentials_that_came_before_the_join_are_tried_after_three_seconds():
+    call = Call()
+    call.voice_server()
+    call.voice_state()
+    call.join()
+    call.run(2.9)
+    assert call.web_socket.urls == []
+    call.run(0.2)
+    assert len(call.web_socket.urls) == 1
+
+
+def test_an_endpoint_that_is_not_allowed_ends_the_join():
+    call = Call()
+    call.join()
+    call.voice_server(endpoint="ws://voice.example.com")
+    call.voice_state()
+    call.drain()
+    events = call.events()
+    assert short(events[1:]) == [
+        "error voice_connect_failed voice",
+        *disconnected("endpoint_not_allowed"),
+        "dave_state voice cleared",
+    ]
+    assert events[1]["connectionId"] == "c1"
+    assert call.web_socket.urls == []
+    call.run(60.0)
+    assert call.events() == []
+
+
+# --- leave ---
+
+
+def test_leave_with_an_id_ends_everything_in_order():
+    call = Call().establish(42)
+    call.line(type="subscribe_user", userId="42", captureId="k1")
+    call.audio("p1")
+    call.drain()
+    call.pipeline.packet(42)
+    call.run(0.05)
+    call.events()
+    call.line(type="leave", reason="bye")
+    call.drain()
+    events = call.events()
+    assert events[0] == op4(None)
+    assert short(events[1:]) == [
+        "tts_playback_state p1 stopped bye",
+        "dave_state voice cleared",
+        "speaking_end 42",
+        *disconnected("bye"),
+        "user_audio_end 42 k1",  # the audio lane's own order: behind its PCM, and after control
+    ]
+    assert events[-3]["connectionId"] == "c1"
+    assert call.web_socket.closed_with == [1000]
+    assert call.udp.attempt is None
+
+
+def test_leave_without_an_id_omits_ids():
+    call = Call().connect(None)
+    call.line(type="leave")
+    call.drain()
+    assert call.events() == [
+        op4(None),
+        {"type": "dave_state", "role": "voice", "status": "cleared"},
+        {"type": "connection_state", "status": "disconnected"},
+        {"type": "transport_state", "role": "voice", "status": "disconnected", "reason": "explicit_leave"},
+    ]
+
+
+def test_leave_without_a_join_says_nothing():
+    call = Call()
+    call.line(type="leave")
+    call.drain()
+    assert call.events() == []
+
+
+def test_nothing_is_tried_after_a_leave():
+    call = Call().connect()
+    call.line(type="leave")
+    call.voice_server(token="new")
+    call.voice_state("new")
+    call.run(60.0)
+    assert len(call.web_socket.urls) == 1
+
+
+def test_leave_before_destroy_still_sends_op_4():
+    call = Call().connect()
+    call.line(type="leave")
+    call.line(type="destroy")
+    call.drain()
+    assert call.events()[0] == op4(None)
+    assert call.exit_codes == [0]
+
+
+def test_leave_after_a_terminal_loss_still_tells_the_gateway_and_no_more():
+    call = Call().connect()
+    call.server.lost(4017)
+    call.drain()
+    call.events()
+    call.line(type="leave")
+    call.drain()
+    assert call.events() == [op4(None)]
+
+
+def test_a_null_channel_is_a_leave_without_op_4():
+    call = Call().connect()
+    call.line(type="voice_state", data={"channel_id": None})
+    call.drain()
+    assert short(call.events()) == ["dave_state voice cleared", *disconnected("gateway_voice_state_left")]
+
+
+# --- join again ---
+
+
+def test_a_new_join_ends_the_old_one_under_its_old_id_before_the_new_op_4():
+    call = Call().establish(42)
+    call.audio("p1")
+    call.run(0.05)
+    call.pipeline.packet(42)
+    call.drain()
+    call.events()
+    call.join("c2", channel=21)
+    call.drain()
+    events = call.events()
+    assert short(events[:-1]) == [
+        "tts_playback_state p1 stopped join_replaced_primary_voice",
+        "dave_state voice cleared",
+        "speaking_end 42",
+    ]
+    assert events[1]["connectionId"] == "c1"
+    assert events[-1] == op4(21)
+    assert call.web_socket.attempt is None
+
+
+def test_a_new_join_of_the_same_channel_uses_the_old_credentials_if_nothing_newer_comes():
+    call = Call().connect()
+    call.join("c2")
+    call.run(3.1)
+    assert len(call.web_socket.urls) == 2
+
+
+def test_a_new_join_of_another_channel_never_uses_the_old_token():
+    call = Call().connect()
+    call.join("c2", channel=21)
+    call.run(60.0)
+    assert len(call.web_socket.urls) == 1
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_news_of_a_replaced_socket_is_invisible(ready):
+    call = Call()
+    call.join()
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    if ready:
+        call.server.handshake(1)
+    old = call.server.attempt
+    call.join("c2")
+    call.voice_server(token="t2")
+    call.voice_state("s2")
+    call.drain()
+    call.events()
+    call.server.lost(4017, attempt=old)
+    call.server.text(11, {"user_ids": ["42"]}, attempt=old)
+    call.server.text(13, {"user_id": "42"}, attempt=old)
+    call.server.binary(25, b"sender", attempt=old)
+    call.drain()
+    assert call.events() == []
+    assert call.state("connection") == "connecting"
+
+
+# --- the gateway moves us ---
+
+
+def test_a_new_session_while_connected_is_a_reconnection():
+    call = Call().establish()
+    call.line(type="voice_state", data={"session_id": "other"})
+    call.drain()
+    assert short(call.events()) == [*reconnecting("session_id_changed"), "dave_state voice negotiating 1"]
+    assert len(call.web_socket.urls) == 2
+    call.server.handshake(1)
+    assert short(call.events())[:2] == ["connection_state ready", "transport_state voice ready"]
+
+
+def test_a_new_server_while_connected_is_a_reconnection():
+    call = Call().connect()
+    call.voice_server(endpoint="other.example.com")
+    call.drain()
+    assert short(call.events())[:2] == reconnecting("voice_server_changed")
+    assert call.web_socket.urls[-1] == "wss://other.example.com/?v=9"
+
+
+def test_the_same_server_again_changes_nothing():
+    call = Call().connect()
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    assert call.events() == []
+    assert len(call.web_socket.urls) == 1
+
+
+def test_a_null_server_waits_for_the_next_one():
+    call = Call().connect()
+    call.voice_server(endpoint=None, token=None)
+    call.run(14.0)
+    assert short(call.events())[:2] == reconnecting("voice_server_cleared")
+    call.voice_server(token="t2")
+    call.drain()
+    call.server.handshake(0)
+    assert "ready" in short(call.events())
+
+
+def test_a_null_server_that_stays_null_is_the_end_after_fifteen_seconds():
+    call = Call().connect()
+    call.voice_server(endpoint=None, token=None)
+    call.drain()
+    call.events()
+    call.run(15.1)
+    events = call.events()
+    assert short(events) == [
+        "error voice_runtime_error voice",
+        *disconnected("no_voice_server"),
+        "dave_state voice cleared",
+    ]
+    assert all(event["connectionId"] == "c1" for event in events)
+    call.run(60.0)
+    assert call.events() == []
+
+
+def test_a_cleared_session_is_waited_out():
+    call = Call().connect()
+    call.line(type="voice_state", data={"session_id": None})
+    call.drain()
+    assert short(call.events())[:2] == reconnecting("voice_state_cleared")
+    call.voice_state("s2")
+    call.drain()
+    assert len(call.web_socket.urls) == 2
+
+
+def test_a_channel_move_waits_for_the_new_server():
+    call = Call().connect()
+    call.voice_state(channel=21)
+    call.run(1.0)
+    assert short(call.events())[:2] == reconnecting("voice_channel_changed")
+    assert len(call.web_socket.urls) == 1
+    call.voice_server(token="t2")
+    call.drain()
+    assert len(call.web_socket.urls) == 2
+    call.server.handshake(1)
+    assert (call.engine.group_id, call.engine.user_id) == (21, 7)
+
+
+def test_a_channel_move_whose_server_came_first_connects_at_once():
+    call = Call().connect()
+    call.voice_server(token="t2")
+    call.voice_state(channel=21)
+    call.run(1.0)
+    identifies = [d for op, d in call.server.json_sent() if op == 0]
+    assert call.state("connection") == "connecting"
+    call.server.handshake(1)
+    identifies = [d for op, d in call.server.json_sent() if op == 0]
+    assert (identifies[-1]["channel_id"], identifies[-1]["token"]) == ("21", "t2")
+
+
+# --- losses ---
+
+
+def test_a_lost_socket_identifies_anew_with_one_op_4_and_a_back_off():
+    call = Call().establish()
+    call.server.lost()
+    call.drain()
+    events = call.events()
+    assert short(events[:2]) == reconnecting("reset by peer")
+    assert op4(CHANNEL) in events
+    assert short(events).count(OP4) == 1
+    assert len(call.web_socket.urls) == 1
+    call.run(1.1)
+    assert len(call.web_socket.urls) == 2
+    call.server.handshake(1)
+    assert short(call.events())[2:3] == ["ready"]
+
+
+def test_a_lost_udp_socket_is_a_lost_link():
+    call = Call().connect()
+    call.server.udp_lost()
+    call.drain()
+    assert short(call.events())[:2] == reconnecting("udp_error")
+    assert call.web_socket.closed_with == [1000]
+
+
+def test_three_heartbeats_without_an_answer_are_a_lost_link():
+    call = Call().connect()
+    call.run(60.0)
+    assert short(call.events())[:2] == reconnecting("heartbeat_timeout")
+    assert call.web_socket.closed_with[0] == 4900
+
+
+def test_4006_asks_once_for_credentials_and_connects_the_moment_they_come():
+    call = Call().connect()
+    call.server.lost(4006)
+    call.drain()
+    events = short(call.events())
+    assert events[:2] == reconnecting("session_no_longer_valid")
+    assert events.count(OP4) == 1
+    call.voice_state("s2")
+    call.drain()
+    assert len(call.web_socket.urls) == 1
+    call.voice_server(token="t2")
+    call.drain()
+    assert len(call.web_socket.urls) == 2
+
+
+def test_our_own_state_repeated_by_the_gateway_ends_no_back_off():
+    call = Call().connect()
+    call.server.lost(4006)
+    call.voice_state()
+    call.drain()
+    assert len(call.web_socket.urls) == 1
+
+
+def test_five_lost_sessions_in_a_minute_are_the_end():
+    call = Call().connect()
+    ends = 0
+    for _ in range(6):
+        call.server.lost(4006)
+        call.run(0.01)
+        ends += short(call.events()).count("connection_state disconnected")
+        if ends:
+            break
+        call.voice_server(token="again")
+        call.drain()
+        call.server.handshake(0)
+        call.events()
+    assert ends == 1
+    assert len(call.web_socket.urls) == 6
+    call.run(120.0)
+    assert call.events() == []
+
+
+def test_back_off_grows_until_a_session_stands():
+    call = Call().connect()
+    waits = []
+    for _ in range(4):
+        call.server.lost()
+        begun = call.clock.now()
+        tries = len(call.web_socket.urls)
+        while len(call.web_socket.urls) == tries:
+            call.run(0.1)
+        waits.append(call.clock.now() - begun)
+    assert [0.5 * 2**n <= wait <= 2**n + 0.2 for n, wait in enumerate(waits)] == [True] * 4
+
+
+def test_4004_wants_one_set_of_fresh_credentials():
+    call = Call().connect()
+    call.server.lost(4004)
+    call.run(14.0)
+    assert short(call.events()).count(OP4) == 1
+    assert len(call.web_socket.urls) == 1
+    call.voice_server(token="t2")
+    call.drain()
+    call.server.lost(4004)
+    call.drain()
+    events = short(call.events())
+    assert "error voice_runtime_error voice" in events
+    assert OP4 not in events
+
+
+def test_4016_tries_the_other_mode_once():
+    call = Call()
+    call.join()
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    call.server.before_session()
+    refused = call.server.mode()
+    call.server.lost(4016)
+    call.run(1.1)
+    call.server.before_session()
+    assert call.server.mode() != refused
+    call.server.lost(4016)
+    call.drain()
+    assert "connection_state disconnected" in short(call.events())
+
+
+@pytest.mark.parametrize("code", [4012, 4017, 4021])
+def test_a_terminal_close_ends_once_and_in_order(code):
+    call = Call().establish(42)
+    call.line(type="subscribe_user", userId="42", captureId="k1")
+    call.audio("p1")
+    call.drain()
+    call.pipeline.packet(42)
+    call.run(0.05)
+    call.events()
+    call.server.lost(code)
+    call.drain()
+    events = short(call.events())
+    reason = events[2].split()[-1]
+    assert events == [
+        "error voice_runtime_error voice",
+        *disconnected(reason),
+        f"tts_playback_state p1 stopped {reason}",
+        "dave_state voice cleared",
+        "speaking_end 42",
+        "user_audio_end 42 k1",
+    ]
+    call.run(60.0)
+    assert call.events() == []
+
+
+def test_a_terminal_close_before_ready_failed_to_connect():
+    call = Call()
+    call.join()
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    call.server.lost(4017)
+    call.drain()
+    assert "error voice_connect_failed voice" in short(call.events())
+
+
+def test_4014_waits_for_a_move_without_op_4():
+    call = Call().establish()
+    call.server.lost(4014)
+    call.run(4.0)
+    events = short(call.events())
+    assert events == [*reconnecting("disconnected"), "dave_state voice negotiating 1"]
+    call.voice_state(channel=21)
+    call.voice_server(token="t2")
+    call.drain()
+    call.server.handshake(1)
+    assert "ready" in short(call.events())
+
+
+def test_4014_without_a_move_is_the_end_after_five_seconds():
+    call = Call().connect()
+    call.server.lost(4014)
+    call.drain()
+    call.events()
+    call.run(5.1)
+    assert short(call.events()) == [
+        "error voice_runtime_error voice",
+        *disconnected("no_voice_server"),
+        "dave_state voice cleared",
+    ]
+
+
+def test_4014_and_a_null_channel_is_a_leave():
+    call = Call().connect()
+    call.server.lost(4014)
+    call.line(type="voice_state", data={"channel_id": None})
+    call.drain()
+    assert "error voice_runtime_error voice" not in short(call.events())
+
+
+def test_a_join_after_the_end_starts_anew():
+    call = Call().connect()
+    call.server.lost(4017)
+    call.drain()
+    call.events()
+    call.connect("c2")
+    assert call.state("connection") == "ready"
+
+
+# --- the end of the process ---
+
+
+@pytest.mark.parametrize("end", ["destroy", "end_of_input", "signal"])
+@pytest.mark.parametrize("stage", ["idle", "waiting", "connecting", "ready", "reconnecting", "closed"])
+def test_the_process_ends_from_every_state_without_op_4(stage, end):
+    call = Call()
+    if stage != "idle":
+        call.join()
+        call.drain()
+    if stage not in ("idle", "waiting"):
+        call.voice_server()
+        call.voice_state()
+        call.drain()
+    if stage in ("ready", "reconnecting", "closed"):
+        call.server.handshake(0)
+    if stage in ("reconnecting", "closed"):
+        call.server.lost(4017 if stage == "closed" else None)
+        call.drain()
+    call.events()
+    call.line(type="destroy") if end == "destroy" else getattr(call, end)()
+    call.drain()
+    assert call.exit_codes == [0]
+    assert OP4 not in short(call.events())
+    assert call.web_socket.attempt is None
+    call.run(1.0)
+    assert call.exit_codes == [0]

@@ -1,0 +1,1 @@
+"""For every test: nothing that it brought to life may outlive it."""

@@ -1,0 +1,283 @@
+"""A whole voice call without threads: every actor, real codecs, the parent's view of it, and shells that record."""
+
+import base64
+import json
+import struct
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from clankvox.actors.base import BaseActor, Surroundings, Tell, teller
+from clankvox.actors.capture import CaptureActor
+from clankvox.actors.connection import Shells
+from clankvox.actors.dave import DaveActor
+from clankvox.actors.facts import FactMail
+from clankvox.actors.playback import OutboundCounters, Output, PlaybackActor
+from clankvox.actors.router import Boundary, RouterActor
+from clankvox.actors.voice import VoiceActor
+from clankvox.errors import CommandError
+from clankvox.ids import PLAYBACK, ROUTER, ActorKind, Address, Role, UserId, capture_address
+from clankvox.ids import connection_address as connection_at
+from clankvox.ids import dave_address as dave_at
+from clankvox.ipc.decoding import decode_command
+from clankvox.ipc.events import TransportStats
+from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
+from clankvox.media.capture_board import CaptureBoard
+from clankvox.media.frame_cipher import FrameCipher
+from clankvox.messages.common import Inspect, Message
+from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
+from clankvox.outbox import Outbox
+from clankvox.wire.dave_frame import is_dave_frame
+from clankvox.wire.rtp import SILENCE_FRAME, is_rtp, parse_header
+from clankvox.wire.transport_crypto import TransportMode, open_sealed
+from tests.support.fake_mls import FakeEngine
+from tests.support.fake_server import KEY, FakeServer
+from tests.support.fake_shells import ModelPipeline, RecordingUdp, RecordingWebSocket, SteppedPacer
+from tests.support.manual_clock import ManualClock
+from tests.support.pump import Choose, Pump, first
+from tests.support.transitions import record
+
+GUILD, CHANNEL, SELF = 10, 20, 7
+ENDPOINT = "voice.example.com:443"
+TELEMETRY = ("buffer_depth", "transport_stats")
+
+
+class Call:
+    """One router and all that it brings to life. Tests write lines, play the server, and read events."""
+
+    def __init__(self, make_engine: Callable[..., object] = FakeEngine, seed: int = 1) -> None:
+        self.rng = Random(seed)
+        self.clock = ManualClock()
+        self.pump = Pump(self.clock)
+        self.outbox = Outbox()
+        self.pacer = SteppedPacer(self.clock)
+        self.web_socket = RecordingWebSocket()
+        self.udp = RecordingUdp()
+        self.board = CaptureBoard()
+        self.cipher = FrameCipher()
+        self.counters = OutboundCounters()
+        self.engines: list[Any] = []
+        self.exit_codes: list[int] = []
+        self.released = 0
+        self._make_engine = make_engine
+        self._actors: dict[Address, BaseActor] = {}
+        self.tell_router: Tell = lambda message: teller(self.router.actor_ref)(message)
+        facts = FactMail(Role.VOICE, self.tell_router, lambda: self.pipeline.attempt)
+        self.pipeline = ModelPipeline(self.board, self.outbox, facts)
+        boundary = Boundary(
+            outbox=self.outbox,
+            pacer=self.pacer,
+            spawn=self._spawn,
+            collect=_no_stats,
+            release=self._release,
+            stopped=self.exit_codes.append,
+        )
+        self.router = RouterActor(Surroundings(ROUTER, self.clock, self.tell_router, record), boundary)
+        self.server = FakeServer(self)
+        self.pump.adopt(self.router)
+        self._datagrams_read = 0
+
+    # --- actors ---
+
+    @property
+    def connection(self) -> VoiceActor:
+        return self._actors[connection_at(Role.VOICE)]
+
+    @property
+    def dave(self) -> DaveActor:
+        return self._actors[dave_at(Role.VOICE)]
+
+    @property
+    def playback(self) -> PlaybackActor:
+        return self._actors[PLAYBACK]
+
+    def capture(self, user: int) -> CaptureActor:
+        return self._actors[capture_address(UserId(user))]
+
+    def states(self) -> dict[str, str]:
+        """State of every actor by kind, of captures by user."""
+        return {
+            str(actor._address.user_id or actor._address.kind): actor.handle(Inspect())["state"]
+            for actor in self.pump.actors
+        }
+
+    def state(self, name: str) -> str:
+        return self.states()[name]
+
+    @property
+    def engine(self) -> Any:
+        """The group library that was made last."""
+        return self.engines[-1]
+
+    def _spawn(self, address: Address, router: Tell) -> Any:
+        surroundings = Surroundings(address, self.clock, router, record)
+        match address.kind:
+            case ActorKind.CONNECTION:
+                shells = Shells(self.web_socket, self.udp, self.pipeline)
+                actor = VoiceActor(surroundings, shells, tuple(TransportMode), self.rng)
+            case ActorKind.DAVE:
+                actor = DaveActor(surroundings, self.cipher, self._new_engine)
+            case ActorKind.PLAYBACK:
+                output = Output(self.cipher, self.pacer, self.udp.send, self.counters, self.rng)
+                actor = PlaybackActor(surroundings, output)
+            case ActorKind.CAPTURE:
+                actor = CaptureActor(surroundings, self.board)
+            case _:
+                raise AssertionError(address)
+        self._actors[address] = actor
+        self.pump.adopt(actor)
+        return actor.actor_ref
+
+    def _new_engine(self, version: int, user_id: int, group_id: int) -> Any:
+        self.engines.append(self._make_engine(version, user_id, group_id))
+        return self.engines[-1]
+
+    def _release(self) -> None:
+        self.released += 1
+
+    # --- the parent ---
+
+    def line(self, **fields: object) -> None:
+        """Write one command, as the stdin shell hands it over."""
+        try:
+            command = decode_command(json.dumps(fields).encode())
+        except CommandError as error:
+            self.tell_router(LineRejected(error=error))
+        else:
+            self.tell_router(CommandReceived(command=command))
+
+    def end_of_input(self) -> None:
+        self.tell_router(StopRequested(exit_code=0, reason="destroy"))
+
+    def signal(self) -> None:
+        self.tell_router(StopRequested(exit_code=0, reason="destroy", at_once=True))
+
+    def join(self, connection_id: str | None = "c1", channel: int = CHANNEL) -> None:
+        ids = {} if connection_id is None else {"connectionId": connection_id}
+        self.line(type="join", guildId=str(GUILD), channelId=str(channel), **ids)
+
+    def voice_server(self, endpoint: str | None = ENDPOINT, token: str | None = "tok", **more: object) -> None:
+        self.line(type="voice_server", data={"endpoint": endpoint, "token": token, **more})
+
+    def voice_state(self, session: str = "sess", channel: int = CHANNEL, user: int = SELF) -> None:
+        self.line(type="voice_state", data={"session_id": session, "user_id": str(user), "channel_id": str(channel)})
+
+    def audio(
+        self, playback_id: str | None = "p1", ms: int = 100, *, level: int = 8_000, rate: int = 48_000, **more: object
+    ) -> None:
+        ids = {} if playback_id is None else {"playbackId": playback_id}
+        chunk = {"pcmBase64": base64.b64encode(tone(ms, rate, level)).decode(), "sampleRate": rate}
+        self.line(type="audio", **ids, **(chunk | more))
+
+    def finish(self, playback_id: str = "p1") -> None:
+        self.line(type="finish_tts_playback", playbackId=playback_id)
+
+    def frames(self) -> list[tuple[int, bytes]]:
+        """Every frame since the last look, as (format, payload)."""
+        found = []
+        while (frame := self.outbox.take(0.0)) is not None:
+            frame_format, size = struct.unpack_from("<BI", frame)
+            assert len(frame) == 5 + size
+            found.append((frame_format, bytes(frame[5:])))
+        return found
+
+    def events(self, *, telemetry: bool = False) -> list[dict[str, Any]]:
+        """Every JSON event since the last look, as the parent reads it."""
+        events = [json.loads(payload) for frame_format, payload in self.frames() if frame_format == 0]
+        return [event for event in events if telemetry or event["type"] not in TELEMETRY]
+
+    # --- running ---
+
+    def drain(self, choose: Choose = first) -> None:
+        self.pump.drain(choose)
+
+    def run(self, seconds: float, choose: Choose = first) -> None:
+        """Let time pass: timers fire and slots are served when they are due."""
+        end = self.clock.now() + seconds
+        self.drain(choose)
+        while True:
+            due = [at for at in (self.pump.next_timer(), self.pacer.due()) if at is not None and at <= end]
+            if not due:
+                break
+            self.clock.move_to(min(due))
+            slot = self.pacer.due()
+            if slot is not None and slot <= self.clock.now():
+                self.pacer.serve_slot(self.clock.now())
+            self.drain(choose)
+        self.clock.move_to(end)
+        self.drain(choose)
+
+    # --- shortcuts ---
+
+    def connect(self, connection_id: str | None = "c1", dave_version: int = 0) -> "Call":
+        """Join and take the connection to ready; events so far are forgotten."""
+        self.join(connection_id)
+        self.voice_server()
+        self.voice_state()
+        self.drain()
+        self.server.handshake(dave_version)
+        self.events()
+        return self
+
+    def establish(self, *others: int, connection_id: str | None = "c1") -> "Call":
+        """Connect with DAVE and a group that is in force."""
+        self.connect(connection_id, dave_version=1)
+        self.server.members(*(others or (42,)))
+        self.server.external_sender()
+        self.server.welcome(0)
+        self.drain()
+        self.events()
+        return self
+
+    def told(self, message: Message, to: BaseActor) -> None:
+        """Hand `message` to an actor, as another one would."""
+        to.actor_ref.tell(message)
+        self.drain()
+
+    # --- the wire ---
+
+    def left(self) -> list[bytes]:
+        """RTP payloads (behind the transport encryption) that left since the last look."""
+        datagrams = self.udp.sent[self._datagrams_read :]
+        self._datagrams_read = len(self.udp.sent)
+        mode = TransportMode(self.server.mode())
+        return [
+            open_sealed(mode, KEY, datagram, parse_header(datagram).clear_bytes)
+            for datagram in datagrams
+            if is_rtp(datagram) and len(datagram) != 74
+        ]
+
+
+def in_clear(payload: bytes) -> bool:
+    """Whether an Opus frame is readable on its way; exact silence may be."""
+    return payload != SILENCE_FRAME and not is_dave_frame(payload)
+
+
+def tone(ms: int, rate: int = 48_000, level: int = 8_000) -> bytes:
+    samples = np.arange(ms * rate // 1000)
+    return (level * np.sin(samples * 2 * np.pi * 440 / rate)).astype("<i2").tobytes()
+
+
+def short(events: list[dict[str, Any]]) -> list[str]:
+    """Events in the fewest words that tell them apart."""
+    return [
+        " ".join(str(value) for key, value in event.items() if key not in ("connectionId", "payload", "message"))
+        for event in events
+    ]
+
+
+def _no_stats() -> TransportStats:
+    return TransportStats(
+        uptime_ms=0,
+        tick=TickStats(total=0, skipped=0, slip_events=0, max_gap_ms=0.0),
+        ipc_lanes=LaneStats(control_dropped=0, audio_dropped=0, video_dropped=0),
+        inbound_audio=InboundAudioStats(
+            packets=0, transport_decrypt_fail=0, dave_decrypt_fail=0, forward_loss_gaps=0, concealed_frames=0
+        ),
+        inbound_video=InboundVideoStats(
+            frames_emitted=0, decode_dropped=0, dave_decrypt_ok=0, dave_decrypt_fail=0, dave_passthrough=0
+        ),
+        outbound=OutboundStats(rtp_audio_sent=0, dave_encrypt_fail=0),
+    )
