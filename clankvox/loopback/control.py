@@ -2,11 +2,13 @@
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 from clankvox.clock import Clock
 from clankvox.errors import InvalidRequest
-from clankvox.ids import UserId
+from clankvox.ids import ChannelId, UserId
 from clankvox.loopback import speech
+from clankvox.loopback.child_member import ChildMember
 from clankvox.loopback.commands import (
     AddSpeaker,
     AnyCommand,
@@ -23,8 +25,9 @@ from clankvox.loopback.commands import (
     server,
     user,
 )
+from clankvox.loopback.hosted_member import HostedMember, InlineMember
 from clankvox.loopback.impairment import Impairment
-from clankvox.loopback.member import DaveMember
+from clankvox.loopback.member import DaveMember, Library
 from clankvox.loopback.participant import Emit, Participant
 from clankvox.loopback.recording import Recording
 from clankvox.loopback.registry import Registry
@@ -33,6 +36,9 @@ from clankvox.loopback.session import Session
 from clankvox.loopback.speaker import Script, Speaker
 
 Answer = dict[str, object]
+
+_MAX_LIBDAVE: Final = 5
+"""libdave can abort the process in larger groups."""
 
 
 class Control:
@@ -115,26 +121,40 @@ class Control:
         self._joining.add(user_id)
         try:
             said = await _load(command.file, command.tone)
-            return self._join(user_id, command, said)
+            member = await _host(user_id, self._room_for(command).channel_id, command.library)
+            try:
+                return self._join(user_id, command, said, member)
+            except InvalidRequest:
+                member.close()
+                raise
         finally:
             self._joining.discard(user_id)
 
-    def _join(self, user_id: UserId, command: AddSpeaker, said: speech.Speech) -> Answer:
+    def _join(self, user_id: UserId, command: AddSpeaker, said: speech.Speech, member: HostedMember) -> Answer:
         room = self._room_for(command)
         if user_id in self._speakers or user_id in room.members:
             raise InvalidRequest("this user is in the room already")
+        if isinstance(member, ChildMember):
+            if (
+                sum(one.library == "libdave" for one in room.members.values() if isinstance(one, Speaker))
+                >= _MAX_LIBDAVE
+            ):
+                raise InvalidRequest(f"no more than {_MAX_LIBDAVE} members with libdave in a room")
+            member.on_lost = lambda: self._remove_speaker(user_id, "died")
         recording = None if command.record is None else Recording(Path(command.record))
         speaker = Speaker(
-            DaveMember(user_id, room.channel_id, command.library),
+            user_id,
             self._registry.allocate_ssrcs(1),
-            said,
+            member,
             Script(
+                speech=said,
                 start_s=command.start_ms / 1000,
                 loop=command.tone is not None if command.loop is None else command.loop,
                 pause_s=command.pause_ms / 1000,
             ),
             recording,
             receive=command.receive,
+            library=command.library,
             seed=self._seed,
         )
         self._speakers[user_id] = speaker
@@ -144,13 +164,13 @@ class Control:
         self._registry.joined(speaker, room, library=command.library)
         return {"userId": str(user_id), "serverId": str(room.server_id), "ssrc": speaker.port.ssrc}
 
-    def _remove_speaker(self, user_id: UserId) -> None:
+    def _remove_speaker(self, user_id: UserId, reason: str = "removed") -> None:
         speaker = self._speakers.pop(user_id, None)
         if speaker is None:
             raise InvalidRequest("no such speaker")
         speaker.end()
         for room in list(self._registry.rooms.values()):
-            self._registry.leave(speaker, room, "removed")
+            self._registry.leave(speaker, room, reason)
 
     def _room_for(self, command: AddSpeaker) -> Room:
         if command.server_id is None:
@@ -192,6 +212,12 @@ class Control:
 def _describe(participant: Participant, room: Room) -> Answer:
     who = {"userId": str(participant.user_id), "serverId": str(room.server_id)}
     return {**who, **participant.report(), **participant.port.report()}
+
+
+async def _host(user_id: UserId, channel_id: ChannelId, library: Library) -> HostedMember:
+    if library == "libdave":
+        return await ChildMember.spawn(user_id, channel_id)
+    return InlineMember(DaveMember(user_id, channel_id, library))
 
 
 async def _load(file: str | None, hz: float | None) -> speech.Speech:

@@ -1,8 +1,8 @@
 """One participant's end of the SFU: its SSRCs, keys, faults and counters, both ways."""
 
 import secrets
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -18,6 +18,7 @@ Direction = Literal["up", "down", "both"]
 
 _UPGRADE_GRACE_S: Final = 1.0
 """After an upgrade, clear frames that were under way are told apart from those that should not be."""
+_MAX_EARLY: Final = 10
 _RTCP_NONCE_BASE: Final = 0x8000_0000
 """The native client keeps RTP and RTCP nonces apart by the first bit."""
 
@@ -83,6 +84,9 @@ class MediaPort:
         """All SSRCs that this participant may send with, video and repair included."""
         self.announced: set[int] = set()
         """SSRCs that the others were told of (op 5 or 12); others are not forwarded."""
+        self.early: deque[tuple[bytes, float]] = deque(maxlen=_MAX_EARLY)
+        """Packets (and their arrival) that overtook the op 5 which announces them."""
+        self.on_announced: Callable[[], None] | None = None
         self.unwanted: set[int] = set()
         """SSRCs that this participant does not want (op 15)."""
         self.understands_dave = True
@@ -110,6 +114,12 @@ class MediaPort:
             if direction in (name, "both"):
                 for link in links:
                     link.impair(impairment)
+
+    def announce(self, ssrcs: Iterable[int]) -> None:
+        """Forward `ssrcs` from now on: the others were told whose they are."""
+        self.announced.update(ssrcs)
+        if self.early and self.on_announced is not None:
+            self.on_announced()
 
     def stream(self, ssrc: int) -> StreamStatistics:
         """Return the statistics of what this participant sends as `ssrc`."""

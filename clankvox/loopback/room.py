@@ -93,8 +93,8 @@ class Room:
         told = Speaking(speaking=flags, ssrc=participant.port.ssrc, user_id=str(participant.user_id))
         changed = participant.speaking is None or participant.speaking.speaking != flags
         participant.speaking = told
-        participant.port.announced.add(participant.port.ssrc)
         self._tell_others(participant, Op.SPEAKING, told)
+        participant.port.announce((participant.port.ssrc,))
         if changed:
             self._emit("speaking", self._about(participant, speaking=int(flags), ssrc=participant.port.ssrc))
 
@@ -108,11 +108,11 @@ class Room:
         )
         participant.video = told
         port = participant.port
-        named = {video.video_ssrc, video.rtx_ssrc}
-        for stream in video.streams or ():
-            named |= {stream.ssrc, stream.rtx_ssrc}
-        port.announced = (port.announced & {port.ssrc}) | {ssrc for ssrc in named if ssrc and ssrc in port.ssrcs}
+        named = {video.video_ssrc, video.rtx_ssrc, *(stream.ssrc for stream in video.streams or ())}
+        named |= {stream.rtx_ssrc for stream in video.streams or ()}
         self._tell_others(participant, Op.VIDEO, told)
+        port.announced &= {port.ssrc}
+        port.announce((port.ssrcs & named) - {port.ssrc})
 
     def want(self, participant: Participant, wants: MediaSinkWants) -> None:
         """Op 15 of `participant`: what is not wanted stops, and each sender hears which of its layers are wanted."""

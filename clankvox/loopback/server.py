@@ -88,7 +88,7 @@ class LoopbackServer:
         options, loop = self._options, asyncio.get_running_loop()
         self._media = MediaSocket(options.host, options.udp_port)
         self._stack.callback(self._media.close)
-        sfu = Sfu(self._media.send, loop.call_at)
+        sfu = Sfu(self._media.send, loop.call_at, self._clock)
         loop.add_reader(self._media.fileno(), self._media.drain, sfu.receive)
         self._stack.callback(loop.remove_reader, self._media.fileno())
         self._registry = Registry(options, sfu, self._media.port, self._emit, self._clock)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from clankvox.clock import Clock
 from clankvox.errors import OpenFailed, WireError
 from clankvox.loopback.impairment import Link
 from clankvox.loopback.media_port import Address, MediaPort, Packet
@@ -14,6 +15,7 @@ from clankvox.wire import ip_discovery
 from clankvox.wire.rtcp import RTCP_CLEAR_BYTES, Fir, Nack, Pli, SenderReport, parse_compound
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, RtpHeader, is_rtcp, is_rtp, parse_header, strip
 
+_EARLY_S: Final = 0.2
 _DAVE_MARKER: Final = b"\xfa\xfa"
 
 Send = Callable[[bytes, Address], None]
@@ -23,12 +25,13 @@ CallAt = Callable[[float, Callable[[], None]], object]
 class Sfu:
     """Routes datagrams between media ports. The event loop owns it."""
 
-    def __init__(self, send: Send, call_at: CallAt) -> None:
+    def __init__(self, send: Send, call_at: CallAt, clock: Clock) -> None:
         """`send` puts a datagram on the wire at once; `call_at` runs something at a later instant."""
         self.dropped: Counter[str] = Counter()
         """Datagrams of nobody, by cause."""
         self._send = send
         self._call_at = call_at
+        self._clock = clock
         self._by_address: dict[Address, MediaPort] = {}
         self._by_ssrc: dict[int, MediaPort] = {}
 
@@ -36,6 +39,7 @@ class Sfu:
         """Let `port` be found by its SSRCs."""
         for ssrc in port.ssrcs:
             self._by_ssrc[ssrc] = port
+        port.on_announced = lambda: self._forward_early(port)
 
     def detach(self, port: MediaPort) -> None:
         """Forget `port`; what it still sends is from an unknown address."""
@@ -135,9 +139,19 @@ class Sfu:
             return
         if header.ssrc not in port.announced:
             port.received["invalid_ssrc"] += 1
+            port.early.append((datagram, now))
             return
         port.received["packets"] += 1
         self._relay(port, datagram, header, plaintext[: header.extension_bytes], frame, now)
+
+    def _forward_early(self, port: MediaPort) -> None:
+        """Forward packets that came a moment before their op 5: TCP and UDP keep no order between them."""
+        early = list(port.early)
+        port.early.clear()
+        for datagram, arrival_s in early:
+            if arrival_s >= self._clock.now() - _EARLY_S:
+                port.received["announced_late"] += 1
+                self._take_rtp(port, datagram, arrival_s)
 
     def _relay(
         self, port: MediaPort, datagram: bytes, header: RtpHeader, extension: bytes, frame: bytes, now: float

@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 
 from clankvox.clock import Clock
-from clankvox.errors import MlsError, OpenFailed
 from clankvox.ids import Ssrc, UserId
+from clankvox.loopback.hosted_member import HostedMember
 from clankvox.loopback.media_port import Packet
-from clankvox.loopback.member import DaveMember
+from clankvox.loopback.member import Answer, Library
 from clankvox.loopback.packet_dress import audio_header
 from clankvox.loopback.participant import Emit, Participant
 from clankvox.loopback.recording import Recording
@@ -23,6 +23,7 @@ from clankvox.wire.gateway_ops import ClientDisconnect, ClientsConnect, Op, Payl
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, SILENCE_FRAME, build_header
 from clankvox.wire.seq import seq_add, timestamp_add
 
+_DAVE_VERSION: Final = 1
 _SLOT_S: Final = 0.020
 _SLOT_TICKS: Final = 960
 _TRAILING_SILENCE: Final = 5
@@ -41,8 +42,9 @@ _DAVE_OPS: Final = frozenset(
 
 
 class Script(msgspec.Struct, frozen=True, kw_only=True):
-    """When the speech is said: first after `start_s`, and if it loops, again after pauses of `pause_s`."""
+    """What is said and when: first after `start_s`, and if it loops, again after pauses of `pause_s`."""
 
+    speech: Speech
     start_s: float = 0.0
     loop: bool = False
     pause_s: float = 0.0
@@ -60,29 +62,31 @@ class Speaker(Participant):
 
     def __init__(
         self,
-        member: DaveMember,
+        user_id: UserId,
         ssrc: Ssrc,
-        speech: Speech,
+        member: HostedMember,
         script: Script,
         recording: Recording | None,
         *,
         receive: bool,
+        library: Library,
         seed: int,
     ) -> None:
         """`ssrc` is the speaker's alone. Call `begin` when it has entered its room."""
-        super().__init__(member.user_id, ssrc, 1, seed)
+        super().__init__(user_id, ssrc, _DAVE_VERSION, seed)
+        self.library = library
         self.decrypted: Counter[UserId] = Counter()
         """Frames heard, by sender."""
         self.undecryptable: Counter[UserId] = Counter()
         self._member = member
-        self._speech = speech
         self._script = script
         self._recording = recording
-        self._random = random.Random(f"{seed}/speaker/{member.user_id}")  # noqa: S311 - reproducible, not secret
+        self._random = random.Random(f"{seed}/speaker/{user_id}")  # noqa: S311 - reproducible, not secret
         self._inbox: deque[tuple[Op, bytes | Payload]] = deque()
         self._stage = _Stage.WAITING
         self._position = 0
         self._frames_sent = 0
+        self._frames_unsent = 0
         self._sequence = self._random.randrange(1 << 16)
         self._timestamp = self._random.randrange(1 << 32)
         self._timer: asyncio.TimerHandle | None = None
@@ -93,11 +97,9 @@ class Speaker(Participant):
         """Answer the gateway, and start pacing."""
         self._room, self._sfu, self._clock, self._emit = room, sfu, clock, emit
         self._loop = asyncio.get_running_loop()
-        version = room.service.version_for(self.dave_version)
-        answers = self._member.start(version)
+        version = room.service.version_for(self.dave_version)  # before `connect`, as for op 4 of a client
         room.connect(self, clock.now())
-        for answer in answers:
-            room.receive_dave(self, answer.op, answer.payload, clock.now())
+        self._member.start(version, self._answered)
         self._slot_at_s = clock.now()
         self._speak_at_s = self._slot_at_s + self._script.start_s
         self._slot()
@@ -109,6 +111,7 @@ class Speaker(Participant):
         self._stage = _Stage.DONE
         self._inbox.clear()
         self.port.hear = None
+        self._member.close()
         if self._recording is not None:
             self._recording.close()
 
@@ -127,8 +130,10 @@ class Speaker(Participant):
         """Return what `stats` says of this speaker."""
         return {
             "kind": "speaker",
+            "library": self.library,
             "stage": str(self._stage),
             "framesSent": self._frames_sent,
+            "framesUnsent": self._frames_unsent,
             "daveVersion": self._member.version,
             "decrypted": {str(user_id): count for user_id, count in self.decrypted.items()},
             "undecryptable": {str(user_id): count for user_id, count in self.undecryptable.items()},
@@ -140,7 +145,10 @@ class Speaker(Participant):
         if not self._inbox:
             return
         op, payload = self._inbox.popleft()
-        for answer in self._member.receive(op, payload):
+        self._member.receive(op, payload, self._answered)
+
+    def _answered(self, answers: list[Answer]) -> None:
+        for answer in answers:
             self._room.receive_dave(self, answer.op, answer.payload, self._clock.now())
 
     def _slot(self) -> None:
@@ -170,12 +178,12 @@ class Speaker(Participant):
                 self._fall_silent(now)
 
     def _say_next(self, now: float) -> None:
-        if self._position < len(self._speech.frames):
-            self._send_frame(self._speech.frames[self._position], now)
+        if self._position < len(self._script.speech.frames):
+            self._send_frame(self._script.speech.frames[self._position], now)
             self._position += 1
-        if self._position >= len(self._speech.frames):
-            if self._script.loop and not self._script.pause_s and self._speech.frames:
-                self._position = self._speech.loop_from
+        if self._position >= len(self._script.speech.frames):
+            if self._script.loop and not self._script.pause_s and self._script.speech.frames:
+                self._position = self._script.speech.loop_from
             else:
                 self._position = 0
                 self._stage = _Stage.TRAILING
@@ -185,7 +193,6 @@ class Speaker(Participant):
         self._position += 1
         if self._position < _TRAILING_SILENCE:
             return
-        self._send_packet(b"", now)
         self._room.speak(self, SpeakingFlag.NONE)
         if self._script.loop:
             self._speak_at_s = now + self._script.pause_s
@@ -199,18 +206,22 @@ class Speaker(Participant):
 
     def _send_frame(self, frame: bytes, now: float) -> None:
         if self._random.random() < _PADDING_PACKET_SHARE and self._frames_sent:
-            self._send_packet(b"", now)
-        try:
-            sealed = self._member.encrypt_opus(frame)
-        except MlsError:
-            self._member.dropped["encrypt"] += 1
+            self._send_padding(now)
+        timestamp = self._timestamp
+        self._member.encrypt(frame, lambda sealed: self._send_sealed(sealed, timestamp, now))
+
+    def _send_sealed(self, sealed: bytes | None, timestamp: int, now: float) -> None:
+        if sealed is None:
+            self._frames_unsent += 1
             return
         self._frames_sent += 1
-        self._send_packet(sealed, now)
+        self._send_packet(sealed, timestamp, now)
 
-    def _send_packet(self, payload: bytes, now: float) -> None:
-        """Send a packet; without payload it is padding only, as native clients send it now and then."""
-        timestamp = self._timestamp if payload else timestamp_add(self._timestamp, -_SLOT_TICKS)
+    def _send_padding(self, now: float) -> None:
+        """Send a packet of nothing but padding, as native clients do now and then, with the last frame's timestamp."""
+        self._send_packet(b"", timestamp_add(self._timestamp, -_SLOT_TICKS), now)
+
+    def _send_packet(self, payload: bytes, timestamp: int, now: float) -> None:
         fixed = build_header(
             payload_type=OPUS_PAYLOAD_TYPE, sequence=self._sequence, timestamp=timestamp, ssrc=self.port.ssrc
         )
@@ -220,9 +231,10 @@ class Speaker(Participant):
     def _hear(self, packet: Packet, _now: float) -> None:
         if packet.header.payload_type != OPUS_PAYLOAD_TYPE or not packet.payload:
             return
-        try:
-            frame = self._member.decrypt(packet.sender, packet.payload)
-        except OpenFailed:
+        self._member.decrypt(packet.sender, packet.payload, lambda frame: self._heard(packet, frame))
+
+    def _heard(self, packet: Packet, frame: bytes | None) -> None:
+        if frame is None:
             self.undecryptable[packet.sender] += 1
             return
         self.decrypted[packet.sender] += 1

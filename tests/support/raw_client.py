@@ -45,7 +45,7 @@ class RawClient:
     def open(self):
         url = self.endpoint if self.endpoint.startswith("ws://") else f"wss://{self.endpoint}"
         context = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
-        self.ws = connect(f"{url}/?v={self.version}", ssl=context, compression=None, close_timeout=1)
+        self.ws = connect(f"{url}/?v={self.version}", ssl=context, compression=None, close_timeout=1).__enter__()
         self.close_code = None
         self._thread = threading.Thread(target=self._read, args=(self.ws,), daemon=True)
         self._thread.start()

@@ -1,0 +1,120 @@
+"""Where the DAVE member of a speaker lives: in this process, or in a child of its own, for libdave can abort."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from clankvox.errors import MlsError, OpenFailed
+from clankvox.loopback.member import Answer, DaveMember
+from clankvox.wire.gateway_ops import Op, Payload
+
+Answered = Callable[[list[Answer]], None]
+"""Takes the answers to a gateway message."""
+Ciphered = Callable[[bytes | None], None]
+"""Takes a frame, or None if the library refused it."""
+
+
+class HostedMember(Protocol):
+    """A member whose results come by callback, each in the order of its calls. The event loop owns it."""
+
+    @property
+    def version(self) -> int:
+        """The executed protocol version, as far as it is known here."""
+        ...
+
+    @property
+    def ready(self) -> bool:
+        """Whether `encrypt` works, as far as it is known here."""
+        ...
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """Messages that had no effect, by cause."""
+        ...
+
+    def users_connected(self, user_ids: Iterable[int]) -> None:
+        """Op 11."""
+        ...
+
+    def user_left(self, user_id: int) -> None:
+        """Op 13."""
+        ...
+
+    def start(self, version: int, answered: Answered) -> None:
+        """Op 4."""
+        ...
+
+    def receive(self, op: Op, payload: bytes | Payload, answered: Answered) -> None:
+        """Take a message of ops 21, 22, 24, 25, 27, 29 or 30."""
+        ...
+
+    def encrypt(self, frame: bytes, done: Ciphered) -> None:
+        """Encrypt an Opus frame."""
+        ...
+
+    def decrypt(self, user_id: int, frame: bytes, done: Ciphered) -> None:
+        """Decrypt an Opus frame of `user_id`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the member; no callback comes after this."""
+        ...
+
+
+class InlineMember:
+    """A member in this process; every callback comes before the call returns."""
+
+    def __init__(self, member: DaveMember) -> None:
+        """Host `member`."""
+        self._member = member
+
+    @property
+    def version(self) -> int:
+        """See HostedMember."""
+        return self._member.version
+
+    @property
+    def ready(self) -> bool:
+        """See HostedMember."""
+        return self._member.ready
+
+    @property
+    def dropped(self) -> Mapping[str, int]:
+        """See HostedMember."""
+        return self._member.dropped
+
+    def users_connected(self, user_ids: Iterable[int]) -> None:
+        """See HostedMember."""
+        self._member.users_connected(user_ids)
+
+    def user_left(self, user_id: int) -> None:
+        """See HostedMember."""
+        self._member.user_left(user_id)
+
+    def start(self, version: int, answered: Answered) -> None:
+        """See HostedMember."""
+        answered(self._member.start(version))
+
+    def receive(self, op: Op, payload: bytes | Payload, answered: Answered) -> None:
+        """See HostedMember."""
+        answered(self._member.receive(op, payload))
+
+    def encrypt(self, frame: bytes, done: Ciphered) -> None:
+        """See HostedMember."""
+        try:
+            sealed = self._member.encrypt_opus(frame)
+        except MlsError:
+            done(None)
+        else:
+            done(sealed)
+
+    def decrypt(self, user_id: int, frame: bytes, done: Ciphered) -> None:
+        """See HostedMember."""
+        try:
+            opened = self._member.decrypt(user_id, frame)
+        except OpenFailed:
+            done(None)
+        else:
+            done(opened)
+
+    def close(self) -> None:
+        """See HostedMember."""

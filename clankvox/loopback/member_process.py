@@ -1,0 +1,133 @@
+"""A DAVE member in a process of its own: `python -m clankvox.loopback.member_process USER CHANNEL`.
+
+It is driven over its pipes. A message is a length (u32) and an array in MessagePack; every request has one reply,
+in order.
+"""
+
+import sys
+from typing import BinaryIO, Final, Literal
+
+import msgspec
+
+from clankvox.errors import MlsError, OpenFailed
+from clankvox.loopback.member import Answer, DaveMember
+from clankvox.wire.gateway_ops import (
+    ExecuteTransition,
+    GatewayMessage,
+    InvalidCommitWelcome,
+    Op,
+    Payload,
+    PrepareEpoch,
+    PrepareTransition,
+    TransitionReady,
+    payload_of,
+)
+
+LENGTH_BYTES: Final = 4
+
+_JSON_PAYLOADS: Final[dict[Op, type[Payload]]] = {
+    Op.PREPARE_TRANSITION: PrepareTransition,
+    Op.EXECUTE_TRANSITION: ExecuteTransition,
+    Op.PREPARE_EPOCH: PrepareEpoch,
+    Op.TRANSITION_READY: TransitionReady,
+    Op.INVALID_COMMIT_WELCOME: InvalidCommitWelcome,
+}
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True):
+    """A call: `number` is a user id, a version or an opcode, `data` a frame or a payload."""
+
+    call: Literal["connected", "left", "start", "receive", "encrypt", "decrypt"]
+    number: int = 0
+    data: bytes = b""
+
+
+class Reply(msgspec.Struct, frozen=True, array_like=True):
+    """What became of a call: answers to the gateway as (opcode, payload), or a frame, and how the member is now."""
+
+    version: int
+    ready: bool
+    answers: list[tuple[int, bytes]]
+    frame: bytes | None
+    dropped: dict[str, int]
+
+
+def pack_payload(payload: bytes | Payload) -> bytes:
+    """Write the payload of a DAVE message for the pipe."""
+    return payload if isinstance(payload, bytes) else msgspec.json.encode(payload.to_wire())
+
+
+def unpack_payload(op: Op, data: bytes) -> bytes | Payload:
+    """Read the payload of a DAVE message from the pipe."""
+    kind = _JSON_PAYLOADS.get(op)
+    return data if kind is None else payload_of(GatewayMessage(op, msgspec.json.decode(data), None), kind)
+
+
+def pack(message: Request | Reply) -> bytes:
+    """Write a message with its length before it."""
+    body = msgspec.msgpack.encode(message)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def main() -> int:
+    """Serve the parent until it closes the pipe."""
+    try:
+        member = DaveMember(int(sys.argv[1]), int(sys.argv[2]), "libdave")
+    except ImportError:
+        return 1
+    requests, replies = sys.stdin.buffer, sys.stdout.buffer
+    replies.write(pack(_reply(member, [], None)))
+    replies.flush()
+    while (request := _next_request(requests)) is not None:
+        replies.write(pack(_carry_out(member, request)))
+        replies.flush()
+    return 0
+
+
+def _next_request(stream: BinaryIO) -> Request | None:
+    length = stream.read(LENGTH_BYTES)
+    if len(length) < LENGTH_BYTES:
+        return None
+    return msgspec.msgpack.decode(stream.read(int.from_bytes(length, "big")), type=Request)
+
+
+def _carry_out(member: DaveMember, request: Request) -> Reply:
+    answers: list[Answer] = []
+    frame: bytes | None = None
+    match request:
+        case Request("connected", user_id):
+            member.users_connected((user_id,))
+        case Request("left", user_id):
+            member.user_left(user_id)
+        case Request("start", version):
+            answers = member.start(version)
+        case Request("receive", op, data):
+            answers = member.receive(Op(op), unpack_payload(Op(op), data))
+        case Request("encrypt", _, data):
+            frame = _encrypt(member, data)
+        case Request("decrypt", user_id, data):
+            frame = _decrypt(member, user_id, data)
+    return _reply(member, answers, frame)
+
+
+def _encrypt(member: DaveMember, frame: bytes) -> bytes | None:
+    try:
+        return member.encrypt_opus(frame)
+    except MlsError:
+        return None
+
+
+def _decrypt(member: DaveMember, user_id: int, frame: bytes) -> bytes | None:
+    try:
+        return member.decrypt(user_id, frame)
+    except OpenFailed:
+        return None
+
+
+def _reply(member: DaveMember, answers: list[Answer], frame: bytes | None) -> Reply:
+    packed = [(int(answer.op), pack_payload(answer.payload)) for answer in answers]
+    return Reply(member.version, member.ready, packed, frame, dict(member.dropped))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
