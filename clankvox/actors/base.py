@@ -96,6 +96,13 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
         except BaseException as panic:
             raise RuntimeError(f"{type(panic).__name__} in {self._address.kind}") from panic
 
+    def on_stop(self) -> None:
+        """Give back what would outlive the actor."""
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Give back what would outlive the actor (sockets, slots, keys); also after a failure. Must not raise."""
+
     def on_failure(
         self,
         exception_type: type[BaseException] | None,
@@ -111,7 +118,10 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
             else None,
         )
         name = exception_type.__name__ if exception_type is not None else "unknown"
-        self._tell_router(ActorFailed(address=self._address, error=name))
+        try:
+            self.let_go()
+        finally:
+            self._tell_router(ActorFailed(address=self._address, error=name))
 
     def report(self, message: Message) -> None:
         """Tell the router itself."""

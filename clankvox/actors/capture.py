@@ -82,6 +82,14 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
                 assert_never(message)
         return None
 
+    def let_go(self) -> None:
+        """Withdraw what this actor armed: nobody is left who could tell its end.
+
+        A retired actor has armed nothing, and must not touch what its heir may have armed already.
+        """
+        if self._capture is not None:
+            self._board.withdraw(self._user_id)
+
     @property
     def _state(self) -> CaptureState:
         return CaptureState(self._machine.current_state_value)

@@ -125,6 +125,10 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
     def _connection_id(self) -> ConnectionId | None:
         """Return the parent's name for this connection."""
 
+    def let_go(self) -> None:
+        """Leave no socket open: an heir begins with its own."""
+        self._close_link()
+
     # --- opening and closing ---
 
     def _open_link(self, server: Server) -> None:

@@ -142,6 +142,10 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
                 assert_never(message)
         return None
 
+    def let_go(self) -> None:
+        """Fail closed: without this actor nothing leaves."""
+        self._cipher.install(None)
+
     @property
     def _state(self) -> DaveState:
         return DaveState(self._machine.current_state_value)

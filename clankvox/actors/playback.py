@@ -152,7 +152,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
                 assert_never(message)
         return None
 
-    def on_stop(self) -> None:
+    def let_go(self) -> None:
         """Leave nothing in the pacer, and no speech in memory."""
         self._halt()
         self._buffer.clear()
