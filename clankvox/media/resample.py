@@ -7,7 +7,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-Pcm = NDArray[np.int16]
+Samples = NDArray[np.int16]
 """Samples: shape (samples, channels) here, (samples,) where mono is certain."""
 
 _LAYOUTS: Final = {1: "mono", 2: "stereo"}
@@ -31,7 +31,7 @@ class StreamResampler:
         self._taken = 0
         self._given = 0
 
-    def push(self, pcm: Pcm) -> Pcm:
+    def push(self, pcm: Samples) -> Samples:
         """Convert int16 samples of shape (samples, channels); returns a new array of what is ready (may be empty)."""
         if self._in_rate_hz == self._out_rate_hz:
             return pcm.copy()
@@ -46,7 +46,7 @@ class StreamResampler:
         self._taken += len(pcm)
         return self._collect(self._resampler.resample(frame))
 
-    def finish(self) -> Pcm:
+    def finish(self) -> Samples:
         """Return the end of the stream, and be ready for the next one."""
         if self._resampler is None:
             return np.empty((0, self._channels), np.int16)
@@ -58,10 +58,10 @@ class StreamResampler:
         exact[: len(tail)] = tail[: len(exact)]
         return exact
 
-    def _collect(self, frames: list[av.AudioFrame]) -> Pcm:
+    def _collect(self, frames: list[av.AudioFrame]) -> Samples:
         parts = [frame.to_ndarray().reshape(-1, self._channels) for frame in frames]
         if not parts:
             return np.empty((0, self._channels), np.int16)
-        joined: Pcm = np.concatenate(parts)
+        joined: Samples = np.concatenate(parts)
         self._given += len(joined)
         return joined

@@ -1,0 +1,262 @@
+"""One SSRC: whose it is, what could not be opened yet, and the order of what could."""
+
+from collections import deque
+from functools import cmp_to_key
+from typing import Final, NamedTuple
+
+from clankvox.ids import Ssrc, UserId
+from clankvox.ledger import Fate, ReceiveTotals, StreamLedger
+from clankvox.media.alarm import Alarm
+from clankvox.media.frame_cipher import FrameCipher, FrameRejected, OpenedFrame, RejectReason
+from clankvox.media.opus_packet import is_quiet
+from clankvox.media.receive_ports import ReceiveFacts
+from clankvox.media.reorder import Frame, Position, ReorderWindow
+from clankvox.media.sender_binding import SenderBinding, SweepBudget
+from clankvox.media.speaker import HELD_FRAMES, HELD_S, Line, Speaker
+from clankvox.media.speaker_roster import SpeakerRoster
+from clankvox.wire.seq import seq_delta
+
+UNDECRYPTABLE_RUN: Final = 36
+"""Consecutive failures after which a client should ask for help (DAVE protocol, "Invalid Commit or Welcome")."""
+_PROVEN_REPEATS: Final = 3
+"""So many authenticated repeats in a row are no repeats: DAVE opens a nonce once, so the sender began anew."""
+_STALE_RUN: Final = 100
+
+_FATE_OF: Final = {
+    RejectReason.NO_GROUP: Fate.NO_GROUP,
+    RejectReason.NO_KEY: Fate.NO_KEY,
+    RejectReason.UNENCRYPTED: Fate.UNENCRYPTED,
+}
+
+
+class StreamTools(NamedTuple):
+    """What all streams of a role share."""
+
+    cipher: FrameCipher
+    sweeps: SweepBudget
+    roster: SpeakerRoster
+    facts: ReceiveFacts
+    totals: ReceiveTotals
+    alarm: Alarm
+
+
+class _HeldPacket(NamedTuple):
+    packet: Frame
+    fate: Fate
+    """What becomes of it unless it can be opened in time."""
+
+
+class _Opened(NamedTuple):
+    frame: Frame
+    user_id: UserId
+    authenticated: bool
+
+
+class AudioStream:
+    """Turns one SSRC's packets into frames of a speaker. Not thread-safe: see Speaker.
+
+    Sequence memory, binding and speaking learn only from frames that DAVE authenticated, or that are accepted
+    in clear. What cannot be opened yet is kept (100 packets, 2 s) and tried again when keys or hints change.
+    """
+
+    def __init__(self, ssrc: Ssrc, tools: StreamTools) -> None:
+        self.ssrc = ssrc
+        self.ledger = StreamLedger(ssrc)
+        self.binding = SenderBinding(tools.cipher, tools.sweeps)
+        self.last_arrival = 0.0
+        self.user_id: UserId | None = None
+        self._tools = tools
+        self._window = ReorderWindow()
+        self._line = Line(self.ledger, self._window)
+        self._held: deque[_HeldPacket] = deque()
+        self._announced: UserId | None = None
+        self._failures = 0
+        self._stale_run = 0
+        self._repeats_proven = 0
+
+    @property
+    def pending(self) -> int:
+        """Packets without a fate that wait here (the speaker may keep more)."""
+        return len(self._held) + len(self._window)
+
+    def skip(self, sequence: int) -> None:
+        """Take a packet that is padding only: it uses up a sequence number and no time."""
+        self._window.mark_unusable(sequence)
+        self.ledger.settle(Fate.EMPTY)
+
+    def receive(self, packet: Frame, now: float) -> None:
+        """Take a packet that the transport authenticated; its payload is not opened yet."""
+        position = self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
+        try:
+            user_id, opened = self._open(packet, now)
+        except FrameRejected as rejected:
+            self._on_rejected(packet, position, rejected.reason)
+            return
+        if user_id is None:
+            self._hold(packet, Fate.UNKNOWN_SSRC)
+            return
+        if user_id != self.user_id:
+            self._assign(user_id)
+            self.retry(now)
+            position = self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
+        self._accept(packet._replace(payload=opened.payload), position, authenticated=opened.authenticated)
+        self._play(now)
+
+    def retry(self, now: float) -> None:
+        """Try again what could not be opened; the window sees all of it before it lets anything through."""
+        if not self._held:
+            return
+        # In the order of sending: a receiver that opens its first frame refuses all frames before that one.
+        held = sorted(self._held, key=cmp_to_key(_by_sequence))
+        self._held = deque()
+        opened = [each for each in (self._try_again(waiting, now) for waiting in held) if each is not None]
+        for frame, user_id, authenticated in opened:
+            self._assign(user_id)
+            position = self._window.locate(frame.sequence, frame.timestamp, frame.arrival)
+            self._accept(frame, position, authenticated=authenticated)
+        self._play(now)
+
+    def poll(self, now: float) -> None:
+        """Let through what has waited long enough and drop what was held for too long."""
+        self._play(now)
+        while self._held and now - self._held[0].packet.arrival >= HELD_S:
+            self._drop(self._held.popleft())
+        if self._held:
+            self._tools.alarm.by(self._held[0].packet.arrival + HELD_S)
+
+    def forget_user(self, user_id: UserId) -> None:
+        """Take a user who left off this SSRC."""
+        self.binding.forget(user_id)
+        if self.user_id == user_id:
+            self._settle_waiting()
+            self.user_id = self._announced = None
+
+    def discard(self) -> None:
+        """Enter everything that still waits as discarded: the connection is gone."""
+        self._settle_waiting()
+        self.ledger.settle(Fate.DISCARDED, len(self._held))
+        self._held.clear()
+
+    @property
+    def _speaker(self) -> Speaker | None:
+        return self._tools.roster.speaker(self.user_id) if self.user_id is not None else None
+
+    def _open(self, packet: Frame, now: float) -> tuple[UserId | None, OpenedFrame]:
+        """Open a packet's payload. Raises FrameRejected."""
+        user_id, opened = self.binding.open(packet.payload, packet.arrival, now, self._tools.roster.absent)
+        if opened.authenticated and user_id is not None:
+            self._failures = 0
+            if user_id != self._announced:
+                self._announced = user_id
+                self._tools.facts.member_heard(self.ssrc, user_id)
+        return user_id, opened
+
+    def _on_rejected(self, packet: Frame, position: Position, reason: RejectReason) -> None:
+        if position is Position.LATE or position is Position.DUPLICATE:
+            # A second copy does not open, because DAVE takes a nonce once: no failure, nothing to keep.
+            self.ledger.settle(Fate.LATE if position is Position.LATE else Fate.DUPLICATE)
+            return
+        if reason is RejectReason.NO_KEY:
+            self._failures += 1
+            if self._failures % UNDECRYPTABLE_RUN == 0:
+                self._tools.facts.undecryptable(self.ssrc, self.user_id, self._failures)
+        self._window.mark_unusable(packet.sequence)
+        if reason is RejectReason.UNENCRYPTED:
+            self._drop(_HeldPacket(packet, Fate.UNENCRYPTED))
+        elif any(held.packet.payload == packet.payload for held in self._held):
+            self.ledger.settle(Fate.DUPLICATE)
+        else:
+            known = self.binding.known or reason is RejectReason.NO_GROUP
+            self._hold(packet, _FATE_OF[reason] if known else Fate.UNKNOWN_SSRC)
+
+    def _hold(self, packet: Frame, fate: Fate) -> None:
+        if len(self._held) >= HELD_FRAMES:
+            self._drop(self._held.popleft())
+        self._held.append(_HeldPacket(packet, fate))
+        self._tools.alarm.by(self._held[0].packet.arrival + HELD_S)
+
+    def _drop(self, held: _HeldPacket) -> None:
+        self.ledger.settle(held.fate)
+        self._tools.totals.dave_decrypt_fail += 1
+
+    def _try_again(self, held: _HeldPacket, now: float) -> _Opened | None:
+        packet = held.packet
+        try:
+            user_id, opened = self._open(packet, now)
+        except FrameRejected as rejected:
+            if rejected.may_open_later:
+                fate = _FATE_OF[rejected.reason] if self.binding.known else held.fate
+                self._held.append(_HeldPacket(packet, fate))
+            else:
+                self._drop(_HeldPacket(packet, Fate.UNENCRYPTED))
+            return None
+        if user_id is None:
+            self._held.append(held)
+            return None
+        return _Opened(packet._replace(payload=opened.payload), user_id, opened.authenticated)
+
+    def _assign(self, user_id: UserId) -> None:
+        """Give the SSRC to a user; another one's order and codec state mean nothing for this one."""
+        if self.user_id == user_id:
+            return
+        if self.user_id is not None:
+            self.ledger.rebinds += 1
+            self._flush()
+            self._window.restart()
+            self._line = Line(self.ledger, self._window)
+        self.user_id = user_id
+
+    def _accept(self, frame: Frame, position: Position, *, authenticated: bool) -> None:
+        """Take an opened frame into the order, or enter why not."""
+        if position is not Position.FITS and not self._begins_anew(frame, position, authenticated=authenticated):
+            if position is Position.LATE and self._window.note_late(frame):
+                self.ledger.late_after_missing += 1
+            self.ledger.settle(Fate.DUPLICATE if position is Position.DUPLICATE else Fate.LATE)
+            return
+        self._stale_run = self._repeats_proven = 0
+        self._window.push(frame)
+        speaker = self._speaker
+        if speaker is not None:
+            speaker.heard(self._line, frame.arrival, quiet=is_quiet(frame.payload))
+        if not self._window.begun:
+            self._play(frame.arrival)
+
+    def _begins_anew(self, frame: Frame, position: Position, *, authenticated: bool) -> bool:
+        """Whether a frame out of place shows that its sender started again; then the order starts again too."""
+        self._stale_run += 1
+        if position is Position.DUPLICATE and authenticated:
+            self._repeats_proven += 1
+        jumped = position is Position.RESTART and (authenticated or not is_quiet(frame.payload))
+        if not (jumped or self._repeats_proven >= _PROVEN_REPEATS or self._stale_run >= _STALE_RUN):
+            return False
+        self._flush()
+        self._window.restart()
+        self.ledger.restarts += 1
+        return True
+
+    def _play(self, now: float) -> None:
+        speaker = self._speaker
+        if speaker is None or not len(self._window):
+            return
+        for ordered in self._window.drain(now):
+            speaker.take(self._line, ordered)
+        deadline = self._window.deadline
+        if deadline is not None:
+            self._tools.alarm.by(deadline)
+
+    def _flush(self) -> None:
+        speaker = self._speaker
+        if speaker is not None:
+            for ordered in self._window.flush():
+                speaker.take(self._line, ordered)
+
+    def _settle_waiting(self) -> None:
+        """Enter what waits in the window as discarded."""
+        for ordered in self._window.flush():
+            self.ledger.settle_missing(Fate.LOST, ordered.missing_packets)
+            self.ledger.settle(Fate.DISCARDED)
+        self._window.restart()
+
+
+def _by_sequence(a: _HeldPacket, b: _HeldPacket) -> int:
+    return seq_delta(a.packet.sequence, b.packet.sequence)

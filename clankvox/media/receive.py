@@ -1,0 +1,270 @@
+"""The receive path of one role: a datagram in, and right away whatever follows from it.
+
+Layers, outermost first: kind of datagram, transport encryption, header extension and padding, DAVE, order, Opus
+(RFC 3550 section 5.1, RFC 7714; padding and extension lie inside the transport's encryption). It all runs inline on
+the role's UDP thread, under the capture board's lock: one lock a datagram, no actor, no queue.
+"""
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from clankvox.errors import OpenFailed, WireError
+from clankvox.ids import Attempt, Ssrc, UserId
+from clankvox.ledger import Fate, ReceiveTotals, StreamLedger
+from clankvox.media.alarm import Alarm
+from clankvox.media.audio_stream import AudioStream, StreamTools
+from clankvox.media.capture_board import CaptureBoard
+from clankvox.media.frame_cipher import FrameCipher
+from clankvox.media.receive_ports import PacketOpener, PcmSink, ReceiveFacts
+from clankvox.media.reorder import Frame
+from clankvox.media.sender_binding import SweepBudget
+from clankvox.media.signal_meter import SignalMeter
+from clankvox.media.speaker import HELD_FRAMES, HELD_S, SpeakerTools
+from clankvox.media.speaker_roster import SpeakerRoster
+from clankvox.wire import ip_discovery
+from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, RtpHeader, is_rtcp, parse_header, strip
+
+_MOST_STREAMS: Final = 512
+"""Several times what a channel holds; beyond that the SSRC that was silent for longest is forgotten."""
+_PONG_BYTES: Final = 8
+
+
+class StreamReport(NamedTuple):
+    """A copy of one stream's ledger."""
+
+    user_id: UserId | None
+    ledger: StreamLedger
+    pending: int
+
+
+class ReceivePipeline:
+    """DatagramSink of a role; lives as long as the role and is attached to one connection after the other.
+
+    `feed` and `poll` run on the UDP thread, everything else on the thread of the connection actor. After arming a
+    capture, installing a key or giving a hint, wake the UDP thread if it must take effect before the next packet.
+    """
+
+    def __init__(self, cipher: FrameCipher, board: CaptureBoard, sink: PcmSink, facts: ReceiveFacts) -> None:
+        self.totals = ReceiveTotals()
+        self.attempt = Attempt(0)
+        """The connection that datagrams belong to now."""
+        self._cipher = cipher
+        self._board = board
+        self._facts = facts
+        self._alarm = Alarm()
+        speaker_tools = SpeakerTools(sink, facts, self.totals, SignalMeter(), self._alarm)
+        self._roster = SpeakerRoster(board, speaker_tools)
+        self._tools = StreamTools(cipher, SweepBudget(), self._roster, facts, self.totals, self._alarm)
+        self._streams: dict[Ssrc, AudioStream] = {}
+        self._hints: dict[Ssrc, UserId] = {}
+        self._ended = StreamLedger(Ssrc(0))
+        self._opener: PacketOpener | None = None
+        self._own_ssrc: Ssrc | None = None
+        self._before_key: deque[tuple[bytes, float]] = deque()
+        self._seen_generation = -1
+        self._seen_version = -1
+        self._hints_changed = False
+
+    # --- the connection actor ---
+
+    def attach(self, attempt: Attempt, own_ssrc: Ssrc) -> None:
+        """Begin a connection; RTP is kept (100 datagrams, 2 s) until `open_with` brings the key."""
+        with self._board.lock:
+            self._drop_streams()
+            self.attempt = attempt
+            self._own_ssrc = own_ssrc
+
+    def open_with(self, opener: PacketOpener) -> None:
+        """Take the transport key of this connection."""
+        with self._board.lock:
+            self._opener = opener
+            self._alarm.due = 0.0
+
+    def detach(self) -> None:
+        """End the connection: SSRCs, hints and keys are forgotten, and nobody speaks any more."""
+        with self._board.lock:
+            self._drop_streams()
+
+    def hint(self, ssrc: Ssrc, user_id: UserId) -> None:
+        """Op 5: `user_id` says that it sends on `ssrc`. Decides whom to try first, and alone where DAVE is off."""
+        with self._board.lock:
+            if len(self._hints) >= _MOST_STREAMS:
+                self._hints.pop(next(iter(self._hints)))
+            self._hints[ssrc] = user_id
+            stream = self._streams.get(ssrc)
+            if stream is not None:
+                stream.binding.hinted = user_id
+            self._roster.returned(user_id)
+            self._hints_changed = True
+            self._alarm.due = 0.0
+
+    def forget_user(self, user_id: UserId) -> None:
+        """Op 13: the user left."""
+        with self._board.lock:
+            self._hints = {ssrc: user for ssrc, user in self._hints.items() if user != user_id}
+            for stream in self._streams.values():
+                stream.forget_user(user_id)
+            self._roster.forget(user_id)
+            self._alarm.due = 0.0
+
+    def reports(self) -> list[StreamReport]:
+        """Copy the ledger of every stream of this connection. Any thread."""
+        with self._board.lock:
+            return [self._report(stream) for stream in self._streams.values()]
+
+    def ended_streams(self) -> StreamLedger:
+        """Sum of the ledgers of all streams that are over. Any thread."""
+        with self._board.lock:
+            return _copy(self._ended)
+
+    # --- the UDP thread ---
+
+    def feed(self, datagram: bytes, now: float) -> None:
+        """Process one datagram that arrived at `now`; whatever it holds, it is counted and never raises."""
+        with self._board.lock:
+            self._catch_up(now)
+            if len(datagram) == _PONG_BYTES:
+                self._on_pong(datagram)
+            elif is_rtcp(datagram):
+                self.totals.rtcp += 1
+            elif len(datagram) == ip_discovery.PACKET_BYTES and datagram[0] == 0:
+                self._on_discovery(datagram)
+            else:
+                self._on_rtp(datagram, now)
+
+    def poll(self, now: float) -> float:
+        """Do what time or a change asks for; return when to come back at the latest."""
+        with self._board.lock:
+            self._catch_up(now)
+            if now >= self._alarm.due:
+                self._alarm.restart(now)
+                for stream in self._streams.values():
+                    stream.poll(now)
+                self._roster.poll(now)
+            return self._alarm.due
+
+    def _catch_up(self, now: float) -> None:
+        """Act on new captures, keys and hints before anything newer is looked at."""
+        if self._before_key and self._opener is not None:
+            waiting, self._before_key = self._before_key, deque()
+            for datagram, arrival in waiting:
+                self._on_rtp(datagram, arrival)
+        generation, version = self._cipher.generation, self._board.version
+        if version != self._seen_version:
+            self._seen_version = version
+            self._roster.configure(now)
+            self._alarm.due = now
+        if generation != self._seen_generation or self._hints_changed:
+            self._seen_generation = generation
+            self._hints_changed = False
+            for stream in list(self._streams.values()):
+                stream.retry(now)
+
+    def _on_pong(self, datagram: bytes) -> None:
+        counter = ip_discovery.parse_pong(datagram)
+        if counter is None:
+            self.totals.unrecognized += 1
+        else:
+            self._facts.pong(counter)
+
+    def _on_discovery(self, datagram: bytes) -> None:
+        if self._own_ssrc is None:
+            self.totals.discovery_refused += 1
+            return
+        try:
+            address, port = ip_discovery.parse_reply(datagram, self._own_ssrc)
+        except WireError:
+            self.totals.discovery_refused += 1
+        else:
+            self._facts.discovery_replied(address, port)
+
+    def _on_rtp(self, datagram: bytes, now: float) -> None:
+        try:
+            header = parse_header(datagram)
+        except WireError:
+            self.totals.unrecognized += 1
+            return
+        if header.payload_type != OPUS_PAYLOAD_TYPE:
+            self.totals.not_audio += 1
+        elif header.ssrc == self._own_ssrc:
+            self.totals.own_ssrc += 1
+        elif self._opener is None:
+            self._keep_until_key(datagram, now)
+        else:
+            self._on_audio(self._opener, header, datagram, now)
+
+    def _keep_until_key(self, datagram: bytes, now: float) -> None:
+        """Keep packets that outran the session description, which comes by another way."""
+        if self._own_ssrc is None:
+            self.totals.before_key += 1
+            return
+        while self._before_key and (len(self._before_key) >= HELD_FRAMES or now - self._before_key[0][1] >= HELD_S):
+            self._before_key.popleft()
+            self.totals.before_key += 1
+        self._before_key.append((datagram, now))
+
+    def _on_audio(self, opener: PacketOpener, header: RtpHeader, datagram: bytes, now: float) -> None:
+        try:
+            plaintext = opener.open(datagram, header.clear_bytes)
+        except OpenFailed:
+            self.totals.transport_decrypt_fail += 1
+            self._enter(header.ssrc, Fate.AEAD_FAILED)
+            return
+        self.totals.packets += 1
+        stream = self._streams.get(header.ssrc) or self._begin_stream(header.ssrc)
+        stream.last_arrival = now
+        stream.ledger.arrived += 1
+        try:
+            payload = strip(header, plaintext)
+        except WireError:
+            stream.ledger.settle(Fate.MALFORMED)
+            return
+        if payload:
+            stream.receive(Frame(payload, header.sequence, header.timestamp, now), now)
+        else:
+            stream.skip(header.sequence)
+
+    def _enter(self, claimed: Ssrc, fate: Fate) -> None:
+        """Enter a packet that only claims to be of this stream."""
+        stream = self._streams.get(claimed)
+        if stream is not None:
+            stream.ledger.arrived += 1
+            stream.ledger.settle(fate)
+
+    def _begin_stream(self, ssrc: Ssrc) -> AudioStream:
+        if len(self._streams) >= _MOST_STREAMS:
+            self._end_stream(min(self._streams.values(), key=lambda stream: stream.last_arrival))
+            self.totals.streams_evicted += 1
+        stream = self._streams[ssrc] = AudioStream(ssrc, self._tools)
+        stream.binding.hinted = self._hints.get(ssrc)
+        return stream
+
+    def _end_stream(self, stream: AudioStream) -> None:
+        for speaker in self._roster:
+            speaker.drop_line(stream.ledger)
+        stream.discard()
+        self._ended.absorb(stream.ledger)
+        del self._streams[stream.ssrc]
+
+    def _drop_streams(self) -> None:
+        self._roster.suspend()
+        for stream in list(self._streams.values()):
+            stream.discard()
+            self._ended.absorb(stream.ledger)
+        self._streams.clear()
+        self._hints.clear()
+        self._opener = None
+        self._own_ssrc = None
+        self.totals.before_key += len(self._before_key)
+        self._before_key.clear()
+        self._alarm.due = 0.0
+
+    def _report(self, stream: AudioStream) -> StreamReport:
+        kept = sum(speaker.pending(stream.ledger) for speaker in self._roster)
+        return StreamReport(stream.user_id, _copy(stream.ledger), stream.pending + kept)
+
+
+def _copy(ledger: StreamLedger) -> StreamLedger:
+    copied = StreamLedger(ledger.ssrc)
+    copied.absorb(ledger)
+    return copied

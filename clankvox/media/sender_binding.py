@@ -1,0 +1,115 @@
+"""Who sends on an SSRC: op 5 is a hint, an authenticated DAVE frame is the proof."""
+
+from collections.abc import Collection
+from typing import Final
+
+from clankvox.ids import UserId
+from clankvox.media.frame_cipher import FrameCipher, FrameRejected, OpenedFrame, RejectReason
+from clankvox.wire.rtp import SILENCE_FRAME
+
+_NOBODY: Final = UserId(0)
+_SWEEP_INTERVAL_S: Final = 0.25
+_ALL_SWEEPS_INTERVAL_S: Final = 0.05
+
+
+class SweepBudget:
+    """Bounds what garbage can cost: a role tries all members at most 20 times a second."""
+
+    __slots__ = ("_next_at",)
+
+    def __init__(self) -> None:
+        self._next_at = 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether one more sweep may be made now; if so it is counted."""
+        if now < self._next_at:
+            return False
+        self._next_at = now + _ALL_SWEEPS_INTERVAL_S
+        return True
+
+
+class SenderBinding:
+    """Finds the user behind one SSRC while opening its frames. Not thread-safe."""
+
+    __slots__ = ("_budget", "_cipher", "_next_sweep_at", "hinted", "proven")
+
+    def __init__(self, cipher: FrameCipher, budget: SweepBudget) -> None:
+        self._cipher = cipher
+        self._budget = budget
+        self._next_sweep_at = 0.0
+        self.hinted: UserId | None = None
+        """The user that op 5 names."""
+        self.proven: UserId | None = None
+        """The user whose key opened the last authenticated frame."""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any idea who sends."""
+        return self.proven is not None or self.hinted is not None
+
+    def open(
+        self, payload: bytes, arrival: float, now: float, absent: Collection[UserId]
+    ) -> tuple[UserId | None, OpenedFrame]:
+        """Open a frame and say whose it is (None: accepted in clear, but nobody is known). Raises FrameRejected.
+
+        Tried are the proven user, the hinted one, and then, 4 times a second at most, every other member
+        who is not in `absent`.
+        """
+        try:
+            return self._open_by_known(payload, arrival)
+        except FrameRejected as rejected:
+            if rejected.reason is not RejectReason.NO_KEY or not self._may_sweep(now):
+                raise
+            return self._sweep(payload, arrival, absent, rejected)
+
+    def forget(self, user_id: UserId) -> None:
+        """Take a user who left out of consideration."""
+        if self.hinted == user_id:
+            self.hinted = None
+        if self.proven == user_id:
+            self.proven = None
+
+    def _open_by_known(self, payload: bytes, arrival: float) -> tuple[UserId | None, OpenedFrame]:
+        first, second = self.proven, self.hinted
+        if first is None:
+            first, second = second, None
+        try:
+            opened = self._cipher.open_audio(first if first is not None else _NOBODY, payload, arrival)
+        except FrameRejected as rejected:
+            if second is None or second == first or rejected.reason is not RejectReason.NO_KEY:
+                raise
+            first = second
+            opened = self._cipher.open_audio(second, payload, arrival)
+        if opened.authenticated:
+            return first, self._prove(first, opened)
+        return self._owner_in_clear(payload), opened
+
+    def _owner_in_clear(self, payload: bytes) -> UserId | None:
+        """Without encryption op 5 is all there is; silence, which anybody may inject, changes no owner."""
+        if payload == SILENCE_FRAME and self.proven is not None:
+            return self.proven
+        return self.hinted if self.hinted is not None else self.proven
+
+    def _may_sweep(self, now: float) -> bool:
+        if now < self._next_sweep_at or not self._budget.take(now):
+            return False
+        self._next_sweep_at = now + _SWEEP_INTERVAL_S
+        return True
+
+    def _sweep(
+        self, payload: bytes, arrival: float, absent: Collection[UserId], rejected: FrameRejected
+    ) -> tuple[UserId | None, OpenedFrame]:
+        for user in self._cipher.members():
+            if user in absent or user in {self.proven, self.hinted}:
+                continue
+            try:
+                opened = self._cipher.open_audio(user, payload, arrival)
+            except FrameRejected:
+                continue
+            return user, self._prove(user, opened)
+        raise rejected
+
+    def _prove(self, user_id: UserId | None, opened: OpenedFrame) -> OpenedFrame:
+        self.proven = user_id
+        self.hinted = user_id  # a hint that says otherwise is refuted
+        return opened

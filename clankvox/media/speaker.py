@@ -1,0 +1,259 @@
+"""One user as heard: speaking, frames that wait for a capture, and speech on its way to the parent."""
+
+from collections import deque
+from typing import Final, NamedTuple
+
+from clankvox.ids import UserId
+from clankvox.ledger import Fate, ReceiveTotals, StreamLedger
+from clankvox.media.alarm import Alarm
+from clankvox.media.capture_board import CaptureConfig
+from clankvox.media.opus_packet import is_quiet
+from clankvox.media.receive_ports import PcmSink, ReceiveFacts
+from clankvox.media.reorder import OrderedFrame, ReorderWindow
+from clankvox.media.signal_meter import SignalMeter
+from clankvox.media.speech_decoder import PcmPiece, SpeechDecoder
+
+SPEAKING_TIMEOUT_S: Final = 0.100
+HELD_FRAMES: Final = 100
+HELD_S: Final = 2.0
+
+
+class Line:
+    """One SSRC as its speaker sees it."""
+
+    __slots__ = ("last_heard", "ledger", "window")
+
+    def __init__(self, ledger: StreamLedger, window: ReorderWindow) -> None:
+        self.ledger = ledger
+        self.window = window
+        self.last_heard = float("-inf")
+
+
+class SpeakerTools(NamedTuple):
+    """What all speakers of a role share."""
+
+    sink: PcmSink
+    facts: ReceiveFacts
+    totals: ReceiveTotals
+    meter: SignalMeter
+    alarm: Alarm
+
+
+class _HeldFrame(NamedTuple):
+    line: Line
+    ordered: OrderedFrame
+
+
+class Speaker:
+    """One user's ears-side state. Not thread-safe: the role's UDP thread, under the capture board's lock.
+
+    Frames of a user whom nobody captures are kept for up to 2 s and played into the capture that is armed then.
+    Of several SSRCs the one whose talkspurt began last is heard, so that two never mix in one capture.
+    """
+
+    def __init__(self, user_id: UserId, tools: SpeakerTools) -> None:
+        self.user_id = user_id
+        self._tools = tools
+        self._config: CaptureConfig | None = None
+        self._ended_arming: int | None = None
+        self._held: deque[_HeldFrame] = deque()
+        self._line: Line | None = None
+        self._speaking = False
+        self._in_speech = False
+        self._last_heard = float("-inf")
+        self._last_played = float("-inf")
+        self._decoder: SpeechDecoder | None = None
+        self._decoded_line: Line | None = None
+        """The line whose frames the decoder has seen without a break; None if it must begin anew."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to remember."""
+        return not (self._speaking or self._in_speech or self._held or self._line is not None)
+
+    def heard(self, line: Line, arrival: float, *, quiet: bool) -> None:
+        """Note that a packet was accepted."""
+        if line is not self._line:
+            self._choose(line, arrival, quiet=quiet)
+        line.last_heard = max(line.last_heard, arrival)
+        self._last_heard = max(self._last_heard, arrival)
+        if not self._speaking:
+            self._speaking = True
+            self._tools.alarm.by(self._last_heard + SPEAKING_TIMEOUT_S)
+            self._tools.facts.speaking_started(self.user_id)
+
+    def take(self, line: Line, ordered: OrderedFrame) -> None:
+        """Play a frame that is in turn, or keep it for the capture to come."""
+        if line is not self._line:
+            self._settle(line, ordered, Fate.OTHER_SSRC)
+            return
+        config = self._config
+        if config is None or config.arming == self._ended_arming:
+            self._hold(line, ordered)
+        elif self._in_speech and ordered.frame.arrival - self._last_played >= _silence_s(config):
+            self._end_speech(config)
+            self._hold(line, ordered)
+        else:
+            self._play(line, ordered, config)
+
+    def configure(self, config: CaptureConfig | None, now: float) -> None:
+        """Capture as the board says from now on, beginning with what was kept."""
+        old = self._config
+        if config == old:
+            return
+        self._config = config
+        if self._in_speech and (config is None or old is None or config.arming != old.arming):
+            self._in_speech = False
+        if self._decoder is not None and (config is None or config.sample_rate_hz != self._decoder.sample_rate_hz):
+            self._decoder.reset()
+            self._decoder = None
+        if config is not None:
+            self._replay(now)
+
+    def poll(self, now: float) -> None:
+        """End what has been silent for long enough, and drop what was kept for too long."""
+        alarm = self._tools.alarm
+        if self._speaking:
+            if now >= self._last_heard + SPEAKING_TIMEOUT_S:
+                self.stop_speaking()
+            else:
+                alarm.by(self._last_heard + SPEAKING_TIMEOUT_S)
+        if self._in_speech and self._config is not None:
+            ends_at = self._last_heard + _silence_s(self._config)
+            if now >= ends_at:
+                self._end_speech_for_good(self._config)
+            else:
+                alarm.by(ends_at)
+        self._expire(now)
+        if self._held:
+            alarm.by(self._held[0].ordered.frame.arrival + HELD_S)
+
+    def stop_speaking(self) -> None:
+        """Say that no packets arrive any more."""
+        if self._speaking:
+            self._speaking = False
+            self._tools.facts.speaking_ended(self.user_id)
+
+    def drop_lines(self) -> None:
+        """Forget the SSRCs and what they sent; speech goes on if the next connection brings it in time."""
+        while self._held:
+            held = self._held.popleft()
+            self._settle(held.line, held.ordered, Fate.DISCARDED)
+        self._line = self._decoded_line = None
+        if self._decoder is not None:
+            self._decoder.reset()
+
+    def drop_line(self, ledger: StreamLedger) -> None:
+        """Forget one SSRC and what it sent."""
+        kept: deque[_HeldFrame] = deque()
+        for held in self._held:
+            if held.line.ledger is ledger:
+                self._settle(held.line, held.ordered, Fate.DISCARDED)
+            else:
+                kept.append(held)
+        self._held = kept
+        if self._line is not None and self._line.ledger is ledger:
+            self._line = self._decoded_line = None
+
+    def pending(self, ledger: StreamLedger) -> int:
+        """Frames of one SSRC that are kept here without a fate."""
+        return sum(held.line.ledger is ledger for held in self._held)
+
+    def _choose(self, line: Line, arrival: float, *, quiet: bool) -> None:
+        current = self._line
+        begins = arrival - line.last_heard > SPEAKING_TIMEOUT_S and not quiet
+        if current is None or begins or arrival - current.last_heard > SPEAKING_TIMEOUT_S:
+            self._line = line
+
+    def _hold(self, line: Line, ordered: OrderedFrame) -> None:
+        if len(self._held) >= HELD_FRAMES:
+            self._drop_oldest()
+        self._held.append(_HeldFrame(line, ordered))
+        self._tools.alarm.by(self._held[0].ordered.frame.arrival + HELD_S)
+
+    def _drop_oldest(self) -> None:
+        held = self._held.popleft()
+        self._decoded_line = None
+        self._settle(held.line, held.ordered, Fate.UNCAPTURED)
+
+    def _expire(self, now: float) -> None:
+        while self._held and now - self._held[0].ordered.frame.arrival >= HELD_S:
+            self._drop_oldest()
+
+    def _replay(self, now: float) -> None:
+        self._expire(now)
+        kept = list(self._held)
+        self._held.clear()
+        for line, ordered in kept:
+            self.take(line, ordered)
+
+    def _settle(self, line: Line, ordered: OrderedFrame, fate: Fate) -> None:
+        """Enter the fate of a frame that is not played, and with it of the ones before it that never came."""
+        line.ledger.settle_missing(Fate.LOST, ordered.missing_packets)
+        line.ledger.settle(fate)
+
+    def _play(self, line: Line, ordered: OrderedFrame, config: CaptureConfig) -> None:
+        decoder = self._decoder
+        if decoder is None:
+            decoder = self._decoder = SpeechDecoder(config.sample_rate_hz)
+        elif ordered.begins or self._decoded_line is not line:
+            decoder.reset()
+        continues = self._in_speech and self._decoded_line is line and not ordered.begins
+        self._decoded_line = line
+        if not self._in_speech and is_quiet(ordered.frame.payload):
+            decoder.decode(ordered)[0].pcm.fill(0)  # it shapes what the decoder makes of the next frame
+            self._settle(line, ordered, Fate.QUIET)
+            return
+        for piece in decoder.fill(ordered, line.ledger, self._tools.totals, in_speech=continues):
+            self._deliver(piece, config)
+        piece, fate = decoder.decode(ordered)
+        if fate is Fate.CODEC_FAILED and not self._in_speech:
+            piece.pcm.fill(0)  # nothing says that this is speech
+        else:
+            delivered = self._deliver(piece, config)
+            if fate is Fate.DECODED and not delivered:
+                fate = Fate.BOUNDARY_DROPPED
+            self._last_played = max(self._last_played, ordered.frame.arrival)
+        line.ledger.settle(fate)
+
+    def _deliver(self, piece: PcmPiece, config: CaptureConfig) -> bool:
+        """Hand over PCM and wipe it; False if the parent cannot take it."""
+        peak, active, total = self._tools.meter.measure(piece.pcm)
+        if not total:
+            return True
+        if not self._in_speech:
+            self._in_speech = True
+            self._last_played = float("-inf")
+            self._tools.alarm.by(self._last_heard + _silence_s(config))
+            self._tools.facts.speech_started(self.user_id, config.arming)
+        taken = self._tools.sink.user_audio(
+            self.user_id,
+            config.capture_id,
+            piece.pcm.data.cast("B"),
+            peak,
+            active,
+            total,
+            total * 1_000 / config.sample_rate_hz,
+        )
+        piece.pcm.fill(0)
+        return taken
+
+    def _end_speech_for_good(self, config: CaptureConfig) -> None:
+        """End speech by silence: what the window still holds belongs to it."""
+        if self._line is not None:
+            for ordered in self._line.window.flush():
+                self.take(self._line, ordered)
+        if self._in_speech:
+            self._end_speech(config)
+
+    def _end_speech(self, config: CaptureConfig) -> None:
+        tail = self._decoder.finish() if self._decoder is not None else None
+        if tail is not None:
+            self._deliver(tail, config)
+        self._in_speech = False
+        self._ended_arming = config.arming
+        self._tools.facts.speech_ended(self.user_id, config.arming)
+
+
+def _silence_s(config: CaptureConfig) -> float:
+    return config.silence_duration_ms / 1_000
