@@ -103,6 +103,12 @@ class ChildMember:
         with suppress(ProcessLookupError):
             self._process.kill()
 
+    async def ended(self) -> None:
+        """Wait until the process is gone, after `close`."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        await self._process.wait()
+
     def _call(self, request: Request, replied: Callable[[Reply], None]) -> None:
         stdin = self._process.stdin
         if stdin is None or stdin.is_closing():

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,7 @@ _MAX_PORT: Final = 65_535
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. Blocks the main thread."""
     arguments = _parser().parse_args(argv)
-    writer = LineWriter(sys.stdout.buffer)
+    writer = LineWriter(FileIO(sys.stdout.fileno(), "wb", closefd=False))
     try:
         # a selector loop on every system: the SFU's socket is watched as a file descriptor
         with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
@@ -45,7 +46,7 @@ async def _serve(options: Options, writer: LineWriter, *, forever: bool) -> None
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     async with LoopbackServer(options, writer.happen) as server:
         writer.write(server.listening.to_json())
-        console = asyncio.create_task(Console(server, writer).run(sys.stdin.buffer))
+        console = asyncio.create_task(Console(server, writer).run(FileIO(sys.stdin.fileno(), "rb", closefd=False)))
         if not forever:
             console.add_done_callback(lambda _: stopped.set())
         await stopped.wait()

@@ -1,9 +1,13 @@
-"""Orders on stdin and happenings on stdout, a JSON line each. Neither ever holds up the media."""
+"""Orders on stdin and happenings on stdout, a JSON line each. Neither ever holds up the media.
+
+The streams are unbuffered ones: a thread that is blocked in a buffered one would make the interpreter abort at its end.
+"""
 
 import asyncio
 import queue
 import threading
-from typing import BinaryIO, Final
+from io import RawIOBase
+from typing import Final
 
 import orjson
 
@@ -12,6 +16,7 @@ from clankvox.loopback.commands import decode_command
 from clankvox.loopback.server import LoopbackServer
 
 _MAX_LINE_BYTES: Final = 1 << 20
+_BLOCK_BYTES: Final = 1 << 16
 _MAX_QUEUED: Final = 10_000
 _FLUSH_S: Final = 1.0
 
@@ -19,7 +24,7 @@ _FLUSH_S: Final = 1.0
 class LineWriter:
     """Writes JSON lines from a thread of its own; when the reader is far behind, the newest lines are dropped."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: RawIOBase) -> None:
         """Write to `stream`."""
         self._stream = stream
         self._lines: queue.Queue[bytes | None] = queue.Queue(_MAX_QUEUED)
@@ -52,8 +57,8 @@ class LineWriter:
     def _run(self) -> None:
         try:
             while (line := self._lines.get()) is not None:
-                self._stream.write(line)
-                self._stream.flush()
+                while line:
+                    line = line[self._stream.write(line) or 0 :]
         except (OSError, ValueError):  # the reader is gone; happenings have nowhere to go
             return
 
@@ -68,7 +73,7 @@ class Console:
         self._loop = asyncio.get_running_loop()
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
 
-    async def run(self, stream: BinaryIO) -> None:
+    async def run(self, stream: RawIOBase) -> None:
         """Return at the end of `stream`."""
         threading.Thread(target=self._read, args=(stream,), name="loopback-stdin", daemon=True).start()
         while (line := await self._lines.get()) is not None:
@@ -83,14 +88,19 @@ class Console:
         except ClankvoxError as error:
             return {"type": "error", "code": error.code, "message": str(error), **_identity(line)}
 
-    def _read(self, stream: BinaryIO) -> None:
+    def _read(self, stream: RawIOBase) -> None:
+        """Split what comes into lines; of a line that is too long only the beginning is kept."""
+        line = bytearray()
         try:
-            while line := stream.readline(_MAX_LINE_BYTES + 1):
-                self._hand_over(line)
-                while len(line) > _MAX_LINE_BYTES and not line.endswith(b"\n"):  # skip the rest of an endless line
-                    line = stream.readline(_MAX_LINE_BYTES + 1)
+            while block := stream.read(_BLOCK_BYTES):
+                *ends, rest = block.split(b"\n")
+                for end in ends:
+                    self._hand_over(bytes(line + end))
+                    line.clear()
+                line += rest[: _MAX_LINE_BYTES + 1 - len(line)]
         except (OSError, ValueError):
             pass
+        self._hand_over(bytes(line))
         self._hand_over(None)
 
     def _hand_over(self, line: bytes | None) -> None:

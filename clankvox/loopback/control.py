@@ -51,6 +51,7 @@ class Control:
         self._emit = emit
         self._seed = seed
         self._speakers: dict[UserId, Speaker] = {}
+        self._children: list[ChildMember] = []
         self._joining: set[UserId] = set()
 
     async def carry_out(self, command: AnyCommand) -> Answer:
@@ -61,10 +62,11 @@ class Control:
             answer = {"type": "ok", "command": command.__struct_config__.tag, **await self._act(command)}
         return answer if command.id is None else {**answer, "id": command.id}
 
-    def end(self) -> None:
-        """Let all members of our own go."""
+    async def end(self) -> None:
+        """Let all members of our own go, and their processes."""
         for user_id in list(self._speakers):
             self._remove_speaker(user_id)
+        await asyncio.gather(*(child.ended() for child in self._children))
 
     async def _act(self, command: AnyCommand) -> Answer:
         match command:
@@ -121,7 +123,7 @@ class Control:
         self._joining.add(user_id)
         try:
             said = await _load(command.file, command.tone)
-            member = await _host(user_id, self._room_for(command).channel_id, command.library)
+            member = await self._host(user_id, self._room_for(command).channel_id, command.library)
             try:
                 return self._join(user_id, command, said, member)
             except InvalidRequest:
@@ -129,6 +131,13 @@ class Control:
                 raise
         finally:
             self._joining.discard(user_id)
+
+    async def _host(self, user_id: UserId, channel_id: ChannelId, library: Library) -> HostedMember:
+        if library == "davey":
+            return InlineMember(DaveMember(user_id, channel_id, library))
+        child = await ChildMember.spawn(user_id, channel_id)
+        self._children.append(child)
+        return child
 
     def _join(self, user_id: UserId, command: AddSpeaker, said: speech.Speech, member: HostedMember) -> Answer:
         room = self._room_for(command)
@@ -212,12 +221,6 @@ class Control:
 def _describe(participant: Participant, room: Room) -> Answer:
     who = {"userId": str(participant.user_id), "serverId": str(room.server_id)}
     return {**who, **participant.report(), **participant.port.report()}
-
-
-async def _host(user_id: UserId, channel_id: ChannelId, library: Library) -> HostedMember:
-    if library == "libdave":
-        return await ChildMember.spawn(user_id, channel_id)
-    return InlineMember(DaveMember(user_id, channel_id, library))
 
 
 async def _load(file: str | None, hz: float | None) -> speech.Speech:

@@ -93,7 +93,7 @@ class LoopbackServer:
         self._stack.callback(loop.remove_reader, self._media.fileno())
         self._registry = Registry(options, sfu, self._media.port, self._emit, self._clock)
         self._control = Control(self._registry, self._clock, self._emit, options.seed)
-        self._stack.callback(self._control.end)
+        self._stack.push_async_callback(self._control.end)
         self.listening = await self._listen()
         ticker = asyncio.create_task(self._tick())
         self._stack.callback(ticker.cancel)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from clankvox.loopback.impairment import Impairment, Link
@@ -37,7 +39,7 @@ def test_jitter_delays_up_to_the_stated_time_and_keeps_the_order():
 def test_reordered_packets_arrive_behind_their_successors():
     link, arrivals = through(Impairment(reorder=0.1))
     order = [index for _, index in arrivals]
-    overtaken = sum(later < earlier for earlier, later in zip(order, order[1:], strict=False))
+    overtaken = sum(later < earlier for earlier, later in pairwise(order))
     assert sorted(order) == list(range(PACKETS))
     assert link.counters["reordered"] / PACKETS == pytest.approx(0.1, abs=0.03)
     assert overtaken > 0.8 * link.counters["reordered"]

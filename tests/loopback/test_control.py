@@ -1,0 +1,150 @@
+"""Orders to a running server, by what a client then meets."""
+
+import pytest
+
+from clankvox.errors import InvalidRequest
+from clankvox.loopback.discord import LoopbackDiscord
+from clankvox.wire import ip_discovery
+from clankvox.wire.gateway_ops import Op
+from tests.support.raw_client import RawClient
+
+PACKETS = 300
+
+
+@pytest.fixture
+def discord():
+    with LoopbackDiscord(tls=False) as running:
+        yield running
+
+
+def pair(discord):
+    sender, receiver = RawClient(discord, 1), RawClient(discord, 2)
+    sender.wait_ready()
+    receiver.wait_ready()
+    sender.speak()
+    receiver.wait(Op.SPEAKING)
+    return sender, receiver
+
+
+def talk(sender, packets=PACKETS):
+    """Send evenly enough for socket buffers, and end with what is never lost: a pong says that all is through."""
+    for index in range(packets):
+        sender.send_frame(index.to_bytes(2, "big"))
+        if index % 50 == 49:
+            sender.udp.send(ip_discovery.build_ping(index))
+            while ip_discovery.parse_pong(sender.udp.recv(2048)) != index:
+                pass
+
+
+def sequences(receiver):
+    """Everything that arrived, up to a quarter second of quiet."""
+    receiver.udp.settimeout(0.25)
+    found = []
+    try:
+        while True:
+            packet = receiver.packet()
+            found += [packet[0].sequence] if packet and packet[2] else []
+    except TimeoutError:
+        return found
+
+
+def test_loss_is_what_was_ordered_and_the_same_for_the_same_seed():
+    lost = []
+    for _ in range(2):
+        with LoopbackDiscord(tls=False) as discord:
+            sender, receiver = pair(discord)
+            discord.command({"type": "impair", "userId": "2", "direction": "down", "loss": 0.2, "seed": 5})
+            talk(sender)
+            arrived = sequences(receiver)
+            impaired = discord.stats(2)["impaired"]
+            assert len(arrived) == PACKETS - impaired["down"]["lost"]
+            assert impaired["down"]["lost"] == pytest.approx(0.2 * PACKETS, abs=25)
+            assert impaired["up"] == {}
+            lost.append(set(range(100, 100 + PACKETS)) - set(arrived))
+    assert lost[0] == lost[1]
+
+
+def test_duplicates_and_reordering_reach_the_receiver(discord):
+    sender, receiver = pair(discord)
+    discord.command({"type": "impair", "userId": "1", "direction": "up", "duplicate": 0.1, "reorder": 0.1, "seed": 5})
+    talk(sender, 200)
+    arrived = sequences(receiver)
+    counted = discord.stats(1)["impaired"]["up"]
+    assert len(arrived) == 200 + counted["duplicated"]
+    assert sorted(set(arrived)) == list(range(100, 300))
+    assert arrived != sorted(arrived)
+    assert counted["reordered"] > 5
+
+
+def test_faults_of_all_apply_to_those_who_come_later_until_they_are_ended(discord):
+    discord.command({"type": "impair", "loss": 1.0})
+    sender, receiver = RawClient(discord, 1, join=False), None
+    sender.identify()
+    sender.wait(Op.READY)
+    sender.close()
+    discord.command({"type": "impair"})
+    sender, receiver = pair(discord)
+    talk(sender, 50)
+    assert len(sequences(receiver)) == 50
+
+
+def test_a_stalled_client_loses_its_datagrams_both_ways(discord):
+    sender, receiver = pair(discord)
+    discord.command({"type": "stall", "userId": "2", "ms": 60_000})
+    talk(sender, 20)
+    receiver.udp.send(ip_discovery.build_ping(1))
+    assert sequences(receiver) == []
+    assert discord.stats(2)["forwarded"] == {"stalled": 20}
+    discord.command({"type": "stall", "userId": "2", "ms": 0})
+    talk(sender, 20)
+    assert len(sequences(receiver)) == 20
+
+
+def test_stats_tell_rooms_and_clients(discord):
+    pair(discord)
+    stats = discord.command({"type": "stats", "id": "x"})
+    assert stats["type"] == "stats"
+    assert stats["id"] == "x"
+    assert stats["rooms"][0]["groupMembers"] == ["1", "2"]
+    assert [client["userId"] for client in stats["clients"]] == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"type": "close", "userId": "9", "code": 4015},
+        {"type": "stall", "userId": "9", "ms": 5},
+        {"type": "impair", "userId": "9", "loss": 0.1},
+        {"type": "bad_commit", "userId": "9"},
+        {"type": "downgrade", "serverId": "99"},
+        {"type": "remove_speaker", "userId": "1"},
+        {"type": "add_speaker", "userId": "1", "tone": 440},
+        {"type": "add_speaker", "userId": "3"},
+        {"type": "add_speaker", "userId": "3", "tone": 440, "file": "x.wav"},
+        {"type": "add_speaker", "userId": "3", "file": "missing.wav"},
+        {"type": "add_speaker", "userId": "99999999999999999999", "tone": 440},
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_changes_nothing(discord, command):
+    with RawClient(discord, 1) as client:
+        client.wait(Op.MLS_EXTERNAL_SENDER)
+        with pytest.raises(InvalidRequest):
+            discord.command(command)
+        assert [one["userId"] for one in discord.command({"type": "stats"})["clients"]] == ["1"]
+
+
+def test_a_speaker_without_a_room_has_to_name_one(discord):
+    with pytest.raises(InvalidRequest):
+        discord.command({"type": "add_speaker", "userId": "1", "tone": 440})
+    discord.command({"type": "add_speaker", "userId": "1", "tone": 440, "serverId": "5"})
+    assert discord.command({"type": "stats"})["rooms"][0]["serverId"] == "5"
+
+
+def test_a_room_takes_no_more_than_five_members_with_libdave(discord):
+    for user in range(1, 6):
+        discord.command(
+            {"type": "add_speaker", "userId": str(user), "tone": 440, "library": "libdave", "serverId": "5"}
+        )
+    with pytest.raises(InvalidRequest):
+        discord.command({"type": "add_speaker", "userId": "6", "tone": 440, "library": "libdave", "serverId": "5"})
+    discord.wait_for(lambda happening: happening["type"] == "epoch" and happening["members"] == 5)
