@@ -63,7 +63,7 @@ class FakeEngine:
             return frame
         return bytes(byte ^ 0x5A for byte in frame) + _TRAILER
 
-    def decrypt_audio(self, user_id: UserId, frame: bytes) -> bytes:  # noqa: ARG002
+    def decrypt_audio(self, user_id: UserId, frame: bytes) -> bytes:
         if not frame.endswith(_TRAILER):
             raise OpenFailed("refused")
         return bytes(byte ^ 0x5A for byte in frame[: -len(_TRAILER)])

@@ -1,0 +1,305 @@
+"""The router: commands in order, one way out, and what becomes of a call whose actor fails."""
+
+import pytest
+
+from clankvox.fsm.connection import ConnectionState
+from clankvox.ids import MUSIC, PLAYBACK, Role, connection_address
+from clankvox.messages.common import ActorFailed, Envelope, Inspect
+from clankvox.messages.connection import SocketOpened
+from clankvox.messages.playback import BufferPoll, GateChanged
+from clankvox.messages.router import Settled
+from clankvox.outbox import CONTROL_EVENTS
+from tests.support.factory import Call, short
+
+# --- commands ---
+
+
+def test_every_line_gives_its_credit_back():
+    call = Call()
+    call.line(type="join", guildId="10", channelId="20")
+    call.line(type="nonsense")
+    call.line(type="stop_playback")
+    call.line(type="audio", pcmBase64="")
+    call.drain()
+    assert call.released == 4
+
+
+def test_a_bad_line_is_answered_and_the_next_one_works():
+    call = Call()
+    call.line(type="nonsense")
+    call.line(type="join", guildId="x", channelId="20")
+    call.line(type="stop_playback")
+    call.drain()
+    assert short(call.events()) == ["error invalid_json", "error invalid_request", "player_state idle"]
+
+
+def test_commands_behind_a_connection_command_wait_until_it_has_taken_effect():
+    call = Call().connect()
+    call.audio("p1", 100)
+    call.line(type="leave")
+    call.audio("p2", 100)
+    call.drain()
+    lines = short(call.events())
+    left = lines.index("transport_state voice disconnected explicit_leave")
+    assert lines.index("tts_playback_state p1 stopped explicit_leave") < left
+    assert lines.index("tts_playback_state p2 failed voice_transport_not_ready") > left
+
+
+def test_a_connection_that_never_settles_holds_commands_for_two_seconds_only():
+    call = Call()
+    call.pump.actors.remove(call.connection)  # it hangs
+    call.join()
+    call.line(type="stop_playback")
+    call.drain()
+    assert (call.state("router"), call.events()) == ("settling", [])
+    call.run(2.1)
+    assert (call.state("router"), short(call.events())) == ("serving", ["player_state idle"])
+
+
+def test_news_of_a_command_that_has_settled_changes_nothing():
+    call = Call()
+    call.told(Settled(), call.router)
+    assert call.state("router") == "serving"
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        ({"type": "music_play", "musicId": "m", "url": "https://example.com/x"}, "music_error m pipeline_failed"),
+        ({"type": "stream_watch_disconnect"}, "dave_state stream_watch cleared"),
+        ({"type": "subscribe_user_video", "userId": "42"}, "error invalid_request"),
+    ],
+)
+def test_a_command_of_a_later_version_is_answered(command, answer):
+    call = Call()
+    call.line(**command)
+    call.drain()
+    assert short(call.events())[0] == answer
+
+
+# --- the post office ---
+
+
+def test_what_nobody_receives_is_dropped():
+    call = Call()
+    call.told(Envelope(to=MUSIC, message=GateChanged()), call.router)
+    assert call.events() == []
+
+
+def test_the_router_describes_itself():
+    call = Call()
+    assert call.router.handle(Inspect()) == {"state": "serving", "actors": ["connection", "dave", "playback"]}
+
+
+def test_an_event_too_large_for_a_frame_is_not_sent_and_does_no_harm():
+    call = Call().connect("c" * 5_000_000)
+    call.line(type="leave", reason="r" * 8_000_000)
+    call.drain()
+    call.line(type="stop_playback")
+    call.drain()
+    assert short(call.events())[-1] == "player_state idle"
+
+
+# --- statistics and a parent that does not read ---
+
+
+def test_statistics_come_every_five_seconds_while_connected():
+    call = Call()
+    call.run(11.0)
+    assert call.events(telemetry=True) == []
+    call.connect()
+    call.run(10.0)
+    kinds = [event["type"] for event in call.events(telemetry=True)]
+    assert kinds.count("transport_stats") == 2
+    call.line(type="leave")
+    call.drain()
+    call.events()
+    call.run(10.0)
+    assert call.events(telemetry=True) == []
+
+
+def test_a_parent_that_reads_nothing_for_a_minute_ends_the_process():
+    call = Call()
+    for _ in range(CONTROL_EVENTS + 10):
+        call.outbox.put_control(b"\x00\x02\x00\x00\x00{}")
+    call.run(59.0)
+    assert call.exit_codes == []
+    call.run(10.0)
+    assert call.exit_codes == [74]
+
+
+# --- the end ---
+
+
+def test_the_end_of_the_input_waits_for_the_commands_before_it():
+    call = Call().connect()
+    call.line(type="leave")
+    call.end_of_input()
+    call.drain()
+    assert [event["type"] for event in call.events()][0] == "adapter_send"
+    assert call.exit_codes == [0]
+
+
+def test_a_signal_does_not_wait_for_a_command_that_hangs():
+    call = Call()
+    connection = call.connection
+    call.pump.actors.remove(connection)
+    call.join()
+    call.drain()
+    call.signal()
+    call.pump.actors.append(connection)
+    call.drain()
+    assert call.exit_codes == [0]
+
+
+def test_speech_is_stopped_and_keys_are_forgotten_before_the_process_ends():
+    call = Call().establish(42)
+    call.audio("p1", 500)
+    call.run(0.1)
+    call.events()
+    call.line(type="destroy")
+    call.drain()
+    assert short(call.events()) == ["tts_playback_state p1 stopped destroy", "dave_state voice cleared"]
+    assert call.exit_codes == [0]
+    assert call.pacer.due() is None
+
+
+def test_the_process_ends_within_its_deadline_even_if_an_actor_hangs():
+    call = Call().connect()
+    call.pump.actors.remove(call.playback)
+    call.line(type="destroy")
+    call.run(0.11)
+    assert call.exit_codes == [0]
+
+
+def test_nothing_is_carried_out_after_the_end():
+    call = Call().connect()
+    call.line(type="destroy")
+    call.drain()
+    call.events()
+    call.join("c2")
+    call.line(type="stop_playback")
+    call.end_of_input()
+    call.signal()
+    call.run(5.0)
+    assert call.events() == []
+    assert call.exit_codes == [0]
+
+
+def test_the_pacing_clock_lives_as_long_as_the_router():
+    call = Call()
+    assert call.pacer.running
+    call.router.actor_ref.stop(block=False)
+    call.drain()
+    assert not call.pacer.running
+
+
+# --- failures ---
+
+
+class Bug(Exception):
+    pass
+
+
+def broken(_message):
+    raise Bug("with a secret in its text")
+
+
+def fail(call, actor):
+    call.pump.tolerant = True
+    actor.handle = broken
+    actor.actor_ref.tell(BufferPoll())
+    call.drain()
+
+
+@pytest.mark.parametrize("who", ["playback", "dave"])
+def test_a_core_actor_that_fails_takes_its_call_with_it_and_is_replaced(who):
+    call = Call().establish(42)
+    call.audio("p1", 500)
+    call.run(0.1)
+    call.events()
+    dead = getattr(call, who)
+    fail(call, dead)
+    events = call.events()
+    lines = short(events)
+    assert lines[0] == "error voice_runtime_error voice"
+    assert (events[0]["connectionId"], events[0]["message"]) == ("c1", "internal error: Bug")
+    assert lines.count("connection_state disconnected") == 1
+    assert lines[-1] == "transport_state voice disconnected internal_error"
+    assert getattr(call, who) is not dead
+    call.connect("c2")
+    assert call.state("connection") == "ready"
+
+
+def test_a_connection_that_fails_leaves_no_socket_open_and_is_replaced():
+    call = Call().establish(42)
+    call.line(type="subscribe_user", userId="42", captureId="k1")
+    call.audio("p1", 500)
+    call.drain()
+    call.pipeline.packet(42)
+    call.run(0.1)
+    call.events()
+    fail(call, call.connection)
+    assert short(call.events()) == [
+        "error voice_runtime_error voice",
+        "connection_state disconnected",
+        "transport_state voice disconnected internal_error",
+        "tts_playback_state p1 stopped internal_error",
+        "dave_state voice cleared",
+        "speaking_end 42",
+        "user_audio_end 42 k1",
+    ]
+    assert (call.web_socket.attempt, call.udp.attempt, call.pipeline.sealer) == (None, None, None)
+    call.connect("c2")
+    assert call.state("connection") == "ready"
+
+
+def test_a_connection_that_fails_in_a_command_does_not_hold_the_next_one():
+    call = Call()
+    call.pump.tolerant = True
+    call.connection.handle = broken
+    call.join()
+    call.line(type="stop_playback")
+    call.drain()
+    assert call.state("router") == "serving"
+    assert "player_state idle" in short(call.events())
+
+
+def test_an_idle_actor_that_fails_ends_no_call():
+    call = Call()
+    fail(call, call.connection)
+    assert short(call.events()) == ["error voice_runtime_error voice"]
+
+
+def test_a_capture_that_fails_comes_back_with_its_next_message():
+    call = Call().connect()
+    call.line(type="subscribe_user", userId="42", captureId="k1")
+    call.drain()
+    fail(call, call.capture(42))
+    assert call.events() == []
+    call.line(type="subscribe_user", userId="42", captureId="k2")
+    call.drain()
+    call.pipeline.packet(42)
+    call.drain()
+    assert short(call.events()) == ["speaking_start 42 k2"]
+
+
+def test_an_actor_that_fails_while_the_process_ends_is_not_replaced():
+    call = Call().connect()
+    call.pump.tolerant = True
+    call.dave.handle = broken
+    call.line(type="destroy")
+    call.run(0.2)
+    assert call.exit_codes == [0]
+    assert call.events() == []
+
+
+def test_messages_to_the_dead_are_forgotten():
+    call = Call()
+    dead = call.playback
+    fail(call, dead)
+    call.events()
+    call.told(ActorFailed(address=PLAYBACK, error="again"), call.router)
+    call.told(Envelope(to=connection_address(Role.VOICE), message=SocketOpened(attempt=99)), call.router)
+    assert call.state("connection") == "idle"
+    assert call.router._voice_state is ConnectionState.IDLE
