@@ -99,7 +99,8 @@ class AudioStream:
             self._assign(user_id)
             self.retry(now)
             position = self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
-        self._accept(packet._replace(payload=opened.payload), position, authenticated=opened.authenticated)
+        frame = Frame(opened.payload, packet.sequence, packet.timestamp, packet.arrival)
+        self._accept(frame, position, authenticated=opened.authenticated)
         self._play(now)
 
     def retry(self, now: float) -> None:

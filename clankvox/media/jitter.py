@@ -14,7 +14,7 @@ _PAUSE_S: Final = 0.250
 """Later than this is a pause in which the sender's RTP clock stood still, not jitter."""
 _BASE_LEAK: Final = 0.998
 """How fast the fastest packet is forgotten, so that clock drift does not count as jitter."""
-_PEAK_LEAK: Final = 0.995
+_PEAK_LEAK: Final = 0.998
 _HEADROOM: Final = 1.25
 _MARGIN_S: Final = 0.010
 

@@ -204,8 +204,9 @@ class Speaker:
             decoder.decode(ordered)[0].pcm.fill(0)  # it shapes what the decoder makes of the next frame
             self._settle(line, ordered, Fate.QUIET)
             return
-        for piece in decoder.fill(ordered, line.ledger, self._tools.totals, in_speech=continues):
-            self._deliver(piece, config)
+        if ordered.missing_ticks or ordered.missing_packets:
+            for piece in decoder.fill(ordered, line.ledger, self._tools.totals, in_speech=continues):
+                self._deliver(piece, config)
         piece, fate = decoder.decode(ordered)
         if fate is Fate.CODEC_FAILED and not self._in_speech:
             piece.pcm.fill(0)  # nothing says that this is speech
