@@ -17,7 +17,7 @@ from clankvox.actors.facts import FactMail
 from clankvox.actors.playback import OutboundCounters, Output, PlaybackActor
 from clankvox.actors.router import Boundary, RouterActor
 from clankvox.actors.voice import VoiceActor
-from clankvox.errors import CommandError
+from clankvox.errors import CommandError, OpenFailed
 from clankvox.ids import PLAYBACK, ROUTER, ActorKind, Address, Role, UserId, capture_address
 from clankvox.ids import connection_address as connection_at
 from clankvox.ids import dave_address as dave_at
@@ -25,11 +25,12 @@ from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import TransportStats
 from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
 from clankvox.media.capture_board import CaptureBoard
-from clankvox.media.frame_cipher import FrameCipher
+from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.messages.common import Inspect, Message
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
 from clankvox.outbox import Outbox
 from clankvox.wire.dave_frame import is_dave_frame
+from clankvox.wire.ip_discovery import PACKET_BYTES
 from clankvox.wire.rtp import SILENCE_FRAME, is_rtp, parse_header
 from clankvox.wire.transport_crypto import TransportMode, open_sealed
 from tests.support.fake_mls import FakeEngine
@@ -57,13 +58,13 @@ class Call:
         self.udp = RecordingUdp()
         self.board = CaptureBoard()
         self.cipher = FrameCipher()
+        self.udp.gate = lambda: self.cipher.gate
         self.counters = OutboundCounters()
         self.engines: list[Any] = []
         self.exit_codes: list[int] = []
         self.released = 0
         self._make_engine = make_engine
         self._actors: dict[Address, BaseActor] = {}
-        self.tell_router: Tell = lambda message: teller(self.router.actor_ref)(message)
         facts = FactMail(Role.VOICE, self.tell_router, lambda: self.pipeline.attempt)
         self.pipeline = ModelPipeline(self.board, self.outbox, facts)
         boundary = Boundary(
@@ -76,8 +77,13 @@ class Call:
         )
         self.router = RouterActor(Surroundings(ROUTER, self.clock, self.tell_router, record), boundary)
         self.server = FakeServer(self)
+        self.leaks: list[bytes] = []
+        """Frames that left in clear while only encrypted ones might."""
         self.pump.adopt(self.router)
         self._datagrams_read = 0
+
+    def tell_router(self, message: Message) -> None:
+        teller(self.router.actor_ref)(message)
 
     # --- actors ---
 
@@ -158,7 +164,7 @@ class Call:
         ids = {} if connection_id is None else {"connectionId": connection_id}
         self.line(type="join", guildId=str(GUILD), channelId=str(channel), **ids)
 
-    def voice_server(self, endpoint: str | None = ENDPOINT, token: str | None = "tok", **more: object) -> None:
+    def voice_server(self, endpoint: str | None = ENDPOINT, token: str | None = "tok", **more: object) -> None:  # noqa: S107
         self.line(type="voice_server", data={"endpoint": endpoint, "token": token, **more})
 
     def voice_state(self, session: str = "sess", channel: int = CHANNEL, user: int = SELF) -> None:
@@ -240,14 +246,26 @@ class Call:
 
     def left(self) -> list[bytes]:
         """RTP payloads (behind the transport encryption) that left since the last look."""
-        datagrams = self.udp.sent[self._datagrams_read :]
-        self._datagrams_read = len(self.udp.sent)
-        mode = TransportMode(self.server.mode())
-        return [
-            open_sealed(mode, KEY, datagram, parse_header(datagram).clear_bytes)
-            for datagram in datagrams
-            if is_rtp(datagram) and len(datagram) != 74
-        ]
+        first_unread, self._datagrams_read = self._datagrams_read, len(self.udp.sent)
+        frames = []
+        for datagram, gate in zip(self.udp.sent[first_unread:], self.udp.sent_under[first_unread:], strict=True):
+            if not is_rtp(datagram) or len(datagram) == PACKET_BYTES:
+                continue
+            frame = self._unsealed(datagram)
+            frames.append(frame)
+            if in_clear(frame) and gate is not Gate.CLEAR:
+                self.leaks.append(frame)
+        return frames
+
+    def _unsealed(self, datagram: bytes) -> bytes:
+        """Open a packet; only tests that refuse a mode ever use the other one."""
+        clear_bytes = parse_header(datagram).clear_bytes
+        for mode in TransportMode:
+            try:
+                return open_sealed(mode, KEY, datagram, clear_bytes)
+            except OpenFailed:
+                continue
+        raise AssertionError("a packet that nobody can open")
 
 
 def in_clear(payload: bytes) -> bool:

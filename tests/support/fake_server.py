@@ -70,6 +70,12 @@ class FakeServer:
         self.session(dave_version)
         self._call.drain()
 
+    def acknowledge(self) -> None:
+        """Answer the last heartbeat."""
+        beats = [d["t"] for op, d in self.json_sent() if op == Op.HEARTBEAT]
+        if beats and self.attempt is not None:
+            self.text(Op.HEARTBEAT_ACK, {"t": beats[-1]})
+
     def members(self, *users: int) -> None:
         self.text(Op.CLIENTS_CONNECT, {"user_ids": [str(user) for user in users]})
 

@@ -1,10 +1,13 @@
 """Shells without sockets and threads: they record what actors want, and tests answer for them."""
 
+from collections.abc import Callable
+
 from clankvox.actors.facts import FactMail
 from clankvox.errors import TransportLost
 from clankvox.ids import Attempt, Ssrc, UserId
 from clankvox.ipc.framing import frame_user_audio
 from clankvox.media.capture_board import CaptureBoard
+from clankvox.media.frame_cipher import Gate
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.outbox import Outbox
 from clankvox.shells.pacer import Pacer
@@ -46,6 +49,9 @@ class RecordingUdp:
         self.remote: tuple[str, int] | None = None
         self.sent: list[bytes] = []
         self.broken = False
+        self.gate: Callable[[], Gate] = lambda: Gate.CLOSED
+        self.sent_under: list[Gate] = []
+        """What might leave at the moment when each datagram of `sent` did."""
 
     def open(self, attempt: Attempt, ip: str, port: int, sink: object) -> None:
         self.attempt, self.remote = attempt, (ip, port)
@@ -54,6 +60,7 @@ class RecordingUdp:
         if self.broken or self.attempt is None:
             raise TransportLost("no socket")
         self.sent.append(datagram)
+        self.sent_under.append(self.gate())
 
     def wake(self) -> None:
         pass
