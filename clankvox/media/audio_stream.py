@@ -1,5 +1,6 @@
 """One SSRC: whose it is, what could not be opened yet, and the order of what could."""
 
+import math
 from collections import deque
 from functools import cmp_to_key
 from typing import Final, NamedTuple
@@ -120,10 +121,12 @@ class AudioStream:
     def poll(self, now: float) -> None:
         """Let through what has waited long enough and drop what was held for too long."""
         self._play(now)
+        sweep_at = self.binding.sweep_at
+        if sweep_at is not None and now >= sweep_at:
+            self.retry(now)
         while self._held and now - self._held[0].packet.arrival >= HELD_S:
             self._drop(self._held.popleft())
-        if self._held:
-            self._tools.alarm.by(self._held[0].packet.arrival + HELD_S)
+        self._ask_for_poll()
 
     def forget_user(self, user_id: UserId) -> None:
         """Take a user who left off this SSRC."""
@@ -174,7 +177,12 @@ class AudioStream:
         if len(self._held) >= HELD_FRAMES:
             self._drop(self._held.popleft())
         self._held.append(_HeldPacket(packet, fate))
-        self._tools.alarm.by(self._held[0].packet.arrival + HELD_S)
+        self._ask_for_poll()
+
+    def _ask_for_poll(self) -> None:
+        if self._held:
+            self._tools.alarm.by(self._held[0].packet.arrival + HELD_S)
+            self._tools.alarm.by(self.binding.sweep_at or math.inf)
 
     def _drop(self, held: _HeldPacket) -> None:
         self.ledger.settle(held.fate)

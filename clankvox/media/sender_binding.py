@@ -15,28 +15,30 @@ _ALL_SWEEPS_INTERVAL_S: Final = 0.05
 class SweepBudget:
     """Bounds what garbage can cost: a role tries all members at most 20 times a second."""
 
-    __slots__ = ("_next_at",)
+    __slots__ = ("next_at",)
 
     def __init__(self) -> None:
-        self._next_at = 0.0
+        self.next_at = 0.0
+        """When the next sweep may be made."""
 
     def take(self, now: float) -> bool:
         """Whether one more sweep may be made now; if so it is counted."""
-        if now < self._next_at:
+        if now < self.next_at:
             return False
-        self._next_at = now + _ALL_SWEEPS_INTERVAL_S
+        self.next_at = now + _ALL_SWEEPS_INTERVAL_S
         return True
 
 
 class SenderBinding:
     """Finds the user behind one SSRC while opening its frames. Not thread-safe."""
 
-    __slots__ = ("_budget", "_cipher", "_next_sweep_at", "hinted", "proven")
+    __slots__ = ("_budget", "_cipher", "_next_sweep_at", "_starved", "hinted", "proven")
 
     def __init__(self, cipher: FrameCipher, budget: SweepBudget) -> None:
         self._cipher = cipher
         self._budget = budget
         self._next_sweep_at = 0.0
+        self._starved = False
         self.hinted: UserId | None = None
         """The user that op 5 names."""
         self.proven: UserId | None = None
@@ -61,6 +63,11 @@ class SenderBinding:
             if rejected.reason is not RejectReason.NO_KEY or not self._may_sweep(now):
                 raise
             return self._sweep(payload, arrival, absent, rejected)
+
+    @property
+    def sweep_at(self) -> float | None:
+        """When to try again a frame that not all members were tried for; None if there is none."""
+        return max(self._next_sweep_at, self._budget.next_at) if self._starved else None
 
     def forget(self, user_id: UserId) -> None:
         """Take a user who left out of consideration."""
@@ -91,10 +98,10 @@ class SenderBinding:
         return self.hinted if self.hinted is not None else self.proven
 
     def _may_sweep(self, now: float) -> bool:
-        if now < self._next_sweep_at or not self._budget.take(now):
-            return False
-        self._next_sweep_at = now + _SWEEP_INTERVAL_S
-        return True
+        self._starved = now < self._next_sweep_at or not self._budget.take(now)
+        if not self._starved:
+            self._next_sweep_at = now + _SWEEP_INTERVAL_S
+        return not self._starved
 
     def _sweep(
         self, payload: bytes, arrival: float, absent: Collection[UserId], rejected: FrameRejected

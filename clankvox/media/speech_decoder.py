@@ -95,7 +95,7 @@ class SpeechDecoder:
         try:
             pcm = self._opus.decode(payload)
         except CodecError:
-            return self._conceal(duration_ticks(payload)), Fate.CODEC_FAILED
+            return self._stand_in(duration_ticks(payload)), Fate.CODEC_FAILED
         self._concealed_in_a_row = 0
         return self._piece(pcm, Origin.RECEIVED), Fate.DECODED
 
@@ -131,6 +131,12 @@ class SpeechDecoder:
     def _conceal(self, ticks: int) -> PcmPiece:
         self._concealed_in_a_row += ticks
         return self._piece(self._opus.conceal(self._samples(ticks)), Origin.CONCEALED)
+
+    def _stand_in(self, ticks: int) -> PcmPiece:
+        """Make up for one refused packet, by silence once concealment has gone on for too long."""
+        if self._concealed_in_a_row >= _LONGEST_CONCEALED_TICKS:
+            return self._piece(self._opus.silence(self._samples(ticks)), Origin.SILENCE)
+        return self._conceal(ticks)
 
     def _piece(self, pcm: Mono, origin: Origin) -> PcmPiece:
         if self._resampler is None:

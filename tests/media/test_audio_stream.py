@@ -1,4 +1,6 @@
-from tests.support.hearing import ALICE, BOB, ME, Ears, Talker, opus_packets, room_of
+import numpy as np
+
+from tests.support.hearing import ALICE, BOB, ME, Ears, Talker, opus_packets, plain_decode, room_of
 
 SPEECH = opus_packets(3.0, seed=9)
 
@@ -62,3 +64,87 @@ def test_a_hint_gives_held_packets_to_their_user_and_a_new_one_to_the_next():
     assert len(ears.heard.pcm(ALICE)) == 4_800
     assert len(ears.heard.pcm(BOB)) == 2_400
     assert ears.check()[7].ledger.rebinds == 1
+
+
+def test_an_undecryptable_packet_is_neither_waited_for_nor_missing():
+    room = room_of(ME, ALICE)
+    ears = Ears(room)
+    ears.arm(ALICE)
+    talker = Talker(7, room.members[ALICE])
+    stranger = Talker(7, room_of(50, 51).members[50])
+    for n, frame in enumerate(SPEECH[:30]):
+        if n == 10:
+            stranger.sequence, stranger.timestamp = talker.sequence, talker.timestamp
+            ears.feed(stranger.packet(frame))
+            talker.sequence, talker.timestamp = talker.sequence + 1, talker.timestamp + 960
+        else:
+            ears.feed(talker.packet(frame))
+            assert ears.check()[7].pending == (n > 10)
+        ears.now += 0.02
+    assert len(ears.heard.pcm(ALICE)) == 480 * 30
+    ears.wait(3)
+    ledger = ears.check()[7].ledger
+    assert (ledger.missing, ledger.fates["no_key"]) == (0, 1)
+
+
+def test_failures_count_in_a_row_only():
+    room = room_of(ME, ALICE)
+    ears = Ears(room)
+    talker, stranger = Talker(7, room.members[ALICE]), Talker(7, room_of(50, 51).members[50], sequence=9)
+    ears.pipeline.hint(7, ALICE)
+    for _ in range(3):
+        ears.hear(stranger.packets(SPEECH[:30]))
+        ears.hear(talker.packets(SPEECH[:1]))
+    assert ears.heard.of("undecryptable") == []
+
+
+def test_a_new_user_inherits_neither_order_nor_codec_state():
+    room = room_of(ME, ALICE, BOB)
+    ears = Ears(room)
+    ears.arm(ALICE)
+    ears.arm(BOB)
+    first = Talker(7, room.members[ALICE])
+    datagrams = first.packets(SPEECH[:12])
+    ears.hear([*datagrams[:10], datagrams[11]])  # the last one waits behind a gap
+    second = Talker(7, room.members[BOB], sequence=first.sequence, timestamp=first.timestamp)
+    ears.hear(second.packets(SPEECH[12:20]), interval_s=0.0)
+    ears.wait(0.25)  # until trying all members is allowed again
+    assert len(ears.heard.pcm(ALICE)) == 480 * 12
+    assert np.array_equal(ears.heard.pcm(BOB), plain_decode(SPEECH[12:20]))
+
+
+def test_injected_silence_with_wild_numbers_does_not_move_the_order():
+    room = room_of(ME, ALICE)
+    ears = Ears(room)
+    ears.arm(ALICE)
+    talker = Talker(7, room.members[ALICE])
+    for n, frame in enumerate(SPEECH[:30]):
+        ears.feed(talker.packet(frame))
+        ears.feed(Talker(7, sequence=(n + 1) * 7_919, timestamp=(n + 1) * 0x1357_9BDF).silence(1)[0])
+        ears.now += 0.02
+    assert np.array_equal(ears.heard.pcm(ALICE), plain_decode(SPEECH[:30]))
+    assert ears.check()[7].ledger.restarts == 0
+
+
+def test_injected_silence_on_an_old_ssrc_does_not_take_the_user_back():
+    room = room_of(ME, ALICE)
+    ears = Ears(room)
+    ears.arm(ALICE)
+    old, new = Talker(7, room.members[ALICE]), Talker(8, room.members[ALICE])
+    ears.hear(old.packets(SPEECH[:5]))
+    for n, frame in enumerate(SPEECH[5:35]):
+        ears.feed(new.packet(frame))
+        if n % 10 == 9:
+            ears.hear(old.silence(1), interval_s=0.0)
+        ears.now += 0.02
+    assert ears.fates(8) == {"decoded": 30}
+
+
+def test_copies_in_clear_here_and_there_are_no_restart():
+    ears = Ears(clear=True)
+    ears.pipeline.hint(7, ALICE)
+    ears.arm(ALICE)
+    for datagram in Talker(7).packets(SPEECH):
+        ears.hear([datagram, datagram], interval_s=0.01)
+    assert ears.check()[7].ledger.restarts == 0
+    assert np.array_equal(ears.heard.pcm(ALICE), plain_decode(SPEECH))

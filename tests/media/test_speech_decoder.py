@@ -149,3 +149,16 @@ def test_a_plan_never_exceeds_the_gap_nor_its_limits(missing, recoverable, conce
     assert plan.recovered_ticks in {0, recoverable}
     if missing <= 48_000:
         assert abs(sum(plan) - missing) <= 60
+
+
+def test_concealment_in_a_row_ends_after_100_ms_whatever_made_it_necessary():
+    playing = Playing()
+    playing.play(ordered(PLAIN[0]))
+    for _ in range(4):
+        playing.play(ordered(b"\xff\xff\x00"))
+    playing.play(ordered(b"\xff\xff\x00", missing_packets=3))
+    origins = [(Origin.CONCEALED, 20)] * 5 + [(Origin.SILENCE, 40), (Origin.SILENCE, 20)]
+    assert playing.origins[1:] == origins
+    playing.play(ordered(PLAIN[1]))
+    playing.play(ordered(PLAIN[3], missing_packets=1))
+    assert playing.origins[-2:] == [(Origin.CONCEALED, 20), (Origin.RECEIVED, 20)]
