@@ -89,6 +89,7 @@ def test_a_reader_that_is_behind_loses_the_newest_lines_and_is_told(pipe):
         seen += map(json.loads, complete)
         if complete:
             lines.write({"number": -1})
+    lines.close()
     expected = 0
     for line in seen:
         expected += line.get("linesDropped", 0)
