@@ -46,7 +46,6 @@ class Session(Participant):
         """Since when there is none."""
         self.resumable = True
         """False once it was closed with a code that ends the session."""
-        self.left = False
         self.media_session_id = secrets.token_hex(16)
         self.counters: Counter[str] = Counter()
         self._numbered = 0
