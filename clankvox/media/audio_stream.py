@@ -70,6 +70,7 @@ class AudioStream:
         self._window = ReorderWindow()
         self._line = Line(self.ledger, self._window)
         self._held: deque[_HeldPacket] = deque()
+        self._speaker: Speaker | None = None
         self._announced: UserId | None = None
         self._failures = 0
         self._stale_run = 0
@@ -133,17 +134,13 @@ class AudioStream:
         self.binding.forget(user_id)
         if self.user_id == user_id:
             self._settle_waiting()
-            self.user_id = self._announced = None
+            self.user_id = self._announced = self._speaker = None
 
     def discard(self) -> None:
         """Enter everything that still waits as discarded: the connection is gone."""
         self._settle_waiting()
         self.ledger.settle(Fate.DISCARDED, len(self._held))
         self._held.clear()
-
-    @property
-    def _speaker(self) -> Speaker | None:
-        return self._tools.roster.speaker(self.user_id) if self.user_id is not None else None
 
     def _open(self, packet: Frame, now: float) -> tuple[UserId | None, OpenedFrame]:
         """Open a packet's payload. Raises FrameRejected."""
@@ -214,6 +211,7 @@ class AudioStream:
             self._window.restart()
             self._line = Line(self.ledger, self._window)
         self.user_id = user_id
+        self._speaker = self._tools.roster.speaker(user_id)
 
     def _accept(self, frame: Frame, position: Position, *, authenticated: bool) -> None:
         """Take an opened frame into the order, or enter why not."""
@@ -226,7 +224,7 @@ class AudioStream:
         self._window.push(frame)
         speaker = self._speaker
         if speaker is not None:
-            speaker.heard(self._line, frame.arrival, quiet=is_quiet(frame.payload))
+            speaker.heard(self._line, frame)
         if not self._window.begun:
             self._play(frame.arrival)
 

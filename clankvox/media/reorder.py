@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from clankvox.media.jitter import ArrivalJitter
-from clankvox.media.opus_packet import LONGEST_PACKET_TICKS, USUAL_PACKET_TICKS, duration_ticks, is_quiet
+from clankvox.media.opus_packet import LONGEST_PACKET_TICKS, duration_ticks, is_quiet
 from clankvox.wire.rtp import OPUS_CLOCK_HZ
 from clankvox.wire.seq import seq_delta, timestamp_delta
 
@@ -39,7 +39,7 @@ class OrderedFrame(NamedTuple):
     missing_ticks: int
     """Time that they would have filled, in 48 kHz ticks; pauses of the sender do not count."""
     after_quiet: bool
-    """The frame before it was silence, so that nothing is known to be missed."""
+    """What is missing follows silence, so that nobody knows whether anything is missed."""
     begins: bool
     """The sender begins here: there is no past to continue."""
 
@@ -64,7 +64,6 @@ class ReorderWindow:
         self._last: Frame | None = None
         self._last_index = -1
         self._first_index = 0
-        self._last_ticks = USUAL_PACKET_TICKS
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -143,7 +142,6 @@ class ReorderWindow:
         self._waiting.clear()
         self._unusable.clear()
         self._given_up.clear()
-        self._last_ticks = USUAL_PACKET_TICKS
 
     @property
     def begun(self) -> bool:
@@ -183,10 +181,10 @@ class ReorderWindow:
             skipped = index - self._last_index - 1
             packets = self._give_up(index) if skipped else 0
             ticks = self._missing_ticks(last, frame, skipped) if skipped else 0
-            ordered = OrderedFrame(frame, packets, ticks, is_quiet(last.payload), begins=False)
+            after_quiet = skipped > 0 and is_quiet(last.payload)
+            ordered = OrderedFrame(frame, packets, ticks, after_quiet, begins=False)
         self._last = frame
         self._last_index = index
-        self._last_ticks = duration_ticks(frame.payload)
         return ordered
 
     def _give_up(self, index: int) -> int:
@@ -199,9 +197,11 @@ class ReorderWindow:
             self._given_up = {each for each in self._given_up if each >= index - _FARTHEST_PACKETS}
         return len(missing)
 
-    def _missing_ticks(self, last: Frame, frame: Frame, skipped: int) -> int:
+    @staticmethod
+    def _missing_ticks(last: Frame, frame: Frame, skipped: int) -> int:
         """Tell lost time from a pause: lost packets fill at most 120 ms each (RFC 6716 section 3.2.1)."""
-        gap = timestamp_delta(frame.timestamp, last.timestamp) - self._last_ticks
+        usual = duration_ticks(last.payload)
+        gap = timestamp_delta(frame.timestamp, last.timestamp) - usual
         if gap > skipped * LONGEST_PACKET_TICKS:
-            return skipped * self._last_ticks
+            return skipped * usual
         return max(gap, 0)

@@ -9,7 +9,7 @@ from clankvox.media.alarm import Alarm
 from clankvox.media.capture_board import CaptureConfig
 from clankvox.media.opus_packet import is_quiet
 from clankvox.media.receive_ports import PcmSink, ReceiveFacts
-from clankvox.media.reorder import OrderedFrame, ReorderWindow
+from clankvox.media.reorder import Frame, OrderedFrame, ReorderWindow
 from clankvox.media.signal_meter import SignalMeter
 from clankvox.media.speech_decoder import PcmPiece, SpeechDecoder
 
@@ -71,10 +71,11 @@ class Speaker:
         """Whether there is nothing to remember."""
         return not (self._speaking or self._in_speech or self._held or self._line is not None)
 
-    def heard(self, line: Line, arrival: float, *, quiet: bool) -> None:
+    def heard(self, line: Line, frame: Frame) -> None:
         """Note that a packet was accepted."""
+        arrival = frame.arrival
         if line is not self._line:
-            self._choose(line, arrival, quiet=quiet)
+            self._choose(line, frame)
         line.last_heard = max(line.last_heard, arrival)
         self._last_heard = max(self._last_heard, arrival)
         if not self._speaking:
@@ -159,10 +160,10 @@ class Speaker:
         """Frames of one SSRC that are kept here without a fate."""
         return sum(held.line.ledger is ledger for held in self._held)
 
-    def _choose(self, line: Line, arrival: float, *, quiet: bool) -> None:
+    def _choose(self, line: Line, frame: Frame) -> None:
         current = self._line
-        begins = arrival - line.last_heard > SPEAKING_TIMEOUT_S and not quiet
-        if current is None or begins or arrival - current.last_heard > SPEAKING_TIMEOUT_S:
+        begins = frame.arrival - line.last_heard > SPEAKING_TIMEOUT_S and not is_quiet(frame.payload)
+        if current is None or begins or frame.arrival - current.last_heard > SPEAKING_TIMEOUT_S:
             self._line = line
 
     def _hold(self, line: Line, ordered: OrderedFrame) -> None:

@@ -29,7 +29,7 @@ class One:
             frame = Frame(PACKETS[self.sent], self.sent, self.sent * 960, at)
             ordered = OrderedFrame(frame, missing, missing * 960, False, self.sent == 0)
             self.line.ledger.arrived += 1
-            self.speaker.heard(self.line, at, quiet=False)
+            self.speaker.heard(self.line, frame)
             self.speaker.take(self.line, ordered)
             self.sent += 1
             at = round(at + 0.02, 6)

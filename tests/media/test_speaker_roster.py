@@ -18,8 +18,9 @@ def made():
 
 def say(roster, user, at=0.0):
     line = Line(StreamLedger(Ssrc(user)), ReorderWindow())
-    roster.speaker(user).heard(line, at, quiet=False)
-    roster.speaker(user).take(line, OrderedFrame(Frame(PACKET, 0, 0, at), 0, 0, False, True))
+    frame = Frame(PACKET, 0, 0, at)
+    roster.speaker(user).heard(line, frame)
+    roster.speaker(user).take(line, OrderedFrame(frame, 0, 0, False, True))
 
 
 def test_a_speaker_first_heard_is_captured_as_the_board_says():
