@@ -30,7 +30,10 @@ class UdpPort(Protocol):
         ...
 
     def send(self, datagram: bytes) -> None:
-        """Send without blocking; raises TransportLost when the datagram could not be handed over. Any thread."""
+        """Send without blocking; a full socket buffer drops the datagram and counts it. Any thread.
+
+        Raises TransportLost if the socket is not open or refuses for another reason.
+        """
         ...
 
     def wake(self) -> None:
@@ -95,8 +98,9 @@ class PacerPort(Protocol):
     def subscribe(self, ssrc: Ssrc, on_slot: Callable[[SlotReport], None], first: PreparedPacket | None) -> None:
         """Tick for `ssrc` from now on, beginning with `first`.
 
-        If nobody was subscribed the grid re-phases to now, so that the first frame after idle leaves at once;
-        else `first` leaves at the next deadline of the running grid. `on_slot` runs on the pacer thread.
+        If nobody was subscribed for a slot or longer the grid re-phases to now, so that the first frame after
+        idle leaves at once; else `first` leaves at the next deadline of the running grid. `on_slot` runs on the
+        pacer thread; one report of a slot that is being served may still come after `unsubscribe`.
         """
         ...
 
@@ -105,7 +109,10 @@ class PacerPort(Protocol):
         ...
 
     def arm(self, ssrc: Ssrc, packet: PreparedPacket) -> PreparedPacket | None:
-        """Put `packet` into the next slot of a subscribed SSRC; returns the one that it replaced."""
+        """Put `packet` into the next slot of a subscribed SSRC; returns the one that it replaced.
+
+        An SSRC that is not subscribed hands `packet` itself back: what is returned has not left.
+        """
         ...
 
     def disarm(self, ssrc: Ssrc) -> PreparedPacket | None:

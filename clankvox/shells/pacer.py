@@ -1,0 +1,192 @@
+"""The pacing clock: one thread that hands prepared datagrams to the socket on an absolute 20 ms grid.
+
+The packets were encoded and sealed before their slot came, so the gap between two of them depends on
+`sendto` alone and not on Opus, Python or the garbage collector.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from clankvox.clock import SLOT_S, Clock, SlotGrid
+from clankvox.errors import TransportLost
+from clankvox.ids import Ssrc
+from clankvox.ports import PreparedPacket, SendOutcome, SlotReport
+from clankvox.shells.prctl import set_timer_slack
+
+_log = logging.getLogger("clankvox.pacer")
+
+
+class PacerStatistics(NamedTuple):
+    """How punctual the pacer was since it was made."""
+
+    slots: int
+    """Slots served."""
+    missed_slots: int
+    """Whole slots that passed unserved while somebody was subscribed."""
+    slip_events: int
+    """How often one or more slots in a row were missed."""
+    max_gap_ms: float
+    """Longest time between two served slots that had missed ones between them; 0.0 without a slip."""
+
+
+class _Subscription:
+    """One SSRC: who is told about its slots, and the packet that waits for the next one."""
+
+    __slots__ = ("failed_before", "on_slot", "packet", "ssrc")
+
+    def __init__(self, ssrc: Ssrc, on_slot: Callable[[SlotReport], None], packet: PreparedPacket | None) -> None:
+        self.ssrc = ssrc
+        self.on_slot = on_slot
+        self.packet = packet
+        self.failed_before = False
+
+    def take(self) -> PreparedPacket | None:
+        """Empty the slot; the caller holds the pacer's lock and alone owns the packet from now on."""
+        packet, self.packet = self.packet, None
+        return packet
+
+    def send(self, packet: PreparedPacket | None) -> SendOutcome:
+        """Hand `packet` to its socket; never raises. Pacer thread."""
+        if packet is None:
+            return SendOutcome.EMPTY
+        try:
+            return packet.send()
+        except TransportLost:
+            return SendOutcome.FAILED
+        except BaseException:  # noqa: BLE001 - one packet must never end the clock of all roles
+            self._log_once("packet could not be sent")
+            return SendOutcome.FAILED
+
+    def report(self, report: SlotReport) -> None:
+        """Tell the subscriber; never raises. Pacer thread."""
+        try:
+            self.on_slot(report)
+        except BaseException:  # noqa: BLE001 - nor may a subscriber
+            self._log_once("slot subscriber failed")
+
+    def _log_once(self, text: str) -> None:
+        if not self.failed_before:  # 50 lines a second would help nobody
+            self.failed_before = True
+            _log.exception(text, extra={"ssrc": self.ssrc})
+
+
+class Pacer:
+    """Implements PacerPort. Public methods are thread-safe and short; packets and subscribers run outside the lock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._changed = threading.Condition(threading.Lock())
+        self._grid = SlotGrid()
+        self._subscriptions: dict[Ssrc, _Subscription] = {}
+        self._thread: threading.Thread | None = None
+        self._running = False
+        self._last_served = 0.0
+        self._statistics = PacerStatistics(0, 0, 0, 0.0)
+
+    def start(self) -> None:
+        """Start the thread. Idempotent."""
+        with self._changed:
+            if self._running:
+                return
+            self._running = True
+            self._thread = threading.Thread(target=self._run, name="pacer", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for the slot that it may be serving; nothing is sent afterwards. Idempotent."""
+        with self._changed:
+            self._running = False
+            self._changed.notify_all()
+            thread, self._thread = self._thread, None
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def subscribe(self, ssrc: Ssrc, on_slot: Callable[[SlotReport], None], first: PreparedPacket | None) -> None:
+        """Tick for `ssrc`; see PacerPort. Takes over the slot of an older subscription of the same SSRC."""
+        with self._changed:
+            if not self._subscriptions:
+                now = self._clock.now()
+                # After a pause of less than a slot the old grid goes on: two packets are never closer than its period.
+                if now > self._grid.deadline():
+                    self._grid.rephase(now)
+                    self._last_served = now
+                self._changed.notify_all()
+            self._subscriptions[ssrc] = _Subscription(ssrc, on_slot, first)
+
+    def unsubscribe(self, ssrc: Ssrc) -> PreparedPacket | None:
+        """Stop ticking for `ssrc`; the report of a slot that is being served right now may still come."""
+        with self._changed:
+            subscription = self._subscriptions.pop(ssrc, None)
+            return None if subscription is None else subscription.take()
+
+    def arm(self, ssrc: Ssrc, packet: PreparedPacket) -> PreparedPacket | None:
+        """Fill the next slot; returns what it replaced, or `packet` itself if nobody is subscribed for `ssrc`."""
+        with self._changed:
+            subscription = self._subscriptions.get(ssrc)
+            if subscription is None:
+                return packet
+            replaced, subscription.packet = subscription.packet, packet
+            return replaced
+
+    def disarm(self, ssrc: Ssrc) -> PreparedPacket | None:
+        """Empty the slot; a packet is either returned here or its outcome is reported, never both."""
+        with self._changed:
+            subscription = self._subscriptions.get(ssrc)
+            return None if subscription is None else subscription.take()
+
+    def next_deadline(self) -> float:
+        """Instant at which a packet armed now would leave: now, if nobody is subscribed."""
+        with self._changed:
+            return max(self._clock.now(), self._grid.deadline())
+
+    def statistics(self) -> PacerStatistics:
+        """Snapshot of the counters. Any thread."""
+        return self._statistics
+
+    def serve_slot(self, now: float) -> None:
+        """Serve the slot that is due at `now`: first all packets, then all reports. Pacer thread (or a test's)."""
+        with self._changed:
+            deadline = self._grid.deadline()
+            missed = self._grid.advance(now)
+            self._count(now, missed)
+            taken = [(subscription, subscription.take()) for subscription in self._subscriptions.values()]
+        reports: list[SlotReport] = []
+        for subscription, packet in taken:
+            sent_at = self._clock.now()
+            outcome = subscription.send(packet)
+            reports.append(SlotReport(deadline + missed * SLOT_S, sent_at, missed, outcome, packet))
+        for (subscription, _), report in zip(taken, reports, strict=True):
+            subscription.report(report)
+
+    def _count(self, now: float, missed: int) -> None:
+        """Caller holds the lock."""
+        slots, missed_slots, slip_events, max_gap_ms = self._statistics
+        if missed:
+            slip_events += 1
+            max_gap_ms = max(max_gap_ms, (now - self._last_served) * 1000.0)
+        self._statistics = PacerStatistics(slots + 1, missed_slots + missed, slip_events, max_gap_ms)
+        self._last_served = now
+
+    def _run(self) -> None:
+        set_timer_slack()
+        while self._wait_for_slot():
+            self.serve_slot(self._clock.now())
+
+    def _wait_for_slot(self) -> bool:
+        """Block until a slot is due; False when the pacer was stopped. Without subscribers it sleeps untimed.
+
+        A timed wait on a lock is sem_clockwait on the monotonic clock (CPython 3.11 and later): as exact as a bare
+        sleep, and the first subscriber can interrupt it, which poll and epoll (whole ms) and sleep cannot offer.
+        """
+        with self._changed:
+            while self._running:
+                if not self._subscriptions:
+                    self._changed.wait()
+                    continue
+                wait_s = self._grid.deadline() - self._clock.now()
+                if wait_s <= 0.0:
+                    return True
+                self._changed.wait(wait_s)
+            return False

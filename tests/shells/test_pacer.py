@@ -1,0 +1,342 @@
+"""Order and counts are proven by serving slots by hand; the thread is proven with events, never with time."""
+
+import threading
+
+import pytest
+
+from clankvox.clock import SLOT_S, SystemClock
+from clankvox.errors import TransportLost
+from clankvox.ids import Ssrc
+from clankvox.ports import SendOutcome
+from clankvox.shells.pacer import Pacer, PacerStatistics
+
+A, B = Ssrc(1), Ssrc(2)
+DEADLINE_S = 10.0
+
+
+class HandClock:
+    def __init__(self, now=1000.0):
+        self.instant = now
+
+    def now(self):
+        return self.instant
+
+
+class Packet:
+    """Writes its name into a journal when it is sent."""
+
+    def __init__(self, name, journal, failure=None):
+        self.name = name
+        self.journal = journal
+        self.failure = failure
+
+    def send(self):
+        self.journal.append(f"sent {self.name}")
+        if self.failure is not None:
+            raise self.failure
+        return SendOutcome.SENT
+
+
+class Subscriber:
+    def __init__(self, name, journal):
+        self.name = name
+        self.journal = journal
+        self.reports = []
+
+    def __call__(self, report):
+        self.journal.append(f"told {self.name}")
+        self.reports.append(report)
+
+
+@pytest.fixture
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def pacer(clock):
+    return Pacer(clock)
+
+
+@pytest.fixture
+def journal():
+    return []
+
+
+def serve(pacer, clock, late_s=0.0):
+    clock.instant = max(clock.instant, pacer.next_deadline() + late_s)
+    pacer.serve_slot(clock.now())
+
+
+def test_all_packets_leave_before_any_subscriber_is_told(pacer, clock, journal):
+    pacer.subscribe(A, Subscriber("a", journal), Packet("a", journal))
+    pacer.subscribe(B, Subscriber("b", journal), Packet("b", journal))
+    serve(pacer, clock)
+    assert journal == ["sent a", "sent b", "told a", "told b"]
+
+
+def test_the_first_subscriber_after_idle_is_due_at_once(pacer, clock):
+    clock.instant = 1234.567
+    pacer.subscribe(A, lambda _report: None, None)
+    assert pacer.next_deadline() == 1234.567
+
+
+def test_a_second_subscriber_joins_the_running_grid(pacer, clock):
+    pacer.subscribe(A, lambda _report: None, None)
+    serve(pacer, clock)
+    clock.instant += 0.007
+    pacer.subscribe(B, lambda _report: None, None)
+    assert pacer.next_deadline() == pytest.approx(1000.0 + SLOT_S)
+
+
+def test_after_a_pause_shorter_than_a_slot_the_old_grid_goes_on(pacer, clock):
+    pacer.subscribe(A, lambda _report: None, None)
+    serve(pacer, clock)
+    pacer.unsubscribe(A)
+    clock.instant += 0.003
+    pacer.subscribe(A, lambda _report: None, None)
+    assert pacer.next_deadline() == pytest.approx(1000.0 + SLOT_S)
+
+
+def test_without_subscribers_a_packet_would_leave_now(pacer, clock):
+    assert pacer.next_deadline() == clock.now()
+
+
+def test_an_empty_slot_is_reported_as_empty(pacer, clock, journal):
+    subscriber = Subscriber("a", journal)
+    pacer.subscribe(A, subscriber, None)
+    serve(pacer, clock)
+    (report,) = subscriber.reports
+    assert report.outcome is SendOutcome.EMPTY
+    assert report.packet is None
+
+
+def test_a_packet_leaves_once(pacer, clock, journal):
+    subscriber = Subscriber("a", journal)
+    packet = Packet("a", journal)
+    pacer.subscribe(A, subscriber, packet)
+    serve(pacer, clock)
+    serve(pacer, clock)
+    assert journal.count("sent a") == 1
+    assert [report.packet for report in subscriber.reports] == [packet, None]
+
+
+def test_a_late_slot_is_served_once_and_the_missed_ones_are_counted(pacer, clock, journal):
+    subscriber = Subscriber("a", journal)
+    pacer.subscribe(A, subscriber, None)
+    serve(pacer, clock)
+    pacer.arm(A, Packet("a", journal))
+    serve(pacer, clock, late_s=3.5 * SLOT_S)
+    report = subscriber.reports[-1]
+    assert journal.count("sent a") == 1
+    assert report.missed_slots == 3
+    assert report.slot_deadline == pytest.approx(1000.0 + 4 * SLOT_S)
+    assert report.sent_at == clock.now()
+    assert pacer.next_deadline() == pytest.approx(1000.0 + 5 * SLOT_S)
+
+
+def test_statistics_count_slots_slips_and_the_longest_gap(pacer, clock):
+    pacer.subscribe(A, lambda _report: None, None)
+    serve(pacer, clock)
+    serve(pacer, clock, late_s=0.5 * SLOT_S)
+    assert pacer.statistics() == PacerStatistics(2, 0, 0, 0.0)
+    serve(pacer, clock, late_s=2.25 * SLOT_S)
+    slots, missed, slips, max_gap_ms = pacer.statistics()
+    assert (slots, missed, slips) == (3, 2, 1)
+    assert max_gap_ms == pytest.approx(1000 * (3.25 - 0.5) * SLOT_S)
+
+
+def test_idle_time_is_not_a_gap(pacer, clock):
+    pacer.subscribe(A, lambda _report: None, None)
+    serve(pacer, clock)
+    pacer.unsubscribe(A)
+    clock.instant += 3600.0
+    pacer.subscribe(A, lambda _report: None, None)
+    serve(pacer, clock, late_s=1.5 * SLOT_S)
+    assert pacer.statistics().max_gap_ms == pytest.approx(1500 * SLOT_S)
+
+
+@pytest.mark.parametrize("failure", [TransportLost("gone"), ValueError("bug"), BaseException("native panic")])
+def test_a_packet_that_cannot_be_sent_fails_alone(pacer, clock, journal, failure):
+    subscriber = Subscriber("a", journal)
+    pacer.subscribe(A, subscriber, Packet("a", journal, failure))
+    pacer.subscribe(B, Subscriber("b", journal), Packet("b", journal))
+    serve(pacer, clock)
+    assert subscriber.reports[0].outcome is SendOutcome.FAILED
+    assert journal == ["sent a", "sent b", "told a", "told b"]
+
+
+def test_a_subscriber_that_raises_hurts_no_other_and_is_logged_once(pacer, clock, journal, caplog):
+    def broken(_report):
+        raise RuntimeError("bug")
+
+    pacer.subscribe(A, broken, None)
+    pacer.subscribe(B, Subscriber("b", journal), None)
+    serve(pacer, clock)
+    serve(pacer, clock)
+    assert journal == ["told b", "told b"]
+    assert len(caplog.records) == 1
+
+
+def test_arm_returns_the_packet_it_replaced(pacer, journal):
+    old, new = Packet("old", journal), Packet("new", journal)
+    pacer.subscribe(A, lambda _report: None, old)
+    assert pacer.arm(A, new) is old
+    assert pacer.disarm(A) is new
+    assert pacer.disarm(A) is None
+
+
+def test_arm_without_a_subscription_hands_the_packet_back(pacer, journal):
+    packet = Packet("a", journal)
+    assert pacer.arm(A, packet) is packet
+
+
+def test_disarm_empties_the_slot(pacer, clock, journal):
+    packet = Packet("a", journal)
+    pacer.subscribe(A, lambda _report: None, packet)
+    assert pacer.disarm(A) is packet
+    serve(pacer, clock)
+    assert journal == []
+
+
+def test_unsubscribe_returns_what_had_not_left_and_ends_the_reports(pacer, clock, journal):
+    packet = Packet("a", journal)
+    subscriber = Subscriber("a", journal)
+    pacer.subscribe(A, subscriber, packet)
+    pacer.subscribe(B, lambda _report: None, None)
+    assert pacer.unsubscribe(A) is packet
+    assert pacer.unsubscribe(A) is None
+    serve(pacer, clock)
+    assert journal == []
+
+
+def test_a_subscriber_may_call_back_into_the_pacer(pacer, clock, journal):
+    next_packet = Packet("next", journal)
+
+    def on_slot(_report):
+        pacer.arm(A, next_packet)
+        pacer.unsubscribe(B)
+
+    pacer.subscribe(A, on_slot, None)
+    pacer.subscribe(B, lambda _report: None, None)
+    serve(pacer, clock)
+    assert pacer.disarm(A) is next_packet
+    assert pacer.arm(B, next_packet) is next_packet
+
+
+def test_a_new_subscription_takes_over_the_slot(pacer, clock, journal):
+    pacer.subscribe(A, Subscriber("old", journal), Packet("old", journal))
+    pacer.subscribe(A, Subscriber("new", journal), Packet("new", journal))
+    serve(pacer, clock)
+    assert journal == ["sent new", "told new"]
+
+
+@pytest.fixture
+def running():
+    pacer = Pacer(SystemClock())
+    pacer.start()
+    yield pacer
+    pacer.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name == "pacer"]
+
+
+def test_the_thread_wakes_for_the_first_subscriber_and_again_after_idle(running, journal):
+    for _ in range(3):
+        told = threading.Event()
+        running.subscribe(A, lambda _report, told=told: told.set(), Packet("first", journal))
+        assert told.wait(DEADLINE_S)
+        running.unsubscribe(A)
+    assert journal == ["sent first"] * 3
+
+
+def test_the_thread_sends_what_each_report_prepares_in_order(running, journal):
+    done = threading.Event()
+
+    def on_slot(_report):
+        if len(journal) == 10:
+            done.set()
+        else:
+            running.arm(A, Packet(len(journal), journal))
+
+    running.subscribe(A, on_slot, Packet(0, journal))
+    assert done.wait(DEADLINE_S)
+    assert journal == [f"sent {number}" for number in range(10)]
+
+
+class WatchedCondition(threading.Condition):
+    """Tells when somebody begins to wait without a time limit."""
+
+    def __init__(self):
+        super().__init__(threading.Lock())
+        self.timeouts = []
+        self.untimed = threading.Semaphore(0)
+
+    def wait(self, timeout=None):
+        self.timeouts.append(timeout)
+        if timeout is None:
+            self.untimed.release()
+        return super().wait(timeout)
+
+
+def test_the_idle_thread_waits_without_wake_ups():
+    pacer = Pacer(SystemClock())
+    pacer._changed = condition = WatchedCondition()
+    pacer.start()
+    try:
+        assert condition.untimed.acquire(timeout=DEADLINE_S)
+        pacer.subscribe(A, lambda _report: pacer.unsubscribe(A), None)
+        assert condition.untimed.acquire(timeout=DEADLINE_S)
+        assert condition.timeouts == [None, None]
+        assert pacer.statistics().slots == 1
+    finally:
+        pacer.stop()
+
+
+def test_every_packet_is_sent_or_returned_and_never_both(running):
+    """Race arm and disarm of another thread against the slots."""
+    journal, returned = [], []
+    slots = threading.Semaphore(0)
+    running.subscribe(A, lambda _report: slots.release(), None)
+    armed = 0
+    for _ in range(25):
+        for _ in range(40):
+            replaced = running.arm(A, Packet(armed, journal))
+            armed += 1
+            returned += [packet.name for packet in (replaced, running.disarm(A)) if packet is not None]
+        replaced = running.arm(A, Packet(armed, journal))
+        armed += 1
+        assert replaced is None
+        assert slots.acquire(timeout=DEADLINE_S)
+    last = running.unsubscribe(A)
+    running.stop()
+    returned += [last.name] if last is not None else []
+    sent = [int(entry.removeprefix("sent ")) for entry in journal]
+    assert sorted(sent + returned) == list(range(armed))
+    assert sent
+
+
+def test_nothing_leaves_after_stop(running, journal):
+    told = threading.Event()
+    running.subscribe(A, lambda _report: told.set(), None)
+    assert told.wait(DEADLINE_S)
+    running.stop()
+    packet = Packet("late", journal)
+    running.arm(A, packet)
+    assert running.disarm(A) is packet
+    assert journal == []
+
+
+def test_stop_from_a_subscriber_does_not_deadlock(running):
+    stopped = threading.Event()
+    running.subscribe(A, lambda _report: (running.stop(), stopped.set()), None)
+    assert stopped.wait(DEADLINE_S)
+    running.unsubscribe(A)
+
+
+def test_a_stopped_pacer_can_start_again(running):
+    running.stop()
+    running.start()
+    running.start()
+    told = threading.Event()
+    running.subscribe(A, lambda _report: told.set(), None)
+    assert told.wait(DEADLINE_S)
