@@ -1,0 +1,83 @@
+"""Signals: SIGTERM and SIGINT ask the process to end, SIGUSR1 shows what every thread is doing."""
+
+import contextlib
+import faulthandler
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Final, TextIO
+
+_log = logging.getLogger("clankvox.signals")
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_QUIT: Final = b"\0"
+
+
+class StopSignals:
+    """Calls `on_stop` once, on a thread of its own, at the first SIGTERM or SIGINT.
+
+    A Python signal handler runs on the main thread between two bytecodes, perhaps while that thread holds the
+    very lock that `on_stop` needs. So the handlers do nothing, and a thread reads the numbers from the wake-up
+    descriptor; `on_stop` may therefore take locks and tell actors.
+    """
+
+    def __init__(self, on_stop: Callable[[signal.Signals], None]) -> None:
+        self._on_stop = on_stop
+        self._ours, self._interpreters = socket.socketpair()
+        self._previous_fd = -1
+        self._previous_handlers: dict[signal.Signals, object] = {}
+        self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
+
+    def start(self) -> None:
+        """Take over both signals. The main thread only (Python's rule for signal handlers)."""
+        self._interpreters.setblocking(False)
+        self._previous_fd = signal.set_wakeup_fd(self._interpreters.fileno(), warn_on_full_buffer=False)
+        for number in _STOP_SIGNALS:
+            self._previous_handlers[number] = signal.signal(number, _ignore)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give both signals back to their former handlers and end the thread. The main thread only."""
+        signal.set_wakeup_fd(self._previous_fd)
+        for number, handler in self._previous_handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+        self._interpreters.sendall(_QUIT)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+        self._interpreters.close()
+
+    def _run(self) -> None:
+        asked = False
+        with self._ours:
+            while (numbers := self._ours.recv(64)) and _QUIT not in numbers:
+                wanted = [number for number in _STOP_SIGNALS if number in numbers]
+                if wanted and not asked:
+                    asked = True
+                    self._ask(wanted[0])
+
+    def _ask(self, number: signal.Signals) -> None:
+        try:
+            self._on_stop(number)
+        except Exception:  # noqa: BLE001 - logged; there is nobody to tell
+            _log.exception("stop request failed")
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Stand in for the default action, which would end the process; the wake-up descriptor tells the thread."""
+
+
+def dump_stacks_on_sigusr1(file: TextIO | None = None) -> bool:
+    """Write the stacks of all threads to `file` (default stderr) at each SIGUSR1; False where there is no such signal.
+
+    faulthandler does it inside the C handler, so it shows a process whose interpreter lock is stuck, too.
+    """
+    number = getattr(signal, "SIGUSR1", None)
+    if number is None:
+        return False
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # stderr closed or replaced by an object without a fd
+        faulthandler.register(number, file=file or sys.stderr, all_threads=True, chain=False)
+        return True
+    return False

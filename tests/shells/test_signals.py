@@ -1,0 +1,103 @@
+"""Real signals: to this process where it survives them, to a child where the default action would matter."""
+
+import io
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from clankvox.shells.signals import StopSignals, dump_stacks_on_sigusr1
+
+DEADLINE_S = 10.0
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a Windows process")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_asks_once_and_further_ones_are_swallowed(number):
+    asked = queue.SimpleQueue()
+    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    signals = StopSignals(asked.put)
+    signals.start()
+    try:
+        os.kill(os.getpid(), number)
+        assert asked.get(timeout=DEADLINE_S) is number
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        signals.stop()
+    assert asked.empty()
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert signal.set_wakeup_fd(-1) == -1
+    assert not [thread for thread in threading.enumerate() if thread.name == "signals"]
+
+
+def test_the_callback_may_need_a_lock_that_the_main_thread_holds():
+    lock = threading.Lock()
+    reached, done = threading.Event(), threading.Event()
+
+    def on_stop(_number):
+        reached.set()
+        with lock:
+            done.set()
+
+    signals = StopSignals(on_stop)
+    signals.start()
+    try:
+        with lock:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert reached.wait(DEADLINE_S)
+        assert done.wait(DEADLINE_S)
+    finally:
+        signals.stop()
+
+
+def test_a_callback_that_raises_is_logged_and_contained(caplog):
+    called = threading.Event()
+
+    def on_stop(_number):
+        called.set()
+        raise RuntimeError("bug")
+
+    signals = StopSignals(on_stop)
+    signals.start()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert called.wait(DEADLINE_S)
+    signals.stop()
+    assert [record.message for record in caplog.records] == ["stop request failed"]
+
+
+def test_sigusr1_shows_the_stacks_of_all_threads_and_the_process_goes_on():
+    code = (
+        "import threading\n"
+        "from clankvox.shells.signals import dump_stacks_on_sigusr1\n"
+        "def worker_function(): threading.Event().wait()\n"
+        "threading.Thread(target=worker_function, daemon=True).start()\n"
+        "assert dump_stacks_on_sigusr1()\n"
+        "print('ready', flush=True)\n"
+        "print(input(), flush=True)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGUSR1)
+        lines = []
+        while not (lines and "<module>" in lines[-1]):
+            lines.append(process.stderr.readline())
+        assert any("worker_function" in line for line in lines)
+        out, _ = process.communicate("still here\n", timeout=DEADLINE_S)
+    assert out == "still here\n"
+    assert process.returncode == 0
+
+
+def test_without_a_real_file_for_the_dump_there_is_none():
+    assert not dump_stacks_on_sigusr1(io.StringIO())
