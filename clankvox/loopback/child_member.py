@@ -30,6 +30,7 @@ class ChildMember:
         self._process = process
         self._state = hello
         self._waiting: deque[Callable[[Reply], None]] = deque()
+        self._unanswered = 0
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
@@ -63,8 +64,8 @@ class ChildMember:
 
     @property
     def ready(self) -> bool:
-        """See HostedMember."""
-        return self._state.ready
+        """See HostedMember. False while the child has not answered what may change it."""
+        return self._state.ready and not self._unanswered
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -82,11 +83,11 @@ class ChildMember:
 
     def start(self, version: int, answered: Answered) -> None:
         """See HostedMember."""
-        self._call(Request("start", version), lambda reply: answered(_answers(reply)))
+        self._converse(Request("start", version), answered)
 
     def receive(self, op: Op, payload: bytes | Payload, answered: Answered) -> None:
         """See HostedMember."""
-        self._call(Request("receive", int(op), pack_payload(payload)), lambda reply: answered(_answers(reply)))
+        self._converse(Request("receive", int(op), pack_payload(payload)), answered)
 
     def encrypt(self, frame: bytes, done: Ciphered) -> None:
         """See HostedMember."""
@@ -108,6 +109,14 @@ class ChildMember:
         if self._process.stdin is not None:
             self._process.stdin.close()
         await self._process.wait()
+
+    def _converse(self, request: Request, answered: Answered) -> None:
+        def replied(reply: Reply) -> None:
+            self._unanswered -= 1
+            answered(_answers(reply))
+
+        self._unanswered += 1
+        self._call(request, replied)
 
     def _call(self, request: Request, replied: Callable[[Reply], None]) -> None:
         stdin = self._process.stdin

@@ -74,6 +74,23 @@ def test_child_and_inline_member_hear_each_other():
     asyncio.run(run())
 
 
+def test_a_child_is_not_ready_while_it_may_be_about_to_encrypt():
+    async def run():
+        child = await ChildMember.spawn(1, CHANNEL)
+        try:
+            assert child.ready  # version 0: plain
+            answered = asyncio.get_running_loop().create_future()
+            child.start(1, answered.set_result)
+            assert not child.ready
+            await asyncio.wait_for(answered, 10)
+            assert not child.ready
+        finally:
+            child.close()
+            await child.ended()
+
+    asyncio.run(run())
+
+
 def test_the_death_of_a_child_is_told_once():
     async def run():
         child = await ChildMember.spawn(1, CHANNEL)
