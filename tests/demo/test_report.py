@@ -1,0 +1,80 @@
+import json
+
+import orjson
+import pytest
+
+from clankvox.demo import report
+from clankvox.demo.call import Outcome
+from tests.support.demo_call import Heard, a_plan, an_outcome, streams_of
+
+
+@pytest.fixture
+def made(tmp_path):
+    plan = a_plan(tmp_path)
+    return report.make_report(plan, an_outcome(plan), Heard(plan), streams_of(plan), None)
+
+
+def broken(tmp_path):
+    plan = a_plan(tmp_path)
+    streams = [stream._replace(alignment=None, picture=None) for stream in streams_of(plan)]
+    vox = Heard(plan)
+    vox.audio = {member.user_id: [] for member in plan.members}
+    return report.make_report(plan, Outcome(acts=["join"]), vox, streams, "join: nobody answered")
+
+
+def test_a_green_report_says_so_and_has_every_figure(made):
+    text = report.as_markdown(made)
+
+    assert made.passed
+    assert text.startswith("# clankvox demo: everything as it should be\n")
+    assert all(f"| ok | {check.name} | {check.measured} | {check.bar} |" in text for check in made.checks)
+    assert made.latency_ms == {
+        "join to ready": 200.0,
+        "Ada's first packet to first PCM": 40.0,
+        "Ben's first packet to first PCM": 40.0,
+        "first TTS line to first packet": 20.0,
+    }
+    assert made.pacing["packets per second"] == 50
+    assert made.pacing["plaintext frames"] == 0
+
+
+def test_every_table_row_has_as_many_cells_as_its_head(made, tmp_path):
+    for one in (made, broken(tmp_path)):
+        for block in report.as_markdown(one).split("\n\n"):
+            rows = [line.count("|") for line in block.splitlines() if line.startswith("|")]
+            assert len(set(rows)) <= 1, block
+
+
+def test_pictures_and_sounds_are_linked_relative_to_the_report(made):
+    text = report.as_markdown(made)
+
+    assert "![Ada to clankvox: heard](heard.png)" in text
+    assert "[3.10 s](heard.wav)" in text
+    assert str(made.streams[0].heard_file.parent) not in text
+
+
+def test_a_wrong_report_names_what_is_wrong(tmp_path):
+    wrong = broken(tmp_path)
+
+    assert not wrong.passed
+    assert "| **wrong** | the call was held to its end | join: nobody answered | ended |" in report.as_markdown(wrong)
+    assert "nothing heard" in report.as_markdown(wrong)
+    assert (wrong.latency_ms, wrong.pacing) == ({}, {})
+    assert "WRONG  the call was held to its end" in report.as_text(wrong)
+
+
+def test_programs_read_the_same_figures(made, tmp_path):
+    markdown, data = report.save(made, tmp_path)
+
+    read = json.loads(data.read_text())
+    assert markdown.read_text() == report.as_markdown(made)
+    assert read["passed"] is True
+    assert [check["name"] for check in read["checks"]] == [check.name for check in made.checks]
+    assert read["streams"][0]["snrDb"] == 28.0
+    assert read["streams"][0]["heard"] == "heard.wav"
+
+
+def test_what_was_not_heard_is_null_for_programs(tmp_path):
+    read = orjson.loads(orjson.dumps(report.as_json(broken(tmp_path))))
+
+    assert {read["streams"][0][key] for key in ("snrDb", "beyondOpusDb", "heard", "spectrogram")} == {None}
