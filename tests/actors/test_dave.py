@@ -452,3 +452,74 @@ def test_a_rekey_in_mid_speech_holds_it_and_loses_nothing():
         "tts_playback_state p1 started",
         "tts_playback_state p1 drained",
     ]
+
+
+# --- every stage of a group can be cut short ---
+
+
+def staged(stage):
+    """A call whose encryption is in `stage`."""
+    if stage == "negotiating":
+        call = connected(1, 42)
+    elif stage == "alone":
+        call = connected(1)
+        call.server.external_sender()
+    else:
+        call = Call().establish(42)
+        if stage == "rekeying":
+            call.server.prepare_epoch()
+        elif stage == "switching":
+            call.server.commit(3)
+        elif stage == "disabled":
+            call.server.prepare_transition(0, 0)
+    call.drain()
+    assert call.state("dave") == stage
+    call.events()
+    return call
+
+
+STAGES = ["disabled", "negotiating", "alone", "rekeying", "established", "switching"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_downgrade_is_followed_from_every_stage(stage):
+    call = staged(stage)
+    call.server.prepare_transition(0, 0)
+    assert told(call) == ([] if stage == "disabled" else [DISABLED])
+    assert call.cipher.gate is Gate.CLEAR
+
+
+@pytest.mark.parametrize("stage", STAGES[1:])
+def test_a_new_group_is_made_from_every_stage(stage):
+    call = staged(stage)
+    call.server.new_ops()
+    call.server.prepare_epoch()
+    assert told(call) == []
+    assert call.server.new_ops() == [Op.MLS_KEY_PACKAGE]
+    assert call.cipher.gate is Gate.CLOSED
+
+
+@pytest.mark.parametrize("stage", STAGES[1:])
+def test_a_group_that_comes_is_taken_from_every_stage(stage):
+    call = staged(stage)
+    call.server.commit(0)
+    told(call)
+    assert (call.state("dave"), call.cipher.gate) == ("established", Gate.ENCRYPT)
+
+
+@pytest.mark.parametrize("stage", STAGES[1:])
+def test_a_transition_is_announced_from_every_stage(stage):
+    call = staged(stage)
+    call.server.commit(8)
+    told(call)
+    assert (call.state("dave"), call.cipher.gate) == ("switching", Gate.ENCRYPT)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("cut", ["lost", "leave"])
+def test_no_key_and_no_open_gate_outlives_the_connection(stage, cut):
+    call = staged(stage)
+    call.server.lost() if cut == "lost" else call.line(type="leave")
+    call.drain()
+    assert (call.cipher.gate, call.cipher.group_ready) == (Gate.CLOSED, False)
+    assert call.state("dave") == ("negotiating" if cut == "lost" else "inactive")

@@ -602,3 +602,40 @@ def test_the_process_ends_from_every_state_without_op_4(stage, end):
     assert call.web_socket.attempt is None
     call.run(1.0)
     assert call.exit_codes == [0]
+
+
+# --- while a DAVE transition is announced ---
+
+
+def in_transition():
+    call = Call().establish(42)
+    call.server.commit(3)
+    call.drain()
+    assert call.state("connection") == "dave_transition"
+    call.events()
+    return call
+
+
+def test_a_connection_can_be_lost_in_a_transition():
+    call = in_transition()
+    call.server.lost()
+    call.drain()
+    assert short(call.events())[:2] == reconnecting("reset by peer")
+
+
+def test_a_connection_can_end_in_a_transition():
+    call = in_transition()
+    call.server.lost(4017)
+    call.drain()
+    assert short(call.events())[1:3] == disconnected("dave_required") or call.state("connection") == "closed"
+
+
+@pytest.mark.parametrize(
+    ("order", "state"), [("leave", "idle"), ("join", "awaiting_credentials"), ("destroy", "closed")]
+)
+def test_orders_are_carried_out_in_a_transition(order, state):
+    call = in_transition()
+    call.join("c2", channel=21) if order == "join" else call.line(type=order)
+    call.drain()
+    assert call.state("connection") == state
+    assert (call.state("dave"), call.cipher.group_ready) == ("inactive", False)

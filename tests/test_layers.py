@@ -1,0 +1,130 @@
+"""Arrows point down: who may import what, by walking the syntax tree of every module (ARCHITECTURE.md)."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "clankvox"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+GROUND = {"ids", "errors", "clock", "lanes", "config", "log", "ports", "outbox"}
+"""Single modules at the bottom; only `ids` and `errors` are for everyone."""
+
+ALLOWED = {
+    "ids": set(),
+    "errors": set(),
+    "clock": set(),
+    "log": set(),
+    "config": {"log"},
+    "lanes": set(),
+    "ledger": {"ids", "errors"},
+    "outbox": set(),
+    "ports": {"ids"},
+    "wire": {"ids", "errors"},
+    "ipc": {"ids", "errors"},
+    "fsm": {"ids", "errors"},
+    "protocol": {"ids", "errors", "wire"},
+    "media": {"ids", "errors", "wire", "lanes", "ledger", "clock", "ports"},
+    # reports carry the states that the parent is shown a projection of
+    "messages": {"ids", "errors", "wire", "media", "ports", "fsm"},
+    "shells": {"ids", "errors", "wire", "ipc", "lanes", "clock", "ports", "messages", "outbox", "log"},
+    "actors": {
+        "ids", "errors", "clock", "lanes", "ports", "outbox", "messages", "fsm", "protocol", "media", "wire", "ipc",
+    },
+    "loopback": {"ids", "errors", "clock", "wire"},
+}  # fmt: skip
+
+SEES_THE_PARENT = {"router", "projection", "unavailable"}
+"""The router and its two helpers are the only modules of actors/ that know the parent's contract."""
+SHELLS_SEE_OF_IPC = {"framing", "commands", "events"}
+
+OWNERS = {
+    "pykka": {"actors", "app"},
+    "statemachine": {"fsm"},
+    "time": {"clock"},
+    "socket": {"shells", "loopback", "demo"},
+    "websockets": {"shells", "loopback"},
+    "subprocess": {"shells", "demo", "loopback"},
+    "threading": {"shells", "app", "lanes", "outbox", "demo", "loopback"},
+    "davey": {"media", "loopback"},
+    "dave": {"loopback"},
+    "asyncio": {"loopback"},
+    "cryptography": {"loopback"},
+    "nacl": {"wire"},
+    "orjson": {"ipc", "demo", "loopback"},
+    "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo"},
+    "opuslib": {"media", "loopback", "demo"},
+    "av": {"media", "loopback", "demo"},
+    "numpy": {"media", "actors", "loopback", "demo"},
+}
+"""Third parties and guarded modules of the standard library, and who may import them."""
+
+LOCKS = {"media/frame_cipher.py", "media/capture_board.py", "media/packet_sealer.py", "actors/inbox.py"}
+"""Modules that import threading for a lock only: each is shared by threads, and says so."""
+
+
+def layer_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> set[str]:
+    """Dotted names of everything that `path` imports, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_its_layer_may(path):
+    layer = layer_of(path)
+    if layer not in ALLOWED:
+        return
+    for name in imports_of(path):
+        parts = name.split(".")
+        if parts[0] == "clankvox" and len(parts) > 1 and parts[1] != layer:
+            assert parts[1] in ALLOWED[layer] or parts[1:2] == [layer], f"{layer} imports {name}"
+
+
+@pytest.mark.parametrize("library", sorted(OWNERS))
+def test_a_guarded_library_stays_with_its_owners(library):
+    for path in MODULES:
+        if any(name.split(".")[0] == library for name in imports_of(path)):
+            where = str(path.relative_to(PACKAGE))
+            owned = layer_of(path) in OWNERS[library] or (library == "threading" and where in LOCKS)
+            assert owned, f"{where} imports {library}"
+
+
+def test_every_layer_is_in_the_table():
+    known = {*ALLOWED, "__init__", "__main__", "app", "demo"}
+    assert {layer_of(path) for path in MODULES} <= known
+
+
+def test_only_the_router_knows_the_parents_contract():
+    for path in (PACKAGE / "actors").glob("*.py"):
+        if path.stem not in SEES_THE_PARENT:
+            assert not any(name.startswith("clankvox.ipc") for name in imports_of(path)), path.name
+
+
+def test_shells_know_of_the_contract_how_it_is_framed_and_no_more():
+    for path in (PACKAGE / "shells").glob("*.py"):
+        for name in imports_of(path):
+            if name.startswith("clankvox.ipc."):
+                assert name.split(".")[2] in SHELLS_SEE_OF_IPC, f"{path.name} imports {name}"
+
+
+def test_lock_owners_exist_and_start_no_thread():
+    for name in LOCKS:
+        assert "Thread(" not in (PACKAGE / name).read_text()
+
+
+def test_the_walk_sees_imports_inside_functions(tmp_path):
+    module = tmp_path / "m.py"
+    module.write_text("def f():\n    from clankvox.actors import base\n    import time\n")
+    assert {"clankvox.actors.base", "time"} <= imports_of(module)

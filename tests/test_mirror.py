@@ -1,0 +1,52 @@
+"""clankvox/x/y.py is proven by tests/x/test_y.py: whoever looks for the tests of a module finds them."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "clankvox"
+TESTS = ROOT / "tests"
+
+WITHOUT_TESTS_OF_THEIR_OWN = {
+    "__main__": "three lines of dispatch; the process tests start it",
+    "app": "the composition root; the process tests run it",
+    "ports": "protocols only: every double and every shell is checked against them by mypy and by use",
+    "messages/capture": "values without behaviour; test_diagrams reads their docstrings",
+    "messages/common": "values without behaviour",
+    "messages/dave": "values without behaviour",
+    "messages/playback": "values without behaviour",
+    "messages/router": "values without behaviour",
+    "media/receive_ports": "protocols only",
+    "loopback/__main__": "two lines of dispatch",
+}
+
+SHARED_TESTS = {"stateful", "support", "vectors", "peers", "process", "demo"}
+"""Folders that mirror nothing: suites over many modules, and what tests share."""
+OF_THE_WHOLE = {"test_diagrams", "test_layers", "test_mirror", "test_transitions"}
+
+
+def modules() -> set[str]:
+    found = {str(path.relative_to(PACKAGE).with_suffix("")) for path in PACKAGE.rglob("*.py")}
+    return {name for name in found if not name.endswith("__init__")}
+
+
+def tested() -> set[str]:
+    found = set()
+    for path in TESTS.rglob("test_*.py"):
+        folder = path.relative_to(TESTS).parent
+        if str(folder).split("/", maxsplit=1)[0] not in SHARED_TESTS and path.stem not in OF_THE_WHOLE:
+            found.add(str(folder / path.stem.removeprefix("test_")))
+    return found
+
+
+def test_every_module_has_its_tests():
+    missing = sorted(modules() - tested() - WITHOUT_TESTS_OF_THEIR_OWN.keys())
+    assert not missing, f"without tests: {missing}"
+
+
+def test_every_test_has_its_module():
+    assert not sorted(tested() - modules())
+
+
+def test_no_exception_is_left_over():
+    assert WITHOUT_TESTS_OF_THEIR_OWN.keys() <= modules()
+    assert not WITHOUT_TESTS_OF_THEIR_OWN.keys() & tested()
