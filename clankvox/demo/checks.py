@@ -70,9 +70,7 @@ def _stream(stream: Stream, lost_share: float) -> Iterator[Check]:
     if found.slipped_ms:
         bar_db -= _SEAM_DB
     if lost_share:
-        bar_db = min(bar_db, -10 * math.log10(lost_share) - _SEAM_DB: Final = 6.0
-"""Where time slipped the waveform has a seam; the slip itself has a bar of its own."""
-_CONCEALED_MARGIN_DB)
+        bar_db = min(bar_db, -10 * math.log10(lost_share) - _CONCEALED_MARGIN_DB)
     yield Check(f"{stream.name}: SNR", f"{found.snr_db:.1f} dB", f"at least {bar_db:.1f} dB", found.snr_db >= bar_db)
     bar_ms = round(3 * lost_share * stream.said_s * 1000)
     yield Check(f"{stream.name}: lost", f"{found.lost_ms:.0f} ms", f"at most {bar_ms} ms", found.lost_ms <= bar_ms)
