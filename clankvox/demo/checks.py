@@ -19,9 +19,9 @@ _FIRST_WORD_MS: Final = 1_000.0
 _REPLY_MS: Final = 1_000.0
 _CUT_MS: Final = 20.0
 _SLIPPED_MS: Final = 200.0
-_LENGTH_MS: Final = 350.0
+_LENGTH_MS: Final = 250.0
 _RATE_PPS: Final = 50.0
-_RATE_TOLERANCE_PPS: Final = 2.0
+_RATE_TOLERANCE_PPS: Final = 1.0
 _MAX_GAP_MS: Final = 200.0
 
 
@@ -32,6 +32,8 @@ class Check(NamedTuple):
     measured: str
     bar: str
     passed: bool
+    timing: bool = False
+    """Whether a machine that is too busy can be the cause."""
 
 
 def check_call(plan: Plan, outcome: Outcome, vox: VoxParent, streams: list[Stream], fault: str | None) -> list[Check]:
@@ -75,11 +77,11 @@ def _stream(stream: Stream, lost_share: float) -> Iterator[Check]:
     bar_ms = round(3 * lost_share * stream.said_s * 1000)
     yield Check(f"{stream.name}: lost", f"{found.lost_ms:.0f} ms", f"at most {bar_ms} ms", found.lost_ms <= bar_ms)
     measured, bar = f"{found.slipped_ms:.0f} ms", f"at most {_SLIPPED_MS:.0f} ms"
-    yield Check(f"{stream.name}: slipped", measured, bar, found.slipped_ms <= _SLIPPED_MS)
+    yield Check(f"{stream.name}: slipped", measured, bar, found.slipped_ms <= _SLIPPED_MS, timing=True)
     cut_ms, cut_bar_ms = max(0.0, -found.delay_ms), _CUT_MS * (5 if lost_share else 1)
     name = f"{stream.name}: cut off at the beginning"
     yield Check(name, f"{cut_ms:.0f} ms", f"at most {cut_bar_ms:.0f} ms", cut_ms <= cut_bar_ms)
-    off_ms = (stream.heard_s - stream.said_s) * 1000
+    off_ms = (stream.heard_s - stream.said_s) * 1000 - found.slipped_ms
     measured = f"{stream.heard_s:.2f} s of {stream.said_s:.2f} s"
     yield Check(f"{stream.name}: length", measured, f"within {_LENGTH_MS:.0f} ms", abs(off_ms) <= _LENGTH_MS)
 
@@ -91,7 +93,7 @@ def _first_word(member: Member, outcome: Outcome, audio: list[UserAudio]) -> Ite
         return
     took_ms = first_word_ms(member, outcome, audio)
     measured, bar = f"{took_ms:.0f} ms", f"within {_FIRST_WORD_MS:.0f} ms"
-    yield Check(f"{member.name}: first packet to first PCM", measured, bar, took_ms <= _FIRST_WORD_MS)
+    yield Check(f"{member.name}: first packet to first PCM", measured, bar, took_ms <= _FIRST_WORD_MS, timing=True)
 
 
 def first_word_ms(member: Member, outcome: Outcome, audio: list[UserAudio]) -> float:
@@ -119,7 +121,7 @@ def _reply(outcome: Outcome) -> Iterator[Check]:
         return
     took_ms = reply_ms(outcome)
     measured, bar = f"{took_ms:.0f} ms", f"within {_REPLY_MS:.0f} ms"
-    yield Check("reply: first line to first packet", measured, bar, 0 <= took_ms <= _REPLY_MS)
+    yield Check("reply: first line to first packet", measured, bar, 0 <= took_ms <= _REPLY_MS, timing=True)
 
 
 def _pacing(outcome: Outcome) -> Iterator[Check]:
@@ -128,8 +130,10 @@ def _pacing(outcome: Outcome) -> Iterator[Check]:
         return
     rate, gap_ms = packet_rate_pps(outcome), float(vox["maxGapMs"])
     bar = f"{_RATE_PPS:.0f} +/- {_RATE_TOLERANCE_PPS}"
-    yield Check("pacing: packets per second", f"{rate:.2f}", bar, abs(rate - _RATE_PPS) <= _RATE_TOLERANCE_PPS)
-    yield Check("pacing: longest gap", f"{gap_ms:.1f} ms", f"at most {_MAX_GAP_MS:.0f} ms", gap_ms <= _MAX_GAP_MS)
+    steady = abs(rate - _RATE_PPS) <= _RATE_TOLERANCE_PPS
+    yield Check("pacing: packets per second", f"{rate:.2f}", bar, steady, timing=True)
+    measured, bar = f"{gap_ms:.1f} ms", f"at most {_MAX_GAP_MS:.0f} ms"
+    yield Check("pacing: longest gap", measured, bar, gap_ms <= _MAX_GAP_MS, timing=True)
     wrong = int(vox["timestampAnomalies"])
     yield Check("pacing: RTP timestamps in step", f"{wrong} anomalies", "0 anomalies", wrong == 0)
 
