@@ -49,7 +49,8 @@ def test_pcm_that_looks_like_a_capture_id_is_pcm_all_the_same():
     "stream",
     [
         b"\x00\x01\x00",
-        b"\x02\x01\x00\x00\x00x",
+        b"\x02" + audio(5, b"abcd")[1:],
+        b"\x01\x16\x00\x00\x00" + struct.pack("<QHIIH", 5, 7, 0, 1, 0) + b"ab",
         b"\x00\x00\x00\x00\x02",
         b"\x00\x05\x00\x00\x00{}",
         b"\x00\x02\x00\x00\x00{]",
