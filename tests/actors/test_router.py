@@ -136,7 +136,7 @@ def test_the_end_of_the_input_waits_for_the_commands_before_it():
     call.line(type="leave")
     call.end_of_input()
     call.drain()
-    assert [event["type"] for event in call.events()][0] == "adapter_send"
+    assert call.events()[0]["type"] == "adapter_send"
     assert call.exit_codes == [0]
 
 

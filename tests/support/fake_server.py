@@ -4,7 +4,7 @@ import json
 from random import Random
 
 from clankvox.messages.connection import DiscoveryReplied, SocketBinary, SocketLost, SocketOpened, SocketText, UdpLost
-from clankvox.wire.gateway_ops import Op, decode_client_binary, encode_server_binary
+from clankvox.wire.gateway_ops import Op, decode_client_binary, encode_json, encode_server_binary
 from clankvox.wire.transport_crypto import TransportMode, available_modes
 
 SSRC = 1000
@@ -31,7 +31,7 @@ class FakeServer:
 
     def text(self, op: int, data: object = None, attempt: int | None = None) -> None:
         self._seq += 1
-        text = json.dumps({"op": int(op), "d": data, "seq": self._seq})
+        text = encode_json(int(op), data, self._seq)
         self._tell(SocketText(attempt=attempt or self.attempt, text=text))
 
     def binary(self, op: int, payload: bytes, attempt: int | None = None) -> None:

@@ -1,0 +1,289 @@
+"""The DAVE conversation alone: opcodes in, opcodes and facts out."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clankvox.errors import MlsError
+from clankvox.protocol.dave import (
+    DOWNGRADE_WINDOW_S,
+    FLAG_WINDOW_S,
+    UPGRADE_WINDOW_S,
+    AcceptClear,
+    ClearNegotiated,
+    DaveConversation,
+    DowngradeExecuted,
+    GroupEstablished,
+    GroupReset,
+    Ignored,
+    Send,
+    TransitionAnnounced,
+    TransitionExecuted,
+    VersionNegotiated,
+)
+from clankvox.wire.gateway_ops import (
+    ExecuteTransition,
+    InvalidCommitWelcome,
+    Op,
+    PrepareEpoch,
+    PrepareTransition,
+    TransitionReady,
+)
+from tests.support.fake_mls import BAD, FakeEngine
+
+ME = 7
+
+
+class Group(FakeEngine):
+    """MlsGroup on the fake engine: `begin` makes it anew."""
+
+    def __init__(self):
+        super().__init__(1, ME, 20)
+        self.begun = []
+
+    def begin(self, version):
+        if version != 1:
+            raise MlsError("no such version")
+        self.begun.append(version)
+        self.ready = False
+
+
+def conversation(version=1, *, ready=False):
+    group = Group()
+    talk = DaveConversation(group, ME, version)
+    talk.start()
+    talk.members_connected([ME, 42])
+    if ready:
+        talk.feed_binary(Op.MLS_EXTERNAL_SENDER, b"sender", 0.0)
+        talk.feed_binary(Op.MLS_WELCOME, b"\x00\x00ok", 0.0)
+    return talk, group
+
+
+def change(transition, message=b"ok"):
+    return transition.to_bytes(2, "big") + message
+
+
+def prepared(transition, version):
+    return PrepareTransition(transition_id=transition, protocol_version=version)
+
+
+def executed(transition):
+    return ExecuteTransition(transition_id=transition)
+
+
+def ready(transition):
+    return Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition))
+
+
+def flag(transition):
+    return Send(Op.INVALID_COMMIT_WELCOME, InvalidCommitWelcome(transition_id=transition))
+
+
+# --- beginning ---
+
+
+def test_version_zero_begins_in_clear_and_says_nothing():
+    assert DaveConversation(Group(), ME, 0).start() == [ClearNegotiated()]
+
+
+def test_a_version_begins_with_a_key_package():
+    assert DaveConversation(Group(), ME, 1).start() == [
+        VersionNegotiated(1, upgrade=False),
+        Send(Op.MLS_KEY_PACKAGE, b"package1"),
+    ]
+
+
+def test_a_version_that_is_not_spoken_begins_nothing():
+    talk = DaveConversation(Group(), ME, 3)
+    assert talk.start() == [VersionNegotiated(3, upgrade=False), Ignored("session_refused")]
+    assert talk.feed_binary(Op.MLS_PROPOSALS, b"\x00x", 0.0) == [Ignored("proposals_without_session")]
+    assert talk.feed_binary(Op.MLS_WELCOME, change(0), 0.0) == [Ignored("group_change_without_session")]
+
+
+def test_alone_needs_our_key_package_the_external_sender_and_nobody_else():
+    talk, _ = conversation()
+    assert not talk.alone
+    talk.feed_binary(Op.MLS_EXTERNAL_SENDER, b"sender", 0.0)
+    assert not talk.alone
+    talk.member_disconnected(42)
+    assert talk.alone
+    talk.members_connected([ME])
+    assert talk.alone
+    talk.members_connected([43])
+    assert (talk.alone, talk.others) == (False, {43})
+
+
+# --- group changes ---
+
+
+def test_a_change_of_transition_zero_is_in_force_at_once():
+    talk, _ = conversation()
+    assert talk.feed_binary(Op.MLS_WELCOME, change(0), 0.0) == [GroupEstablished()]
+    assert talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(0), 0.0) == [GroupEstablished()]
+
+
+def test_a_change_is_acknowledged_and_then_executed():
+    talk, _ = conversation()
+    assert talk.feed_binary(Op.MLS_WELCOME, change(5), 0.0) == [ready(5), TransitionAnnounced(5)]
+    assert talk.execute_transition(executed(5)) == [TransitionExecuted()]
+    assert talk.execute_transition(executed(5)) == [Ignored("unknown_transition")]
+
+
+def test_execution_waits_for_the_last_of_several():
+    talk, _ = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 0.0)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(6), 0.0)
+    assert talk.execute_transition(executed(5)) == []
+    assert talk.execute_transition(executed(6)) == [TransitionExecuted()]
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x00"])
+def test_a_change_without_a_whole_id_is_ignored(payload):
+    talk, _ = conversation()
+    assert talk.feed_binary(Op.MLS_WELCOME, payload, 0.0) == [Ignored("group_change_without_session")]
+
+
+def test_unknown_binary_ops_are_ignored():
+    talk, _ = conversation()
+    assert talk.feed_binary(99, b"x", 0.0) == [Ignored("unknown_binary_op")]
+
+
+def test_an_external_sender_that_is_refused_is_not_kept():
+    talk, _ = conversation()
+    assert talk.feed_binary(Op.MLS_EXTERNAL_SENDER, BAD, 0.0) == [Ignored("external_sender_refused")]
+    assert not talk.alone
+
+
+# --- recovery ---
+
+
+@pytest.mark.parametrize("op", [Op.MLS_ANNOUNCE_COMMIT, Op.MLS_WELCOME])
+def test_a_change_that_cannot_be_followed_is_flagged_and_begun_anew(op):
+    talk, _ = conversation(ready=op == Op.MLS_ANNOUNCE_COMMIT)
+    assert talk.feed_binary(op, change(9, BAD), 0.0) == [
+        flag(9),
+        GroupReset(),
+        Send(Op.MLS_KEY_PACKAGE, b"package2"),
+    ]
+
+
+def test_undecryptable_frames_are_blamed_on_the_last_transition_once_and_in_time():
+    talk, _ = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 100.0)
+    assert talk.frames_undecryptable(100.0 + FLAG_WINDOW_S)[0] == flag(5)
+    assert talk.frames_undecryptable(100.0 + FLAG_WINDOW_S) == []
+
+
+def test_undecryptable_frames_are_blamed_on_nothing_old_or_unknown():
+    talk, _ = conversation()
+    assert talk.frames_undecryptable(0.0) == []
+    talk.feed_binary(Op.MLS_WELCOME, change(5), 0.0)
+    assert talk.frames_undecryptable(FLAG_WINDOW_S + 0.1) == []
+
+
+def test_a_failed_change_is_the_last_transition():
+    talk, _ = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 0.0)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(6, BAD), 0.0)
+    assert talk.frames_undecryptable(1.0) == []
+
+
+def test_in_version_zero_nothing_is_blamed():
+    talk, _ = conversation(ready=True)
+    talk.prepare_transition(prepared(5, 0), 0.0)
+    talk.execute_transition(executed(5))
+    assert talk.frames_undecryptable(0.0) == []
+
+
+# --- down and up ---
+
+
+def test_a_downgrade_is_acknowledged_opens_a_window_and_is_executed():
+    talk, _ = conversation(ready=True)
+    assert talk.prepare_transition(prepared(5, 0), 0.0) == [
+        ready(5),
+        AcceptClear(DOWNGRADE_WINDOW_S),
+        TransitionAnnounced(5),
+    ]
+    assert talk.execute_transition(executed(5)) == [DowngradeExecuted()]
+    assert talk.version == 0
+
+
+def test_an_upgrade_by_a_new_epoch_begins_a_new_session():
+    talk, group = conversation(0)
+    assert talk.prepare_epoch(PrepareEpoch(protocol_version=1, epoch=1)) == [
+        VersionNegotiated(1, upgrade=True),
+        AcceptClear(DOWNGRADE_WINDOW_S),
+        Send(Op.MLS_KEY_PACKAGE, b"package1"),
+    ]
+    assert group.begun == [1]
+
+
+def test_an_upgrade_by_transition_takes_up_the_group_that_is_there():
+    talk, _ = conversation(ready=True)
+    talk.prepare_transition(prepared(0, 0), 0.0)
+    talk.prepare_transition(prepared(6, 1), 0.0)
+    assert talk.execute_transition(executed(6)) == [
+        VersionNegotiated(1, upgrade=True),
+        AcceptClear(UPGRADE_WINDOW_S),
+        GroupEstablished(),
+    ]
+
+
+def test_a_commit_is_nothing_in_version_zero():
+    talk, _ = conversation(0)
+    assert talk.feed_binary(Op.MLS_WELCOME, change(0), 0.0) == [Ignored("group_change_without_session")]
+
+
+@pytest.mark.parametrize(("version", "epoch"), [(0, 1), (1, 0), (1, 2)])
+def test_only_a_first_epoch_with_a_version_begins_anew(version, epoch):
+    talk, group = conversation(ready=True)
+    assert talk.prepare_epoch(PrepareEpoch(protocol_version=version, epoch=epoch)) == []
+    assert group.ready
+
+
+# --- whatever the server says ---
+
+MESSAGES = st.one_of(
+    st.tuples(st.just("binary"), st.sampled_from([25, 27, 29, 30, 31]), st.binary(max_size=6) | st.just(BAD)),
+    st.tuples(st.just("change"), st.integers(0, 3), st.sampled_from([b"ok", BAD])),
+    st.tuples(st.just("prepare"), st.integers(0, 3), st.integers(0, 2)),
+    st.tuples(st.just("execute"), st.integers(0, 3), st.none()),
+    st.tuples(st.just("epoch"), st.integers(0, 2), st.integers(0, 2)),
+    st.tuples(st.just("undecryptable"), st.floats(0, 20), st.none()),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 1), st.lists(MESSAGES, max_size=25))
+def test_nothing_raises_and_facts_agree_with_the_version(first, messages):
+    """Clear is in force exactly from a downgrade (or a start at 0) to the next announced version."""
+    group = Group()
+    talk = DaveConversation(group, ME, first)
+    clear = False
+    for effect in talk.start():
+        clear = clear or isinstance(effect, ClearNegotiated)
+    for kind, one, two in messages:
+        match kind:
+            case "binary":
+                effects = talk.feed_binary(one, two, 0.0)
+            case "change":
+                effects = talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(one, two), 0.0)
+            case "prepare":
+                effects = talk.prepare_transition(prepared(one, two), 0.0)
+            case "execute":
+                effects = talk.execute_transition(executed(one))
+            case "epoch":
+                effects = talk.prepare_epoch(PrepareEpoch(protocol_version=two, epoch=one))
+            case _:
+                effects = talk.frames_undecryptable(one)
+        for effect in effects:
+            if isinstance(effect, DowngradeExecuted):
+                clear = True
+            elif isinstance(effect, VersionNegotiated):
+                assert effect.upgrade == clear
+                clear = False
+            elif isinstance(effect, GroupEstablished | TransitionExecuted):
+                assert not clear
+                assert group.ready
+    assert clear == (talk.version == 0)
