@@ -1,6 +1,7 @@
 """Arrows point down: who may import what, by walking the syntax tree of every module (ARCHITECTURE.md)."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,7 @@ def layer_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
 def imports_of(path: Path) -> set[str]:
     """Dotted names of everything that `path` imports, also inside functions."""
     found = set()

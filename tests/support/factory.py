@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from msgspec import Struct, structs
 
 from clankvox.actors.base import BaseActor, Surroundings, Tell, teller
 from clankvox.actors.capture import CaptureActor
@@ -23,7 +24,6 @@ from clankvox.ids import connection_address as connection_at
 from clankvox.ids import dave_address as dave_at
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import TransportStats
-from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.messages.common import Inspect, Message
@@ -287,15 +287,11 @@ def short(events: list[dict[str, Any]]) -> list[str]:
 
 
 def _no_stats() -> TransportStats:
-    return TransportStats(
-        uptime_ms=0,
-        tick=TickStats(total=0, skipped=0, slip_events=0, max_gap_ms=0.0),
-        ipc_lanes=LaneStats(control_dropped=0, audio_dropped=0, video_dropped=0),
-        inbound_audio=InboundAudioStats(
-            packets=0, transport_decrypt_fail=0, dave_decrypt_fail=0, forward_loss_gaps=0, concealed_frames=0
-        ),
-        inbound_video=InboundVideoStats(
-            frames_emitted=0, decode_dropped=0, dave_decrypt_ok=0, dave_decrypt_fail=0, dave_passthrough=0
-        ),
-        outbound=OutboundStats(rtp_audio_sent=0, dave_encrypt_fail=0),
-    )
+    return TransportStats(**{field.name: _zero(field.type) for field in structs.fields(TransportStats)})
+
+
+def _zero(kind: Any) -> Any:
+    """Return 0, or a part of the statistics in which every counter is 0."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return kind(**{field.name: 0 for field in structs.fields(kind)})
+    return 0
