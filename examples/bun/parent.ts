@@ -151,7 +151,8 @@ class Call {
 
   /** Writes a command, and waits while the pipe is full. */
   private async send(command: Command): Promise<void> {
-    if (!this.vox.stdin.write(`${JSON.stringify(command)}\n`)) await once(this.vox.stdin, "drain");
+    if (this.vox.stdin.write(`${JSON.stringify(command)}\n`)) return;
+    await once(this.vox.stdin, "drain").catch(() => {}); // it ended: what it wrote last says why
   }
 
   /** Resolves when an event with these fields has come; ask before you send what brings it about. */

@@ -132,7 +132,8 @@ class Call:
     async def send(self, **command: Any) -> None:
         """Write a command, and wait while the pipe is full."""
         self.stdin.write(json.dumps(command).encode() + b"\n")
-        await self.stdin.drain()
+        with contextlib.suppress(ConnectionError):  # it ended: what it wrote last says why
+            await self.stdin.drain()
 
     def event(self, seconds: float, **fields: Any) -> "asyncio.Future[None]":
         """Return what is done once an event with these fields has come; ask before you send what brings it about."""
