@@ -14,6 +14,7 @@ TTS_HZ = 24_000
 CAPTURE_HZ = 24_000
 CHUNK = TTS_HZ // 5
 SAID_S = 1.6
+"""Three windows of an ear, for the first one holds the onset, and a little more."""
 
 
 class VoxMember(VoxParent):
