@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-NODE_STAMP := tests/peers/node_modules/.installed
+NODE_STAMPS := tests/peers/node_modules/.installed tests/examples/node_modules/.installed
 
 .PHONY: setup demo test lint diagrams bench peers clean
 
@@ -23,13 +23,14 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict examples/python/parent.py
 
-# The third-party peers that the tests call: @discordjs/voice from npm (discord.py comes with the dev extra).
-peers: $(NODE_STAMP)
+# What the tests call from npm: @discordjs/voice as a third party, Bun for the example. discord.py comes with the dev extra.
+peers: $(NODE_STAMPS)
 
-$(NODE_STAMP): tests/peers/package.json
-	cd tests/peers && npm install --no-package-lock --no-audit --no-fund --loglevel=error
-	touch $(NODE_STAMP)
+%/node_modules/.installed: %/package.json
+	cd $* && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
 
 test: lint peers
 	$(BIN)/python -m pytest
@@ -41,4 +42,4 @@ bench: setup
 	$(BIN)/python -m tools.bench
 
 clean:
-	rm -rf $(VENV) tests/peers/node_modules build dist *.egg-info demo-out
+	rm -rf $(VENV) tests/peers/node_modules tests/examples/node_modules build dist *.egg-info demo-out
