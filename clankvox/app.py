@@ -23,12 +23,15 @@ from clankvox.fsm.base import Transition, unobserved
 from clankvox.ids import ROUTER, ActorKind, Address, CaptureId, Role, UserId
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import TransportStats
-from clankvox.ipc.framing import FrameTooLarge, frame_user_audio
+from clankvox.ipc.framing import FrameTooLarge, TimingBlock, frame_user_audio
 from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
+from clankvox.ledger import Fate
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher
 from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.receive import ReceivePipeline
+from clankvox.media.receive_ports import Timing
+from clankvox.media.signal_meter import Signal
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
 from clankvox.outbox import Outbox
 from clankvox.shells.pacer import Pacer
@@ -59,17 +62,20 @@ class PcmOutlet:
         user_id: UserId,
         capture_id: CaptureId | None,
         pcm: memoryview,
-        peak: int,
-        active: int,
-        total: int,
+        signal: Signal,
         duration_ms: float,
+        timing: Timing | None,
     ) -> bool:
         """Queue one piece of PCM; False if it was dropped at the boundary."""
         try:
-            frame = frame_user_audio(user_id, capture_id, pcm, peak, active, total)
+            frame = frame_user_audio(user_id, capture_id, pcm, *signal, timing and _block(timing))
         except FrameTooLarge:
             return False
         return self._outbox.put_audio((user_id, capture_id), frame, duration_ms)
+
+
+def _block(timing: Timing) -> TimingBlock:
+    return TimingBlock(timing.origin, timing.media_time, timing.arrival, timing.duration_ticks)
 
 
 class VoiceRole:
@@ -120,6 +126,7 @@ class App:
             collect=self._collect,
             release=self._reader.release,
             stopped=self._on_stopped,
+            streams=self._voice.pipeline.take_news,
         )
         router = RouterActor.start(self._surroundings(ROUTER, self._tell_router), boundary)
         self._router = teller(router)
@@ -179,6 +186,7 @@ class App:
         pacing = self._pacer.statistics()
         lanes = self._outbox.counters()
         heard = self._voice.pipeline.totals
+        fates = self._voice.pipeline.all_streams().fates
         return TransportStats(
             uptime_ms=int((self._clock.now() - self._started_at) * 1000),
             tick=TickStats(
@@ -198,6 +206,13 @@ class App:
                 dave_decrypt_fail=heard.dave_decrypt_fail,
                 forward_loss_gaps=heard.forward_loss_gaps,
                 concealed_frames=heard.concealed_frames,
+                recovered=fates[Fate.RECOVERED],
+                lost=fates[Fate.LOST],
+                late=fates[Fate.LATE],
+                duplicates=fates[Fate.DUPLICATE],
+                uncaptured=fates[Fate.UNCAPTURED],
+                boundary_dropped=fates[Fate.BOUNDARY_DROPPED],
+                unrecognized=heard.unrecognized,
             ),
             inbound_video=InboundVideoStats(
                 frames_emitted=0, decode_dropped=0, dave_decrypt_ok=0, dave_decrypt_fail=0, dave_passthrough=0

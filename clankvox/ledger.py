@@ -30,6 +30,8 @@ class Fate(StrEnum):
     """Padding only."""
     UNCAPTURED = "uncaptured"
     """Opened, and nobody asked for this user within the time that it was held."""
+    UNSPOKEN = "unspoken"
+    """Decoded, with less speech in it than its capture asked for."""
     BOUNDARY_DROPPED = "boundary_dropped"
     """Decoded, and the parent was too slow to take it."""
 

@@ -11,6 +11,7 @@ from clankvox.actors.base import BaseActor, Surroundings
 from clankvox.fsm.capture import CaptureMachine, CaptureState, SpeakingMachine, SpeakingState
 from clankvox.ids import CaptureId, UserId
 from clankvox.media.capture_board import CaptureBoard, CaptureConfig
+from clankvox.media.segment import Segment
 from clankvox.messages.capture import (
     CaptureMessage,
     MemberGone,
@@ -45,7 +46,7 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         self._capture: Subscribe | None = None
         self._arming = 0
         self._suspension = 0
-        self._withdrawn: deque[tuple[int, CaptureId | None]] = deque(maxlen=_REMEMBERED)
+        self._withdrawn: deque[tuple[int, CaptureEnded]] = deque(maxlen=_REMEMBERED)
         self._handled = 0
 
     def handle(self, message: CaptureMessage | Inspect) -> object:
@@ -65,11 +66,11 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
                 self._set_speaking(speaking=False)
             case SpeechStarted(arming=arming):
                 self._on_speech_started(arming)
-            case SpeechEnded(arming=arming):
-                self._on_speech_ended(arming)
+            case SpeechEnded(arming=arming, segment=segment):
+                self._on_speech_ended(arming, segment)
             case SilenceElapsed(arming=arming, suspension=suspension):
                 if suspension == self._suspension:
-                    self._on_speech_ended(arming)
+                    self._on_speech_ended(arming, self._board.close(self._user_id, arming))
             case StreamSuspended():
                 self._on_suspended()
             case MemberGone():
@@ -114,7 +115,13 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
             return
         self._arming = arming
         config = CaptureConfig(
-            arming, self._capture.capture_id, self._capture.sample_rate_hz, self._capture.silence_duration_ms
+            arming,
+            self._capture.capture_id,
+            self._capture.sample_rate_hz,
+            self._capture.silence_duration_ms,
+            self._capture.timeline,
+            self._capture.pre_roll_ms,
+            self._capture.min_speech_ms,
         )
         self._board.arm(self._user_id, config)
 
@@ -122,11 +129,12 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         """Withdraw the subscription; if audio has flowed, the end marker follows the last of it."""
         if self._capture is None:
             return
-        self._board.withdraw(self._user_id)
+        segment = self._board.withdraw(self._user_id)
+        ended = CaptureEnded(user_id=self._user_id, capture_id=self._capture_id, segment=segment)
         if self._state is CaptureState.CAPTURING:
-            self.report(CaptureEnded(user_id=self._user_id, capture_id=self._capture_id))
+            self.report(ended)
         else:
-            self._withdrawn.append((self._arming, self._capture_id))
+            self._withdrawn.append((self._arming, ended))
         self._machine.unsubscribed()
         self._capture = None
 
@@ -137,13 +145,13 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         for entry in [entry for entry in self._withdrawn if entry[0] == arming]:
             # PCM went into it while the order to withdraw it was on its way: it has an end as well
             self._withdrawn.remove(entry)
-            self.report(CaptureEnded(user_id=self._user_id, capture_id=entry[1]))
+            self.report(entry[1])
 
-    def _on_speech_ended(self, arming: int) -> None:
+    def _on_speech_ended(self, arming: int, segment: Segment | None) -> None:
         """Finish a one-shot capture, or arm a persistent one anew. The pipeline writes nothing more into `arming`."""
         if arming != self._arming or self._state is not CaptureState.CAPTURING or self._capture is None:
             return
-        self.report(CaptureEnded(user_id=self._user_id, capture_id=self._capture_id))
+        self.report(CaptureEnded(user_id=self._user_id, capture_id=self._capture_id, segment=segment))
         if self._capture.capture_id is not None:
             self._board.withdraw(self._user_id)
             self._capture = None
@@ -170,7 +178,7 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         if self._capture_id is not None:
             self._end_capture()
         elif self._state is CaptureState.CAPTURING:
-            self._on_speech_ended(self._arming)
+            self._on_speech_ended(self._arming, self._board.close(self._user_id, self._arming))
         self._set_speaking(speaking=False)
         self._offer_retirement_if_silent()
         self.report(baton)

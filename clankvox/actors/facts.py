@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from clankvox.actors.base import Tell
 from clankvox.ids import Attempt, Role, Ssrc, UserId, capture_address, connection_address, dave_address
+from clankvox.media.segment import Segment
 from clankvox.messages.capture import SpeakingEnded, SpeakingStarted, SpeechEnded, SpeechStarted
 from clankvox.messages.common import Envelope, Message
 from clankvox.messages.connection import DiscoveryReplied, PongReceived
@@ -34,9 +35,9 @@ class FactMail:
         """Tell that the first PCM went into this arming."""
         self._to_capture(user_id, SpeechStarted(arming=arming))
 
-    def speech_ended(self, user_id: UserId, arming: int) -> None:
+    def speech_ended(self, user_id: UserId, arming: int, segment: Segment | None = None) -> None:
         """Tell that no PCM will go into this arming any more."""
-        self._to_capture(user_id, SpeechEnded(arming=arming))
+        self._to_capture(user_id, SpeechEnded(arming=arming, segment=segment))
 
     def member_heard(self, ssrc: Ssrc, user_id: UserId) -> None:
         """Tell nobody: the pipeline itself is the one who needs the binding."""

@@ -18,9 +18,12 @@ from clankvox.ipc.events import (
     PlaybackArmed,
     PlayerState,
     Ready,
+    Segment,
     SpeakingEnd,
     SpeakingStart,
+    StreamStats,
 )
+from clankvox.ipc.stats import StreamFates
 from clankvox.ipc.statuses import (
     ArmedReason,
     ConnectionStatus,
@@ -31,6 +34,7 @@ from clankvox.ipc.statuses import (
     TtsReason,
     TtsStatus,
 )
+from clankvox.media.receive import StreamReport
 from clankvox.messages.router import (
     AdapterSendRequested,
     BufferDepthReported,
@@ -58,6 +62,8 @@ DAVE_SHOWN: Final = {
     DaveState.SWITCHING: DaveStatus.READY,
 }
 """`ready` promises that all that leaves is encrypted: true also while nothing leaves (alone, re-keying)."""
+
+_TICKS_PER_MS: Final = 48
 
 _CONNECT_FAILED: Final = {
     Role.VOICE: ErrorCode.VOICE_CONNECT_FAILED,
@@ -95,11 +101,49 @@ def events_of(report: Report) -> list[Event]:
             event = SpeakingStart if report.speaking else SpeakingEnd
             return [event(user_id=report.user_id, capture_id=report.capture_id)]
         case CaptureEnded():
-            return dialects.capture_end(report.user_id, report.capture_id)
+            return [*_segment(report), *dialects.capture_end(report.user_id, report.capture_id)]
         case MemberLeft():
             return [ClientDisconnect(user_id=report.user_id)]
         case _:
             assert_never(report)
+
+
+def _segment(report: CaptureEnded) -> list[Event]:
+    """Say what the utterance was, if its capture asked."""
+    segment = report.segment
+    if segment is None:
+        return []
+    return [
+        Segment(
+            user_id=report.user_id,
+            capture_id=report.capture_id,
+            start_ms=round(segment.start / _TICKS_PER_MS, 3),
+            end_ms=round(segment.end / _TICKS_PER_MS, 3),
+            speech_ms=segment.speech_ms,
+            peak=segment.peak,
+            mean_level_dbfs=round(segment.mean_level_dbfs, 1),
+        )
+    ]
+
+
+def stream_events(role: Role, reports: list[StreamReport]) -> list[Event]:
+    """Say what became of the packets of each stream."""
+    return [
+        StreamStats(
+            role=role,
+            user_id=report.user_id,
+            ssrc=report.ledger.ssrc,
+            ended=report.ended,
+            expected=report.ledger.expected,
+            arrived=report.ledger.arrived,
+            missing=report.ledger.missing,
+            pending=report.pending,
+            gaps=report.ledger.gaps,
+            restarts=report.ledger.restarts,
+            fates=StreamFates(**report.ledger.fates),
+        )
+        for report in reports
+    ]
 
 
 def connection_events(report: ConnectionReported) -> list[Event]:

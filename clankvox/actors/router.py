@@ -22,6 +22,7 @@ from clankvox.ipc.decoding import decode_pcm
 from clankvox.ipc.events import Event, TransportStats, encode_event
 from clankvox.ipc.framing import FrameTooLarge, frame_json
 from clankvox.ipc.statuses import LaneName
+from clankvox.media.receive import StreamReport
 from clankvox.messages import capture, connection, playback
 from clankvox.messages.common import ActorFailed, Envelope, Inspect, Message, ResetBaton
 from clankvox.messages.router import (
@@ -29,6 +30,7 @@ from clankvox.messages.router import (
     CommandReceived,
     ConnectionReported,
     LineRejected,
+    MemberLeft,
     Report,
     ResetRequested,
     RouterMessage,
@@ -74,7 +76,7 @@ class PacingClock(Protocol):
 class Boundary:
     """What connects the router with the shells and the composition root; calls never block."""
 
-    __slots__ = ("collect", "outbox", "pacer", "release", "spawn", "stopped")
+    __slots__ = ("collect", "outbox", "pacer", "release", "spawn", "stopped", "streams")
 
     def __init__(
         self,
@@ -85,6 +87,7 @@ class Boundary:
         collect: Callable[[], TransportStats],
         release: Callable[[], None],
         stopped: Callable[[int], None],
+        streams: Callable[[], list[StreamReport]] = list,
     ) -> None:
         """`release` gives one line's credit back; `stopped` is called once, with the exit code."""
         self.outbox = outbox
@@ -93,6 +96,7 @@ class Boundary:
         self.collect = collect
         self.release = release
         self.stopped = stopped
+        self.streams = streams
 
 
 class RouterActor(BaseActor[RouterMessage | Inspect]):
@@ -207,6 +211,9 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                     capture_id=command.capture_id,
                     sample_rate_hz=command.sample_rate,
                     silence_duration_ms=command.silence_duration_ms,
+                    timeline=command.timeline,
+                    pre_roll_ms=command.pre_roll_ms,
+                    min_speech_ms=command.min_speech_ms,
                 )
                 self._deliver(capture_address(command.user_id, command.role), subscribe)
             case commands.UnsubscribeUser() if command.role is Role.VOICE:
@@ -307,6 +314,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         if isinstance(report, RuntimeFailed) and report.connection_id is None:
             report = msgspec.structs.replace(report, connection_id=self._connection_id)
         self._emit(projection.events_of(report))
+        if isinstance(report, MemberLeft | ConnectionReported):
+            self._emit_stream_statistics()
 
     def _emit(self, events: list[Event]) -> None:
         for event in events:
@@ -325,8 +334,12 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                 case _:
                     assert_never(event.lane)
 
+    def _emit_stream_statistics(self) -> None:
+        self._emit(projection.stream_events(Role.VOICE, self._boundary.streams()))
+
     def _on_statistics_due(self) -> None:
         self.later(STATISTICS_S, StatisticsDue())
+        self._emit_stream_statistics()
         if self._voice_state in _CONNECTED:
             self._emit([self._boundary.collect()])
         since = self._outbox.control_overflow_since(self._clock.now())

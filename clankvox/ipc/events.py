@@ -11,7 +11,7 @@ import msgspec
 
 from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, MusicId, PlaybackId, Role, UserId
 from clankvox.ipc.message import Message, Part, snowflake_keys, wire_tag
-from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
+from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, StreamFates, TickStats
 from clankvox.ipc.statuses import (
     ArmedReason,
     ConnectionStatus,
@@ -153,6 +153,25 @@ class UserAudioEnd(_Event, frozen=True, kw_only=True):
 
     user_id: UserId
     capture_id: CaptureId | None = None
+
+
+class Segment(_Event, frozen=True, kw_only=True):
+    """What the captured utterance was. An addition, queued behind its last PCM, right before its `user_audio_end`.
+
+    Only for a capture that asked for `timeline`, `preRollMs` or `minSpeechMs`.
+    Times are of the process's timeline (48 kHz ticks of audio format 2, divided by 48). `peak` is 0 to 32768,
+    `mean_level_dbfs` the root mean square from -100 to 0.
+    """
+
+    lane: ClassVar[LaneName] = LaneName.AUDIO
+
+    user_id: UserId
+    capture_id: CaptureId | None = None
+    start_ms: float
+    end_ms: float
+    speech_ms: int
+    peak: int
+    mean_level_dbfs: float
 
 
 class MaxResolution(Part, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -297,6 +316,28 @@ class TransportStats(_Event, frozen=True, kw_only=True):
     outbound: OutboundStats
 
 
+class StreamStats(_Event, frozen=True, kw_only=True):
+    """What became of the packets of one SSRC, since it was first heard on this connection. An addition.
+
+    Every 5 s for an SSRC that packets came from, and once more when it is over (`ended`). It sums up:
+    `arrived` + `missing` = all of `fates` + `pending`; `expected` counts what came too late only once.
+    """
+
+    is_telemetry: ClassVar[bool] = True
+
+    role: Role
+    user_id: UserId | None = None
+    ssrc: int
+    ended: bool
+    expected: int
+    arrived: int
+    missing: int
+    pending: int
+    gaps: int
+    restarts: int
+    fates: StreamFates
+
+
 class ErrorEvent(_Event, frozen=True, kw_only=True, tag="error"):
     """A rejected line (then without role and connection), or a fault of a role's transport."""
 
@@ -330,6 +371,8 @@ Event: TypeAlias = (
     | SpeakingStart
     | SpeakingEnd
     | UserAudioEnd
+    | Segment
+    | StreamStats
     | UserVideoState
     | UserVideoFrame
     | DecodedVideoFrame

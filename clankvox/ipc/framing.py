@@ -1,12 +1,26 @@
 """Bytes of the two pipes: lines in, length-prefixed frames out.
 
-A frame is `u8 format | u32le payload length | payload`; format 0 is a JSON event, format 1 is captured PCM.
+A frame is `u8 format | u32le payload length | payload`; format 0 is a JSON event, format 1 is captured PCM, format 2
+is captured PCM with its timing. Format 2 is sent only for a capture whose `subscribe_user` said `timeline: true`, and
+such a capture gets no format 1; a parent that never asks never sees it. Its payload, little-endian, begins like that
+of format 1 with a capture id (which may be empty here), and has a block of its own before the PCM:
+
+    u64 userId | u16 peak | u32 active | u32 samples | u16 n | n bytes captureId
+    u16 block bytes (26, this field included; more if later versions append fields: skip what is not known)
+    u8  block version (1)
+    u8  origin: 0 received, 1 recovered (FEC), 2 concealed, 3 silence in a gap too long to conceal
+    u16 reserved (0)
+    u64 media time of the first sample | u64 arrival of its packet | u32 duration, all in 48 kHz ticks
+    PCM s16le mono, samples * 2 bytes
+
+All ticks are of one clock of the process, whatever the user, so tracks are aligned by placing each piece at its media
+time. For PCM that stands in for a packet that did not come, the arrival is that of the packet behind the gap.
 This module imports nothing heavy, so that the first frame can leave before anything else is loaded.
 """
 
 import struct
 from enum import Enum
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from clankvox.errors import ClankvoxError
 from clankvox.ids import CaptureId, UserId
@@ -20,7 +34,10 @@ CAPTURE_ID_LIMIT_BYTES: Final = 0xFFFF
 _PREFIX: Final = struct.Struct("<BI")
 _FORMAT_JSON: Final = 0
 _FORMAT_USER_AUDIO: Final = 1
+_FORMAT_TIMED_AUDIO: Final = 2
 _USER_AUDIO: Final = struct.Struct("<QHII")
+_TIMING: Final = struct.Struct("<HBBHQQI")
+_TIMING_VERSION: Final = 1
 _CAPTURE_ID_LENGTH: Final = struct.Struct("<H")
 
 
@@ -38,6 +55,15 @@ class Marker(Enum):
 
 TOO_LARGE: Final = Marker.TOO_LARGE
 Line: TypeAlias = bytes | Literal[Marker.TOO_LARGE]
+
+
+class TimingBlock(NamedTuple):
+    """What format 2 adds; times and the duration in 48 kHz ticks."""
+
+    origin: int
+    media_time: int
+    arrival: int
+    duration: int
 
 
 class LineSplitter:
@@ -93,24 +119,30 @@ def frame_user_audio(
     peak: int,
     active: int,
     total: int,
+    timing: TimingBlock | None = None,
 ) -> bytearray:
     """Return the frame of one captured piece of PCM (s16le mono at the capture's rate, `total` samples).
 
     `peak` is the largest magnitude (u16), `active` counts samples above the activity threshold. With a capture id
-    the header carries it, without one the short header is used. The frame is the only copy made here; whoever
-    holds it last wipes it. Raises FrameTooLarge, also for numbers that do not fit their header field.
+    the header carries it, without one the short header is used; `timing` makes it a frame of format 2. The frame is
+    the only copy made here; whoever holds it last wipes it. Raises FrameTooLarge,
+    also for numbers that do not fit their header field.
     """
     label = b"" if capture_id is None else capture_id.encode()
     if len(label) > CAPTURE_ID_LIMIT_BYTES:
         raise FrameTooLarge("capture id does not fit its header field")
     try:
         header = _USER_AUDIO.pack(user_id, peak, active, total)
+        if label or timing is not None:
+            header += _CAPTURE_ID_LENGTH.pack(len(label)) + label
+        if timing is not None:
+            origin, *ticks = timing
+            header += _TIMING.pack(_TIMING.size, _TIMING_VERSION, origin, 0, *ticks)
     except struct.error:
         raise FrameTooLarge("a number does not fit its header field") from None
-    if label:
-        header += _CAPTURE_ID_LENGTH.pack(len(label)) + label
     samples = memoryview(pcm).cast("B")
-    head = _prefix(_FORMAT_USER_AUDIO, len(header) + len(samples)) + header
+    frame_format = _FORMAT_USER_AUDIO if timing is None else _FORMAT_TIMED_AUDIO
+    head = _prefix(frame_format, len(header) + len(samples)) + header
     frame = bytearray(len(head) + len(samples))
     with memoryview(frame) as view:  # a bytearray would copy what it is assigned
         view[: len(head)] = head

@@ -31,6 +31,46 @@ class InboundAudioStats(Part, frozen=True, kw_only=True, rename="camel"):
     dave_decrypt_fail: int
     forward_loss_gaps: int
     concealed_frames: int
+    recovered: int
+    """From here on additions: sums over all streams, by what became of a packet."""
+    lost: int
+    late: int
+    duplicates: int
+    uncaptured: int
+    boundary_dropped: int
+    unrecognized: int
+
+
+class StreamFates(Part, frozen=True, kw_only=True, rename="camel"):
+    """Packets of one SSRC by what became of them; each has one fate.
+
+    Delivered or not wanted: decoded, quiet (silence outside of speech), empty, uncaptured, unspoken (less speech than
+    the capture asked for), boundary_dropped (the parent was too slow). Missing: recovered (FEC), concealed, silenced,
+    lost. Refused: late, duplicate, aead_failed, malformed, codec_failed, other_ssrc, discarded (connection or user
+    went away), and by DAVE unencrypted, no_group, no_key, unknown_ssrc.
+    """
+
+    decoded: int
+    quiet: int
+    empty: int
+    uncaptured: int
+    unspoken: int
+    boundary_dropped: int
+    recovered: int
+    concealed: int
+    silenced: int
+    lost: int
+    late: int
+    duplicate: int
+    aead_failed: int
+    malformed: int
+    unencrypted: int
+    no_group: int
+    no_key: int
+    unknown_ssrc: int
+    codec_failed: int
+    other_ssrc: int
+    discarded: int
 
 
 class InboundVideoStats(Part, frozen=True, kw_only=True, rename="camel"):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from clankvox.ids import CaptureId, UserId
+from clankvox.media.segment import Segment
 
 
 class CaptureConfig(NamedTuple):
@@ -19,6 +20,27 @@ class CaptureConfig(NamedTuple):
     capture_id: CaptureId | None
     sample_rate_hz: int
     silence_duration_ms: int
+    timeline: bool = False
+    """Every piece of PCM says when it was made, when it came and what it is."""
+    pre_roll_ms: int = 0
+    """Deliver from so long before the first speech; with `min_speech_ms`, 0 for both: all that is heard."""
+    min_speech_ms: int = 0
+    """Deliver nothing of an utterance before so much speech."""
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether PCM waits for speech."""
+        return self.pre_roll_ms > 0 or self.min_speech_ms > 0
+
+    @property
+    def wants_segments(self) -> bool:
+        """Whether the end of an utterance says what it was."""
+        return self.timeline or self.is_gated
+
+
+def no_segment(_user_id: UserId, _arming: int | None) -> Segment | None:
+    """Answer for a pipeline that is not there."""
+    return None
 
 
 def nobody_waits() -> None:
@@ -36,6 +58,11 @@ class CaptureBoard:
         self._armed: dict[UserId, CaptureConfig] = {}
         self._version = 0
         self._armings = 0
+        self._close: Callable[[UserId, int | None], Segment | None] = no_segment
+
+    def closes_with(self, close: Callable[[UserId, int | None], Segment | None]) -> None:
+        """Ask `close(user_id, arming)` for what is told of an utterance that ends from this side; see `close`."""
+        self._close = close
 
     @property
     def version(self) -> int:
@@ -55,12 +82,22 @@ class CaptureBoard:
             self._version += 1
         self._wake()
 
-    def withdraw(self, user_id: UserId) -> None:
-        """Deliver nothing of `user_id` any more; final when it returns. Capture actor."""
+    def close(self, user_id: UserId, arming: int) -> Segment | None:
+        """End an utterance that goes into `arming`, if one does, and return what is told of it. Capture actor."""
         with self.lock:
+            return self._close(user_id, arming)
+
+    def withdraw(self, user_id: UserId) -> Segment | None:
+        """Deliver nothing of `user_id` any more; final when it returns. Capture actor.
+
+        Returns what is told of the utterance that this ends, if the capture wanted to know.
+        """
+        with self.lock:
+            segment = self._close(user_id, None)
             self._armed.pop(user_id, None)
             self._version += 1
         self._wake()
+        return segment
 
     def armed(self, user_id: UserId) -> CaptureConfig | None:
         """Return the capture of `user_id`. Caller holds `lock` (the pipeline)."""

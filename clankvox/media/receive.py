@@ -35,6 +35,8 @@ class StreamReport(NamedTuple):
     user_id: UserId | None
     ledger: StreamLedger
     pending: int
+    ended: bool = False
+    """The stream is over, or its user has left."""
 
 
 class ReceivePipeline:
@@ -54,10 +56,13 @@ class ReceivePipeline:
         self._alarm = Alarm()
         speaker_tools = SpeakerTools(sink, facts, self.totals, SignalMeter(), self._alarm)
         self._roster = SpeakerRoster(board, speaker_tools)
+        board.closes_with(self._roster.close)
         self._tools = StreamTools(cipher, SweepBudget(), self._roster, facts, self.totals, self._alarm)
         self._streams: dict[Ssrc, AudioStream] = {}
         self._hints: dict[Ssrc, UserId] = {}
         self._ended = StreamLedger(Ssrc(0))
+        self._over: deque[StreamReport] = deque(maxlen=_MOST_STREAMS)
+        self._told: dict[Ssrc, int] = {}
         self._opener: PacketOpener | None = None
         self._own_ssrc: Ssrc | None = None
         self._before_key: deque[tuple[bytes, float]] = deque()
@@ -102,9 +107,12 @@ class ReceivePipeline:
         """Op 13: the user left."""
         with self._board.lock:
             self._hints = {ssrc: user for ssrc, user in self._hints.items() if user != user_id}
+            left = [stream for stream in self._streams.values() if stream.user_id == user_id]
             for stream in self._streams.values():
                 stream.forget_user(user_id)
             self._roster.forget(user_id)
+            for stream in left:
+                self._report_end(stream, user_id)
             self._alarm.due = 0.0
 
     def reports(self) -> list[StreamReport]:
@@ -112,10 +120,32 @@ class ReceivePipeline:
         with self._board.lock:
             return [self._report(stream) for stream in self._streams.values()]
 
+    def take_news(self) -> list[StreamReport]:
+        """Return the streams that are over, and those that packets came from, since the last call. Any thread.
+
+        Of more than 512 streams that are over the first are not told.
+        """
+        with self._board.lock:
+            news = [*self._over]
+            self._over.clear()
+            for ssrc, stream in self._streams.items():
+                if self._told.get(ssrc) != stream.ledger.arrived:
+                    self._told[ssrc] = stream.ledger.arrived
+                    news.append(self._report(stream))
+            return news
+
     def ended_streams(self) -> StreamLedger:
         """Sum of the ledgers of all streams that are over. Any thread."""
         with self._board.lock:
             return _copy(self._ended)
+
+    def all_streams(self) -> StreamLedger:
+        """Sum of the ledgers of all streams since the process started. Any thread."""
+        with self._board.lock:
+            summed = _copy(self._ended)
+            for stream in self._streams.values():
+                summed.absorb(stream.ledger)
+            return summed
 
     # --- the UDP thread ---
 
@@ -242,22 +272,31 @@ class ReceivePipeline:
     def _end_stream(self, stream: AudioStream) -> None:
         for speaker in self._roster:
             speaker.drop_line(stream.ledger)
+        user_id = stream.user_id
         stream.discard()
         self._ended.absorb(stream.ledger)
-        del self._streams[stream.ssrc]
+        self._report_end(stream, user_id)
+        del self._streams[stream.ssrc], self._told[stream.ssrc]
 
     def _drop_streams(self) -> None:
         self._roster.suspend()
         for stream in list(self._streams.values()):
+            user_id = stream.user_id
             stream.discard()
             self._ended.absorb(stream.ledger)
+            self._report_end(stream, user_id)
         self._streams.clear()
+        self._told.clear()
         self._hints.clear()
         self._opener = None
         self._own_ssrc = None
         self.totals.before_key += len(self._before_key)
         self._before_key.clear()
         self._alarm.due = 0.0
+
+    def _report_end(self, stream: AudioStream, user_id: UserId | None) -> None:
+        self._over.append(self._report(stream)._replace(user_id=user_id, ended=True))
+        self._told[stream.ssrc] = stream.ledger.arrived
 
     def _report(self, stream: AudioStream) -> StreamReport:
         kept = sum(speaker.pending(stream.ledger) for speaker in self._roster)

@@ -1,8 +1,34 @@
 """What the receive path needs from its surroundings, and what it tells them."""
 
-from typing import Protocol
+from enum import IntEnum
+from typing import NamedTuple, Protocol
 
 from clankvox.ids import CaptureId, Ssrc, UserId
+from clankvox.media.segment import Segment
+from clankvox.media.signal_meter import Signal
+
+
+class Origin(IntEnum):
+    """Where PCM comes from; the parent is told these numbers."""
+
+    RECEIVED = 0
+    RECOVERED = 1
+    """From the copy that the next packet carries (FEC)."""
+    CONCEALED = 2
+    """Made up by the decoder."""
+    SILENCE = 3
+    """Nothing, in a gap too long to make up."""
+
+
+class Timing(NamedTuple):
+    """When some PCM was made and came, in 48 kHz ticks of the process's monotonic clock."""
+
+    media_time: int
+    """Of its first sample, as by the clock of MediaClock."""
+    duration_ticks: int
+    arrival: int
+    """Of the packet that it came with; of the one that showed the gap if it stands in for others."""
+    origin: Origin
 
 
 class PacketOpener(Protocol):
@@ -21,12 +47,13 @@ class PcmSink(Protocol):
         user_id: UserId,
         capture_id: CaptureId | None,
         pcm: memoryview,
-        peak: int,
-        active: int,
-        total: int,
+        signal: Signal,
         duration_ms: float,
+        timing: Timing | None,
     ) -> bool:
         """Take one stretch of PCM (bytes, s16 native order, mono); False if it had to be dropped.
+
+        `timing` only for a capture that asked for its timeline.
 
         `pcm` is valid during the call only and is zeroed after it: copy what has to stay.
         """
@@ -51,8 +78,11 @@ class ReceiveFacts(Protocol):
         """Note that the first PCM of this arming was delivered."""
         ...
 
-    def speech_ended(self, user_id: UserId, arming: int) -> None:
-        """Note that no packet came for the capture's silence duration; nothing more is delivered into this arming."""
+    def speech_ended(self, user_id: UserId, arming: int, segment: Segment | None = None) -> None:
+        """Note that no packet came for the capture's silence duration; nothing more is delivered into this arming.
+
+        `segment` only for a capture that asked for one.
+        """
         ...
 
     def member_heard(self, ssrc: Ssrc, user_id: UserId) -> None:

@@ -7,11 +7,15 @@ from clankvox.ids import UserId
 from clankvox.ledger import Fate, ReceiveTotals, StreamLedger
 from clankvox.media.alarm import Alarm
 from clankvox.media.capture_board import CaptureConfig
-from clankvox.media.opus_packet import is_quiet
-from clankvox.media.receive_ports import PcmSink, ReceiveFacts
+from clankvox.media.media_clock import MediaClock
+from clankvox.media.opus_packet import duration_ticks, is_quiet
+from clankvox.media.receive_ports import PcmSink, ReceiveFacts, Timing
 from clankvox.media.reorder import Frame, OrderedFrame, ReorderWindow
+from clankvox.media.segment import Segment
 from clankvox.media.signal_meter import SignalMeter
 from clankvox.media.speech_decoder import PcmPiece, SpeechDecoder
+from clankvox.media.speech_outlet import Sound, SpeechOutlet
+from clankvox.wire.rtp import OPUS_CLOCK_HZ
 
 SPEAKING_TIMEOUT_S: Final = 0.100
 HELD_FRAMES: Final = 100
@@ -44,6 +48,14 @@ class _HeldFrame(NamedTuple):
     ordered: OrderedFrame
 
 
+class _Played(NamedTuple):
+    """The frame whose PCM is on its way, and that of what was missing before it."""
+
+    line: Line
+    media_time: int
+    arrival: float
+
+
 class Speaker:
     """One user's ears-side state. Not thread-safe: the role's UDP thread, under the capture board's lock.
 
@@ -62,6 +74,10 @@ class Speaker:
         self._in_speech = False
         self._last_heard = float("-inf")
         self._last_played = float("-inf")
+        self._outlet = SpeechOutlet(user_id, tools.sink, tools.facts, tools.meter)
+        self._clock = MediaClock()
+        self._clocked_line: Line | None = None
+        self._media_end = 0
         self._decoder: SpeechDecoder | None = None
         self._decoded_line: Line | None = None
         """The line whose frames the decoder has seen without a break; None if it must begin anew."""
@@ -89,10 +105,9 @@ class Speaker:
             self._settle(line, ordered, Fate.OTHER_SSRC)
             return
         config = self._config
-        if config is None or config.arming == self._ended_arming:
-            self._hold(line, ordered)
-        elif self._in_speech and ordered.frame.arrival - self._last_played >= _silence_s(config):
+        if config is not None and self._in_speech and ordered.frame.arrival - self._last_played >= _silence_s(config):
             self._end_speech(config)
+        if config is None or config.arming == self._ended_arming:
             self._hold(line, ordered)
         else:
             self._play(line, ordered, config)
@@ -104,7 +119,7 @@ class Speaker:
             return
         self._config = config
         if self._in_speech and (config is None or old is None or config.arming != old.arming):
-            self._in_speech = False
+            self._abandon()
         if self._decoder is not None and (config is None or config.sample_rate_hz != self._decoder.sample_rate_hz):
             self._decoder.reset()
             self._decoder = None
@@ -129,6 +144,12 @@ class Speaker:
         if self._held:
             alarm.by(self._held[0].ordered.frame.arrival + HELD_S)
 
+    def close(self, arming: int | None) -> Segment | None:
+        """End the utterance that goes into `arming` (None: whichever does) because the parent's side ends it."""
+        if not self._in_speech or self._config is None or arming not in (None, self._config.arming):
+            return None
+        return self._abandon()
+
     def stop_speaking(self) -> None:
         """Say that no packets arrive any more."""
         if self._speaking:
@@ -140,6 +161,7 @@ class Speaker:
         while self._held:
             held = self._held.popleft()
             self._settle(held.line, held.ordered, Fate.DISCARDED)
+        self._outlet.discard_held()
         self._line = self._decoded_line = None
         if self._decoder is not None:
             self._decoder.reset()
@@ -153,12 +175,14 @@ class Speaker:
             else:
                 kept.append(held)
         self._held = kept
+        if self._outlet.pending(ledger):
+            self._outlet.discard_held()
         if self._line is not None and self._line.ledger is ledger:
             self._line = self._decoded_line = None
 
     def pending(self, ledger: StreamLedger) -> int:
         """Frames of one SSRC that are kept here without a fate."""
-        return sum(held.line.ledger is ledger for held in self._held)
+        return sum(held.line.ledger is ledger for held in self._held) + self._outlet.pending(ledger)
 
     def _choose(self, line: Line, frame: Frame) -> None:
         current = self._line
@@ -194,6 +218,7 @@ class Speaker:
         line.ledger.settle(fate)
 
     def _play(self, line: Line, ordered: OrderedFrame, config: CaptureConfig) -> None:
+        media_time = self._stamp(line, ordered)
         decoder = self._decoder
         if decoder is None:
             decoder = self._decoder = SpeechDecoder(config.sample_rate_hz)
@@ -205,40 +230,38 @@ class Speaker:
             decoder.decode(ordered)[0].pcm.fill(0)  # it shapes what the decoder makes of the next frame
             self._settle(line, ordered, Fate.QUIET)
             return
+        played = _Played(line, media_time, ordered.frame.arrival)
         if ordered.missing_ticks or ordered.missing_packets:
             for piece in decoder.fill(ordered, line.ledger, self._tools.totals, in_speech=continues):
-                self._deliver(piece, config)
+                self._deliver(piece, played, None, config)
         piece, fate = decoder.decode(ordered)
         if fate is Fate.CODEC_FAILED and not self._in_speech:
             piece.pcm.fill(0)  # nothing says that this is speech
-        else:
-            delivered = self._deliver(piece, config)
-            if fate is Fate.DECODED and not delivered:
-                fate = Fate.BOUNDARY_DROPPED
-            self._last_played = max(self._last_played, ordered.frame.arrival)
-        line.ledger.settle(fate)
+            line.ledger.settle(fate)
+            return
+        self._deliver(piece, played, fate, config)
+        self._last_played = max(self._last_played, ordered.frame.arrival)
 
-    def _deliver(self, piece: PcmPiece, config: CaptureConfig) -> bool:
-        """Hand over PCM and wipe it; False if the parent cannot take it."""
-        peak, active, total = self._tools.meter.measure(piece.pcm)
-        if not total:
-            return True
-        if not self._in_speech:
+    def _stamp(self, line: Line, ordered: OrderedFrame) -> int:
+        """Return when the frame was made, in ticks of the process's timeline."""
+        frame = ordered.frame
+        begins = ordered.begins or line is not self._clocked_line
+        self._clocked_line = line
+        ticks, quiet = duration_ticks(frame.payload), is_quiet(frame.payload)
+        return self._clock.stamp(frame.timestamp, frame.arrival, ticks, quiet=quiet, begins=begins)
+
+    def _deliver(self, piece: PcmPiece, played: _Played, fate: Fate | None, config: CaptureConfig) -> None:
+        """Hand PCM to the outlet, which wipes it and enters `fate`."""
+        if not self._in_speech and len(piece.pcm):
             self._in_speech = True
             self._last_played = float("-inf")
             self._tools.alarm.by(self._last_heard + _silence_s(config))
-            self._tools.facts.speech_started(self.user_id, config.arming)
-        taken = self._tools.sink.user_audio(
-            self.user_id,
-            config.capture_id,
-            piece.pcm.data.cast("B"),
-            peak,
-            active,
-            total,
-            total * 1_000 / config.sample_rate_hz,
-        )
-        piece.pcm.fill(0)
-        return taken
+            self._outlet.begin(config)
+        media_time = played.media_time + piece.offset_ticks
+        self._media_end = media_time + piece.duration_ticks
+        arrival = round(played.arrival * OPUS_CLOCK_HZ)
+        timing = Timing(media_time, piece.duration_ticks, arrival, piece.origin)
+        self._outlet.take(Sound(piece.pcm, timing, played.line.ledger, fate), config)
 
     def _end_speech_for_good(self, config: CaptureConfig) -> None:
         """End speech by silence: what the window still holds belongs to it."""
@@ -250,11 +273,17 @@ class Speaker:
 
     def _end_speech(self, config: CaptureConfig) -> None:
         tail = self._decoder.finish() if self._decoder is not None else None
-        if tail is not None:
-            self._deliver(tail, config)
+        if tail is not None and self._clocked_line is not None:
+            self._deliver(tail, _Played(self._clocked_line, self._media_end, self._last_played), None, config)
         self._in_speech = False
-        self._ended_arming = config.arming
-        self._tools.facts.speech_ended(self.user_id, config.arming)
+        opened, segment = self._outlet.finish()
+        if opened:
+            self._ended_arming = config.arming
+            self._tools.facts.speech_ended(self.user_id, config.arming, segment)
+
+    def _abandon(self) -> Segment | None:
+        self._in_speech = False
+        return self._outlet.finish()[1]
 
 
 def _silence_s(config: CaptureConfig) -> float:

@@ -5,6 +5,7 @@ from typing import Final
 
 from clankvox.ids import UserId
 from clankvox.media.capture_board import CaptureBoard
+from clankvox.media.segment import Segment
 from clankvox.media.speaker import Speaker, SpeakerTools
 
 _STRAGGLER_S: Final = 1.0
@@ -50,6 +51,11 @@ class SpeakerRoster:
         if self._gone_until:
             self._gone_until = {user: until for user, until in self._gone_until.items() if now < until}
             self._tools.alarm.by(now + _STRAGGLER_S)
+
+    def close(self, user_id: UserId, arming: int | None) -> Segment | None:
+        """End the user's utterance; see Speaker.close."""
+        speaker = self._speakers.get(user_id)
+        return speaker.close(arming) if speaker is not None else None
 
     def returned(self, user_id: UserId) -> None:
         """Expect packets of the user (again)."""

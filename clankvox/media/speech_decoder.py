@@ -1,7 +1,6 @@
 """Frames in their turn to PCM at the asked rate: decoding, recovery, concealment, resampling."""
 
 from collections.abc import Iterator
-from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from clankvox.errors import CodecError
@@ -15,6 +14,7 @@ from clankvox.media.opus_packet import (
     has_fec,
 )
 from clankvox.media.pcm import Mono
+from clankvox.media.receive_ports import Origin
 from clankvox.media.reorder import OrderedFrame
 from clankvox.media.resample import StreamResampler
 from clankvox.wire.rtp import OPUS_CLOCK_HZ
@@ -24,20 +24,17 @@ _LONGEST_SILENCE_TICKS: Final = 1_000 * TICKS_PER_MS
 _SILENCE_PIECE_TICKS: Final = 100 * TICKS_PER_MS
 
 
-class Origin(Enum):
-    """Where PCM comes from."""
-
-    RECEIVED = auto()
-    RECOVERED = auto()
-    CONCEALED = auto()
-    SILENCE = auto()
-
-
 class PcmPiece(NamedTuple):
     """A stretch of mono PCM; `pcm` is the decoder's memory until the next piece, and is to be wiped."""
 
     pcm: Mono
     origin: Origin
+    offset_ticks: int
+    """Where it begins, counted from the beginning of the frame that it came with: negative for what was missing.
+
+    At rates that libopus does not decode to, the resampler's delay of up to a millisecond is left out.
+    """
+    duration_ticks: int
 
 
 class GapPlan(NamedTuple):
@@ -87,7 +84,7 @@ class SpeechDecoder:
         missing = ordered.missing_ticks if known else min(ordered.missing_ticks, recoverable)
         plan = plan_gap(missing, recoverable, _LONGEST_CONCEALED_TICKS - self._concealed_in_a_row)
         self._enter(ordered, plan, ledger, totals)
-        yield from self._played(plan, payload)
+        yield from self._played(plan, payload, -missing)
 
     def decode(self, ordered: OrderedFrame) -> tuple[PcmPiece, Fate]:
         """Decode the frame itself; what is no Opus is concealed for the time that it claims."""
@@ -97,12 +94,15 @@ class SpeechDecoder:
         except CodecError:
             return self._stand_in(duration_ticks(payload)), Fate.CODEC_FAILED
         self._concealed_in_a_row = 0
-        return self._piece(pcm, Origin.RECEIVED), Fate.DECODED
+        return self._piece(pcm, Origin.RECEIVED, 0), Fate.DECODED
 
     def finish(self) -> PcmPiece | None:
-        """End a stretch of speech: what the resampler holds back, if anything."""
+        """End a stretch of speech: what the resampler holds back, if anything; counted from the end of speech."""
         tail = self._resampler.finish()[:, 0] if self._resampler is not None else None
-        return PcmPiece(tail, Origin.RECEIVED) if tail is not None and len(tail) else None
+        if tail is None or not len(tail):
+            return None
+        ticks = len(tail) * OPUS_CLOCK_HZ // self.sample_rate_hz
+        return PcmPiece(tail, Origin.RECEIVED, -ticks, ticks)
 
     def reset(self) -> None:
         """Forget the past and wipe it."""
@@ -111,39 +111,42 @@ class SpeechDecoder:
         if self._resampler is not None:
             self._resampler.finish().fill(0)
 
-    def _played(self, plan: GapPlan, payload: bytes) -> Iterator[PcmPiece]:
+    def _played(self, plan: GapPlan, payload: bytes, offset: int) -> Iterator[PcmPiece]:
         if plan.concealed_ticks:
-            yield self._conceal(plan.concealed_ticks)
+            yield self._conceal(plan.concealed_ticks, offset)
+            offset += plan.concealed_ticks
         left = plan.silence_ticks
         while left:
             ticks = min(left, _SILENCE_PIECE_TICKS)
-            yield self._piece(self._opus.silence(self._samples(ticks)), Origin.SILENCE)
+            yield self._piece(self._opus.silence(self._samples(ticks)), Origin.SILENCE, offset)
+            offset += ticks
             left -= ticks
         if plan.recovered_ticks:
             try:
                 pcm = self._opus.recover(payload, self._samples(plan.recovered_ticks))
             except CodecError:
-                yield self._conceal(plan.recovered_ticks)
+                yield self._conceal(plan.recovered_ticks, -plan.recovered_ticks)
             else:
                 self._concealed_in_a_row = 0
-                yield self._piece(pcm, Origin.RECOVERED)
+                yield self._piece(pcm, Origin.RECOVERED, -plan.recovered_ticks)
 
-    def _conceal(self, ticks: int) -> PcmPiece:
+    def _conceal(self, ticks: int, offset: int) -> PcmPiece:
         self._concealed_in_a_row += ticks
-        return self._piece(self._opus.conceal(self._samples(ticks)), Origin.CONCEALED)
+        return self._piece(self._opus.conceal(self._samples(ticks)), Origin.CONCEALED, offset)
 
     def _stand_in(self, ticks: int) -> PcmPiece:
         """Make up for one refused packet, by silence once concealment has gone on for too long."""
         if self._concealed_in_a_row >= _LONGEST_CONCEALED_TICKS:
-            return self._piece(self._opus.silence(self._samples(ticks)), Origin.SILENCE)
-        return self._conceal(ticks)
+            return self._piece(self._opus.silence(self._samples(ticks)), Origin.SILENCE, 0)
+        return self._conceal(ticks, 0)
 
-    def _piece(self, pcm: Mono, origin: Origin) -> PcmPiece:
+    def _piece(self, pcm: Mono, origin: Origin, offset: int) -> PcmPiece:
+        ticks = len(pcm) * OPUS_CLOCK_HZ // self._opus_rate_hz
         if self._resampler is None:
-            return PcmPiece(pcm, origin)
+            return PcmPiece(pcm, origin, offset, ticks)
         resampled = self._resampler.push(pcm.reshape(-1, 1))[:, 0]
         pcm.fill(0)
-        return PcmPiece(resampled, origin)
+        return PcmPiece(resampled, origin, offset, ticks)
 
     def _samples(self, ticks: int) -> int:
         return ticks * self._opus_rate_hz // OPUS_CLOCK_HZ

@@ -1,6 +1,7 @@
 """What a capture actor (one user's speech) receives."""
 
 from clankvox.ids import CaptureId
+from clankvox.media.segment import Segment
 from clankvox.messages.common import Message, ResetBaton
 
 
@@ -10,6 +11,9 @@ class Subscribe(Message, frozen=True, kw_only=True):
     capture_id: CaptureId | None
     sample_rate_hz: int
     silence_duration_ms: int
+    timeline: bool = False
+    pre_roll_ms: int = 0
+    min_speech_ms: int = 0
 
 
 class Unsubscribe(Message, frozen=True, kw_only=True):
@@ -34,6 +38,7 @@ class SpeechEnded(Message, frozen=True, kw_only=True):
     """Receive path: no packet for the capture's silence duration; nothing more is delivered into `arming`."""
 
     arming: int
+    segment: Segment | None = None
 
 
 class MemberGone(Message, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from clankvox.errors import CommandError
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.dave import DaveState
 from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, PlaybackId, Role, UserId
+from clankvox.media.segment import Segment
 from clankvox.messages.common import ActorFailed, Envelope, Message, ResetBaton
 
 
@@ -170,10 +171,11 @@ class SpeakingReported(Message, frozen=True, kw_only=True):
 
 
 class CaptureEnded(Message, frozen=True, kw_only=True):
-    """Capture: user_audio_end, behind the PCM that it ends."""
+    """Capture: user_audio_end, behind the PCM that it ends; before it the segment, if the capture asked for one."""
 
     user_id: UserId
     capture_id: CaptureId | None
+    segment: Segment | None = None
 
 
 class MemberLeft(Message, frozen=True, kw_only=True):

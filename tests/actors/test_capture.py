@@ -2,6 +2,7 @@
 
 import pytest
 
+from clankvox.media.segment import Segment
 from clankvox.messages.capture import Unsubscribe
 from tests.support.factory import Call, short
 
@@ -340,3 +341,71 @@ def test_who_comes_back_is_heard_again():
     subscribe(call, capture_id="k2")
     speak(call)
     assert "pcm k2" in lane(call)
+
+
+# --- segments ---
+
+SEGMENT = Segment(48_000, 96_000, 700, 9_000, -20.0)
+
+
+def closing(call, segment=SEGMENT):
+    """Have the pipeline give `segment` for what ends from this side; returns the questions."""
+    asked = []
+    call.board.closes_with(lambda user, arming: asked.append((user, arming)) or segment)
+    return asked
+
+
+def ends_of(call):
+    return [event["type"] for event in call.events() if event["type"] in ("segment", "user_audio_end")]
+
+
+def test_what_a_capture_asks_for_reaches_the_pipeline_and_by_default_is_nothing():
+    call = Call().connect()
+    subscribe(call, capture_id="k1", timeline=True, preRollMs=300, minSpeechMs=120)
+    subscribe(call, user=43)
+    with call.board.lock:
+        asked, plain = call.board.armed(42), call.board.armed(43)
+    assert asked[4:] == (True, 300, 120)
+    assert plain[4:] == (False, 0, 0)
+    assert not plain.wants_segments
+
+
+def test_a_segment_comes_with_the_end_that_the_pipeline_finds():
+    call = Call().connect()
+    subscribe(call, capture_id="k1", timeline=True)
+    speak(call)
+    call.pipeline._facts.speech_ended(42, 1, SEGMENT)
+    call.drain()
+    assert ends_of(call) == ["segment", "user_audio_end"]
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_unsubscribing_tells_the_segment_of_what_was_heard(heard):
+    call = Call().connect()
+    subscribe(call, capture_id="k1", timeline=True)
+    if heard:
+        speak(call)
+    closing(call)
+    call.line(type="unsubscribe_user", userId="42")
+    call.drain()
+    assert ends_of(call) == (["segment", "user_audio_end"] if heard else [])
+
+
+def test_pcm_that_crossed_its_unsubscription_has_its_segment_as_well():
+    call = Call().connect()
+    subscribe(call, capture_id="k1", timeline=True)
+    closing(call)
+    call.pipeline.packet(42)
+    call.told(Unsubscribe(), call.capture(42))
+    assert ends_of(call) == ["segment", "user_audio_end"]
+
+
+def test_a_reset_closes_the_utterance_of_a_capture_that_stays():
+    call = Call().connect()
+    subscribe(call, timeline=True)
+    speak(call)
+    asked = closing(call)
+    call.line(type="leave")
+    call.drain()
+    assert asked == [(42, 1)]
+    assert ends_of(call) == ["segment", "user_audio_end"]

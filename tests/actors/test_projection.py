@@ -2,15 +2,19 @@
 
 from itertools import product
 
+import msgspec
 import pytest
 
-from clankvox.actors.projection import DAVE_SHOWN, connection_events, dave_events, events_of
+from clankvox.actors.projection import DAVE_SHOWN, connection_events, dave_events, events_of, stream_events
 from clankvox.fsm import ConnectionMachine
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.dave import DaveState
-from clankvox.ids import Role
+from clankvox.ids import Role, Ssrc
 from clankvox.ipc.events import encode_event
 from clankvox.ipc.statuses import DaveStatus
+from clankvox.ledger import Fate, StreamLedger
+from clankvox.media.receive import StreamReport
+from clankvox.media.segment import Segment
 from clankvox.messages.router import (
     AdapterSendRequested,
     BufferDepthReported,
@@ -28,6 +32,8 @@ from clankvox.messages.router import (
 )
 
 V = {"role": Role.VOICE, "connection_id": "c1"}
+
+SEGMENT = Segment(48_024, 96_048, 700, 9_000, -20.04)
 
 
 def wire(events):
@@ -88,6 +94,7 @@ REPORTS = [
     (SpeakingReported(user_id=42, capture_id=None, speaking=True), ["speaking_start"]),
     (SpeakingReported(user_id=42, capture_id="k", speaking=False), ["speaking_end"]),
     (CaptureEnded(user_id=42, capture_id=None), ["user_audio_end"]),
+    (CaptureEnded(user_id=42, capture_id="k", segment=SEGMENT), ["segment", "user_audio_end"]),
     (MemberLeft(user_id=42), ["client_disconnect"]),
 ]
 
@@ -100,3 +107,25 @@ def test_every_report_has_its_events(report, tags):
 def test_no_event_holds_a_null_but_the_channel_of_op_4():
     for report, _ in REPORTS[1:]:
         assert "null" not in "".join(wire(events_of(report)))
+
+
+def test_a_segment_is_told_in_milliseconds_of_the_timeline():
+    segment, _ = wire(events_of(CaptureEnded(user_id=42, capture_id="k", segment=SEGMENT)))
+    assert segment == (
+        '{"type":"segment","userId":"42","captureId":"k","startMs":1000.5,"endMs":2001.0,'
+        '"speechMs":700,"peak":9000,"meanLevelDbfs":-20.0}'
+    )
+
+
+def test_what_is_told_of_a_stream_sums_up():
+    ledger = StreamLedger(Ssrc(7))
+    ledger.arrived = 9
+    for number, fate in enumerate((Fate.DECODED, Fate.LATE, Fate.AEAD_FAILED), 1):
+        ledger.settle(fate, number)
+    ledger.settle_missing(Fate.CONCEALED, 2)
+    ledger.late_after_missing = 2
+    (event,) = stream_events(Role.VOICE, [StreamReport(42, ledger, pending=3)])
+    fates = msgspec.structs.asdict(event.fates)
+    assert event.arrived + event.missing == sum(fates.values()) + event.pending == 11
+    assert event.expected == 9
+    assert set(fates) == set(Fate)

@@ -3,7 +3,9 @@
 import pytest
 
 from clankvox.fsm.connection import ConnectionState
-from clankvox.ids import MUSIC, PLAYBACK, Role, connection_address
+from clankvox.ids import MUSIC, PLAYBACK, Role, Ssrc, UserId, connection_address
+from clankvox.ledger import Fate, StreamLedger
+from clankvox.media.receive import StreamReport
 from clankvox.messages.common import ActorFailed, Envelope, Inspect
 from clankvox.messages.connection import SocketOpened
 from clankvox.messages.playback import BufferPoll, GateChanged
@@ -303,3 +305,33 @@ def test_messages_to_the_dead_are_forgotten():
     call.told(Envelope(to=connection_address(Role.VOICE), message=SocketOpened(attempt=99)), call.router)
     assert call.state("connection") == "idle"
     assert call.router._voice_state is ConnectionState.IDLE
+
+
+# --- statistics of streams ---
+
+
+def stream(ended=False):
+    ledger = StreamLedger(Ssrc(7))
+    ledger.arrived = 1
+    ledger.settle(Fate.DECODED)
+    return StreamReport(UserId(42), ledger, 0, ended)
+
+
+def test_streams_are_told_every_5_s_and_also_without_a_connection():
+    call = Call()
+    call.streams = [stream()]
+    call.drain()
+    assert "stream_stats" not in [event["type"] for event in call.events(telemetry=True)]
+    call.run(5.0)
+    (told,) = [event for event in call.events(telemetry=True) if event["type"] == "stream_stats"]
+    assert (told["userId"], told["ssrc"], told["ended"], told["fates"]["decoded"]) == ("42", 7, False, 1)
+    call.run(5.0)
+    assert "stream_stats" not in [event["type"] for event in call.events(telemetry=True)]
+
+
+def test_the_last_word_of_a_stream_follows_its_user_at_once():
+    call = Call().connect()
+    call.streams = [stream(ended=True)]
+    call.server.member_gone(42)
+    call.drain()
+    assert [event["type"] for event in call.events(telemetry=True)][-2:] == ["client_disconnect", "stream_stats"]

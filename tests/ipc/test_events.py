@@ -25,9 +25,11 @@ from clankvox.ipc.events import (
     PlayerState,
     ProcessReady,
     Ready,
+    Segment,
     SpeakingEnd,
     SpeakingStart,
     StreamPublishMediaStarted,
+    StreamStats,
     TransportState,
     TransportStats,
     TtsBufferOverflow,
@@ -39,7 +41,7 @@ from clankvox.ipc.events import (
     VideoStream,
     encode_event,
 )
-from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
+from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, StreamFates, TickStats
 from clankvox.ipc.statuses import (
     ArmedReason,
     ConnectionStatus,
@@ -53,6 +55,7 @@ from clankvox.ipc.statuses import (
     TtsReason,
     TtsStatus,
 )
+from clankvox.ledger import Fate
 
 C1 = ConnectionId("c1")
 K1 = CaptureId("k1")
@@ -65,7 +68,18 @@ STATS = TransportStats(
     tick=TickStats(total=0, skipped=0, slip_events=0, max_gap_ms=0.0),
     ipc_lanes=LaneStats(control_dropped=0, audio_dropped=0, video_dropped=0),
     inbound_audio=InboundAudioStats(
-        packets=0, transport_decrypt_fail=0, dave_decrypt_fail=0, forward_loss_gaps=0, concealed_frames=0
+        packets=0,
+        transport_decrypt_fail=0,
+        dave_decrypt_fail=0,
+        forward_loss_gaps=0,
+        concealed_frames=0,
+        recovered=0,
+        lost=0,
+        late=0,
+        duplicates=0,
+        uncaptured=0,
+        boundary_dropped=0,
+        unrecognized=0,
     ),
     inbound_video=InboundVideoStats(
         frames_emitted=0, decode_dropped=0, dave_decrypt_ok=0, dave_decrypt_fail=0, dave_passthrough=0
@@ -143,6 +157,28 @@ GOLDEN = [
     (SpeakingEnd(user_id=USER, capture_id=K1), '{"type":"speaking_end","userId":"42","captureId":"k1"}'),
     (SpeakingEnd(user_id=USER), '{"type":"speaking_end","userId":"42"}'),
     (UserAudioEnd(user_id=USER, capture_id=K1), '{"type":"user_audio_end","userId":"42","captureId":"k1"}'),
+    (
+        Segment(
+            user_id=USER, capture_id=K1, start_ms=1000.5, end_ms=1800.5, speech_ms=620, peak=9000, mean_level_dbfs=-23.4
+        ),
+        '{"type":"segment","userId":"42","captureId":"k1","startMs":1000.5,"endMs":1800.5,"speechMs":620,"peak":9000,"meanLevelDbfs":-23.4}',
+    ),
+    (
+        StreamStats(
+            role=Role.VOICE,
+            user_id=USER,
+            ssrc=7,
+            ended=True,
+            expected=5,
+            arrived=4,
+            missing=1,
+            pending=0,
+            gaps=1,
+            restarts=0,
+            fates=StreamFates(**{fate: number for number, fate in enumerate(Fate)}),
+        ),
+        '{"type":"stream_stats","role":"voice","userId":"42","ssrc":7,"ended":true,"expected":5,"arrived":4,"missing":1,"pending":0,"gaps":1,"restarts":0,"fates":{"decoded":0,"quiet":1,"empty":2,"uncaptured":3,"unspoken":4,"boundaryDropped":5,"recovered":6,"concealed":7,"silenced":8,"lost":9,"late":10,"duplicate":11,"aeadFailed":12,"malformed":13,"unencrypted":14,"noGroup":15,"noKey":16,"unknownSsrc":17,"codecFailed":18,"otherSsrc":19,"discarded":20}}',
+    ),
     (UserAudioEnd(user_id=USER), '{"type":"user_audio_end","userId":"42"}'),
     (
         UserVideoState(user_id=USER, audio_ssrc=111, video_ssrc=222, codec="H264", streams=(STREAM,)),
@@ -211,7 +247,7 @@ GOLDEN = [
     ),
     (
         STATS,
-        '{"type":"transport_stats","uptimeMs":123,"tick":{"total":0,"skipped":0,"slipEvents":0,"maxGapMs":0.0},"ipcLanes":{"controlDropped":0,"audioDropped":0,"videoDropped":0},"inboundAudio":{"packets":0,"transportDecryptFail":0,"daveDecryptFail":0,"forwardLossGaps":0,"concealedFrames":0},"inboundVideo":{"framesEmitted":0,"decodeDropped":0,"daveDecryptOk":0,"daveDecryptFail":0,"davePassthrough":0},"outbound":{"rtpAudioSent":0,"daveEncryptFail":0}}',
+        '{"type":"transport_stats","uptimeMs":123,"tick":{"total":0,"skipped":0,"slipEvents":0,"maxGapMs":0.0},"ipcLanes":{"controlDropped":0,"audioDropped":0,"videoDropped":0},"inboundAudio":{"packets":0,"transportDecryptFail":0,"daveDecryptFail":0,"forwardLossGaps":0,"concealedFrames":0,"recovered":0,"lost":0,"late":0,"duplicates":0,"uncaptured":0,"boundaryDropped":0,"unrecognized":0},"inboundVideo":{"framesEmitted":0,"decodeDropped":0,"daveDecryptOk":0,"daveDecryptFail":0,"davePassthrough":0},"outbound":{"rtpAudioSent":0,"daveEncryptFail":0}}',
     ),
     (ErrorEvent(code="invalid_json", message="m"), '{"type":"error","code":"invalid_json","message":"m"}'),
     (
@@ -244,14 +280,19 @@ def test_an_optional_field_defaults_to_none_so_that_it_is_omitted_and_never_null
     assert {field.default for field in msgspec.structs.fields(event) if not field.required} <= {None}
 
 
-def test_only_an_end_of_audio_is_in_the_audio_lane_and_only_pictures_are_in_the_video_lane():
+def test_only_what_ends_audio_is_in_the_audio_lane_and_only_pictures_are_in_the_video_lane():
     by_lane = {lane: {tag for tag, event in EVENTS.items() if event.lane is lane} for lane in LaneName}
-    assert by_lane[LaneName.AUDIO] == {"user_audio_end"}
+    assert by_lane[LaneName.AUDIO] == {"user_audio_end", "segment"}
     assert by_lane[LaneName.VIDEO] == {"user_video_frame", "decoded_video_frame"}
 
 
 def test_only_telemetry_may_be_coalesced():
-    assert {tag for tag, event in EVENTS.items() if event.is_telemetry} == {"buffer_depth", "transport_stats", "log"}
+    assert {tag for tag, event in EVENTS.items() if event.is_telemetry} == {
+        "buffer_depth",
+        "transport_stats",
+        "stream_stats",
+        "log",
+    }
     assert STATS.coalesce_key == "transport_stats"
     assert ClientDisconnect(user_id=USER).coalesce_key is None
 

@@ -12,6 +12,7 @@ from clankvox.ipc.framing import (
     TOO_LARGE,
     FrameTooLarge,
     LineSplitter,
+    TimingBlock,
     frame_json,
     frame_user_audio,
 )
@@ -136,3 +137,19 @@ def test_every_frame_is_shorter_than_32_mib():
         frame_json(longest + b"x")
     with pytest.raises(FrameTooLarge):
         frame_user_audio(UserId(1), None, longest, 0, 0, 0)
+
+
+@pytest.mark.parametrize(("capture", "label"), [(None, "0000"), (CaptureId("k1"), "0200 6B31")])
+def test_audio_with_its_timing_is_a_format_of_its_own_and_always_has_a_capture_id(capture, label):
+    timing = TimingBlock(origin=2, media_time=0x0102, arrival=0x0304, duration=960)
+    frame = frame_user_audio(UserId(42), capture, PCM, peak=7, active=1, total=2, timing=timing)
+    head = "2A00000000000000 0700 01000000 02000000" + label
+    block = "1A00 01 02 0000 0201000000000000 0403000000000000 C0030000"
+    payload = bytes.fromhex(head + block) + PCM
+    assert frame == b"\x02" + len(payload).to_bytes(4, "little") + payload
+
+
+@pytest.mark.parametrize("timing", [(256, 0, 0, 0), (0, -1, 0, 0), (0, 0, 2**64, 0), (0, 0, 0, 2**32)])
+def test_a_timing_that_does_not_fit_is_refused(timing):
+    with pytest.raises(FrameTooLarge):
+        frame_user_audio(UserId(1), None, PCM, 0, 0, 2, TimingBlock(*timing))

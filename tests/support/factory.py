@@ -26,6 +26,7 @@ from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import TransportStats
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher, Gate
+from clankvox.media.receive import StreamReport
 from clankvox.messages.common import Inspect, Message
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
 from clankvox.outbox import Outbox
@@ -42,7 +43,7 @@ from tests.support.transitions import record
 
 GUILD, CHANNEL, SELF = 10, 20, 7
 ENDPOINT = "voice.example.com:443"
-TELEMETRY = ("buffer_depth", "transport_stats")
+TELEMETRY = ("buffer_depth", "transport_stats", "stream_stats")
 
 
 class Call:
@@ -63,6 +64,8 @@ class Call:
         self.engines: list[Any] = []
         self.exit_codes: list[int] = []
         self.released = 0
+        self.streams: list[StreamReport] = []
+        """News of streams, for the router to fetch."""
         self._make_engine = make_engine
         self._actors: dict[Address, BaseActor] = {}
         facts = FactMail(Role.VOICE, self.tell_router, lambda: self.pipeline.attempt)
@@ -74,6 +77,7 @@ class Call:
             collect=_no_stats,
             release=self._release,
             stopped=self.exit_codes.append,
+            streams=self._take_streams,
         )
         self.router = RouterActor(Surroundings(ROUTER, self.clock, self.tell_router, record), boundary)
         self.server = FakeServer(self)
@@ -81,6 +85,10 @@ class Call:
         """Frames that left in clear while only encrypted ones might."""
         self.pump.adopt(self.router)
         self._datagrams_read = 0
+
+    def _take_streams(self) -> list[StreamReport]:
+        news, self.streams = self.streams, []
+        return news
 
     def tell_router(self, message: Message) -> None:
         teller(self.router.actor_ref)(message)

@@ -80,17 +80,25 @@ class Heard:
         self.facts = []
         self.pieces = defaultdict(list)
         self.stats = []
+        self.timings = []
+        self.segments = []
         self.views = []
         self.accepting = True
 
-    def user_audio(self, user_id, capture_id, pcm, peak, active, total, duration_ms):
-        assert len(pcm) == 2 * total
+    def user_audio(self, user_id, capture_id, pcm, signal, duration_ms, timing):
+        assert len(pcm) == 2 * signal.total
         self.views.append(pcm)
-        self.stats.append((peak, active, total, duration_ms))
+        self.stats.append((*signal, duration_ms))
+        self.timings.append(timing)
         if self.accepting:
             self.pieces[user_id, capture_id].append(np.frombuffer(bytes(pcm), np.int16))
             self.facts.append(("pcm", user_id))
         return self.accepting
+
+    def speech_ended(self, user_id, arming, segment=None):
+        self.facts.append(("speech_ended", user_id, arming))
+        if segment is not None:
+            self.segments.append(segment)
 
     def pcm(self, user_id, capture_id=None):
         parts = self.pieces[user_id, capture_id]
@@ -127,9 +135,9 @@ class Ears:
         self.pipeline.attach(Attempt(attempt), Ssrc(999))
         self.pipeline.open_with(PacketSealer(TransportMode.AES256_GCM, key))
 
-    def arm(self, user, arming=1, capture_id=None, rate_hz=24_000, silence_ms=300):
+    def arm(self, user, arming=1, capture_id=None, rate_hz=24_000, silence_ms=300, **more):
         capture = CaptureId(capture_id) if capture_id else None
-        self.board.arm(user, CaptureConfig(arming, capture, rate_hz, silence_ms))
+        self.board.arm(user, CaptureConfig(arming, capture, rate_hz, silence_ms, **more))
 
     def feed(self, datagram, at=None):
         self.now = self.now if at is None else at
