@@ -66,7 +66,7 @@ class HostileDiscord(LoopbackDiscord):
         def run() -> None:
             try:
                 call(*arguments)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - it is raised again where the result is awaited
                 done.set_exception(error)
             else:
                 done.set_result(None)
