@@ -404,6 +404,6 @@ def encode_event(event: Event) -> bytes:
         return _encode_json(event)
     # bytes pass through: the encoder writes base64 straight into the result
     fields: dict[str, Any] = msgspec.to_builtins(event, builtin_types=(bytes,))
-    for key in keys:
+    for key in keys & fields.keys():  # one that is None is not there
         fields[key] = str(fields[key])
     return _encode_json(fields)

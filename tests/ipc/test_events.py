@@ -280,6 +280,13 @@ def test_an_optional_field_defaults_to_none_so_that_it_is_omitted_and_never_null
     assert {field.default for field in msgspec.structs.fields(event) if not field.required} <= {None}
 
 
+def test_a_stream_of_nobody_known_has_no_user():
+    fates = StreamFates(**dict.fromkeys(Fate, 0))
+    counts = dict.fromkeys(("expected", "arrived", "missing", "pending", "gaps", "restarts"), 0)
+    event = StreamStats(role=Role.VOICE, ssrc=7, ended=False, fates=fates, **counts)
+    assert "userId" not in json.loads(encode_event(event))
+
+
 def test_only_what_ends_audio_is_in_the_audio_lane_and_only_pictures_are_in_the_video_lane():
     by_lane = {lane: {tag for tag, event in EVENTS.items() if event.lane is lane} for lane in LaneName}
     assert by_lane[LaneName.AUDIO] == {"user_audio_end", "segment"}
