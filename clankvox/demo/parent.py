@@ -30,6 +30,8 @@ FRAME_END_BYTES: Final = 32 * 1024 * 1024
 _PREFIX: Final = struct.Struct("<BI")
 _HEADER: Final = struct.Struct("<QHII")
 _ID_LENGTH: Final = struct.Struct("<H")
+_TIMING: Final = struct.Struct("<HBBHQQI")
+_FORMAT_TIMED_AUDIO: Final = 2
 _SAMPLE_BYTES: Final = 2
 _READY_S: Final = 5.0
 _END_S: Final = 2.0
@@ -54,6 +56,15 @@ class Event(NamedTuple):
         return str(self.body.get("type"))
 
 
+class AudioTiming(NamedTuple):
+    """When a piece was made and came, in 48 kHz ticks of the process's clock; `origin` 0 is received."""
+
+    origin: int
+    media_time: int
+    arrival: int
+    duration: int
+
+
 class UserAudio(NamedTuple):
     """A piece of captured speech: s16le mono at the rate that was subscribed."""
 
@@ -64,6 +75,8 @@ class UserAudio(NamedTuple):
     active_samples: int
     samples: int
     pcm: bytes
+    timing: AudioTiming | None = None
+    """Of a capture that asked for its timeline."""
 
 
 Entry: TypeAlias = Event | UserAudio
@@ -258,11 +271,13 @@ def read_entry(stream: BinaryIO, clock: SystemClock) -> Entry | None:
     if len(prefix) < _PREFIX.size:
         raise WireError("a frame ends in its prefix")
     frame_format, length = _PREFIX.unpack(prefix)
-    if frame_format > 1 or length >= FRAME_END_BYTES:
+    if frame_format > _FORMAT_TIMED_AUDIO or length >= FRAME_END_BYTES:
         raise WireError("not the beginning of a frame")
     payload = stream.read(length)
     if len(payload) < length:
         raise WireError("a frame ends in its payload")
+    if frame_format == _FORMAT_TIMED_AUDIO:
+        return parse_timed_audio(payload, clock.now())
     return _parse_event(payload, clock.now()) if frame_format == 0 else parse_user_audio(payload, clock.now())
 
 
@@ -284,6 +299,19 @@ def parse_user_audio(payload: bytes, at_s: float) -> UserAudio:
     if active > samples:
         raise WireError("more active samples than samples")
     return UserAudio(at_s, user_id, capture_id, peak, active, samples, payload[header_bytes:])
+
+
+def parse_timed_audio(payload: bytes, at_s: float) -> UserAudio:
+    """Read captured audio with its timing; what a later version of the block appends is skipped. Raises WireError."""
+    try:
+        block_at = _HEADER.size + _ID_LENGTH.size + _ID_LENGTH.unpack_from(payload, _HEADER.size)[0]
+        block_bytes, _, origin, _, media_time, arrival, duration = _TIMING.unpack_from(payload, block_at)
+    except struct.error as error:
+        raise WireError("audio without a whole header") from error
+    names_capture = block_at > _HEADER.size + _ID_LENGTH.size
+    plain = payload[: block_at if names_capture else _HEADER.size] + payload[block_at + block_bytes :]
+    timing = AudioTiming(origin, media_time, arrival, duration)
+    return parse_user_audio(plain, at_s)._replace(timing=timing)
 
 
 def _parse_event(payload: bytes, at_s: float) -> Event:

@@ -8,10 +8,19 @@ from hypothesis import strategies as st
 
 from clankvox.clock import SystemClock
 from clankvox.demo.journal import NotSeen
-from clankvox.demo.parent import Event, ProcessGone, UserAudio, VoxParent, parse_user_audio, read_entry
+from clankvox.demo.parent import (
+    AudioTiming,
+    Event,
+    ProcessGone,
+    UserAudio,
+    VoxParent,
+    parse_timed_audio,
+    parse_user_audio,
+    read_entry,
+)
 from clankvox.errors import WireError
 from clankvox.ids import CaptureId, UserId
-from clankvox.ipc.framing import frame_user_audio
+from clankvox.ipc.framing import TimingBlock, frame_user_audio
 from tests.support.vox_scripted import READY, audio, child, event
 
 UNTIL_EOF = "sys.stdin.buffer.read()"
@@ -177,3 +186,22 @@ def test_the_real_process_is_ready_and_ends_with_its_stdin():
 
         assert vox.wait_exit() == 0
     assert vox.fault is None
+
+
+@pytest.mark.parametrize("capture_id", [None, "k1"])
+@pytest.mark.parametrize("appended", [b"", b"later"])
+def test_timed_audio_is_read_also_if_its_block_has_grown(capture_id, appended):
+    timing = TimingBlock(2, 48_000, 48_100, 960)
+    framed_id = None if capture_id is None else CaptureId(capture_id)
+    frame = bytes(frame_user_audio(UserId(42), framed_id, b"\x01\x02", 7, 1, 1, timing))
+    head, pcm = bytearray(frame[5:-2]), frame[-2:]
+    head[-26] += len(appended)
+    entry = parse_timed_audio(bytes(head) + appended + pcm, 0.0)
+    assert entry == UserAudio(0.0, 42, capture_id, 7, 1, 1, b"\x01\x02", AudioTiming(*timing))
+
+
+def test_timed_audio_that_ends_in_its_header_is_refused():
+    frame = bytes(frame_user_audio(UserId(42), None, b"\x01\x02", 7, 1, 1, TimingBlock(0, 1, 2, 3)))
+    for size in range(len(frame) - 5):
+        with pytest.raises(WireError):
+            parse_timed_audio(frame[5 : 5 + size], 0.0)
