@@ -7,18 +7,17 @@ it is sealed anew.
 
 import logging
 from collections import deque
-from collections.abc import Callable
-from random import Random
-from typing import Final, NamedTuple, assert_never
+from typing import Final, assert_never
 
 import numpy as np
 
 from clankvox.actors.base import BaseActor, Surroundings, teller
+from clankvox.actors.output import OpusFrame, Output, Path
 from clankvox.clock import SLOT_S
 from clankvox.errors import CodecError, MlsError, TransportLost
 from clankvox.fsm.playback import PlaybackMachine, PlaybackState
-from clankvox.ids import PlaybackId, Role, Ssrc, connection_address
-from clankvox.media.frame_cipher import FrameCipher, Gate
+from clankvox.ids import PlaybackId, Role, connection_address
+from clankvox.media.frame_cipher import Gate
 from clankvox.media.opus_encoder import OpusEncoder
 from clankvox.media.rtp_sender import RtpSender, SealedPacket
 from clankvox.media.silence_tail import SilenceTail
@@ -46,7 +45,7 @@ from clankvox.messages.router import (
     TtsOverflowed,
     TtsReported,
 )
-from clankvox.ports import PacerPort, SendOutcome, SlotReport
+from clankvox.ports import SendOutcome, SlotReport
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, SILENCE_FRAME
 
 _log = logging.getLogger("clankvox.playback")
@@ -63,45 +62,6 @@ class _NotSealed(Exception):
     """A frame was taken from its source and could not be sealed."""
 
 
-class OpusFrame(NamedTuple):
-    """An encoded frame that has not left yet."""
-
-    payload: bytes
-    audible: bool
-
-
-class OutboundCounters:
-    """What has left; written by the playback actor, read by the router's statistics."""
-
-    __slots__ = ("send_failures", "sent_packets")
-
-    def __init__(self) -> None:
-        self.sent_packets = 0
-        self.send_failures = 0
-
-
-class Output(NamedTuple):
-    """What the playback actor sends with."""
-
-    cipher: FrameCipher
-    pacer: PacerPort
-    transmit: Callable[[bytes], None]
-    counters: OutboundCounters
-    rng: Random
-
-
-class _Path:
-    """One session's way out: its SSRC, its numbering, and whether the pacer ticks for it."""
-
-    def __init__(self, number: int, ssrc: Ssrc, sender: RtpSender) -> None:
-        self.number = number
-        self.ssrc = ssrc
-        self.sender = sender
-        self.ticking = False
-        self.suspended = False
-        self.armed: SealedPacket | None = None
-
-
 class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
     """One per process: what is said in the voice call."""
 
@@ -114,7 +74,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         self._encoder = OpusEncoder()
         self._tail = SilenceTail()
         self._unsent: deque[OpusFrame] = deque(maxlen=2)
-        self._path: _Path | None = None
+        self._path: Path | None = None
         self._paths = 0
         self._playback_id: PlaybackId | None = None
         self._failed_ids: deque[PlaybackId] = deque(maxlen=TOMBSTONES)
@@ -284,7 +244,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             cipher=self._cipher,
             transmit=self._output.transmit,
         )
-        self._path = _Path(self._paths, opened.ssrc, sender)
+        self._path = Path(self._paths, opened.ssrc, sender)
         self._failures_in_a_row = 0
         self._begin_if_possible()
 
@@ -313,7 +273,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._unsent.appendleft(OpusFrame(packet.opus_frame, packet.audible))
         self.send(connection_address(Role.VOICE), SendSpeaking(ssrc=path.ssrc, flags=0))
 
-    def _take_back(self, path: _Path, packet: object) -> None:
+    def _take_back(self, path: Path, packet: object) -> None:
         path.armed = None
         if isinstance(packet, SealedPacket):
             path.sender.give_back(packet)
@@ -359,12 +319,12 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._account(path, path_packet=report.packet, outcome=report.outcome)
         self._go_on(path)
 
-    def _go_on(self, path: _Path) -> None:
+    def _go_on(self, path: Path) -> None:
         """Fill the next slot, unless that was done already or what came before has ended the ticking."""
         if path.ticking and path.armed is None:
             self._prepare_next(path)
 
-    def _account(self, path: _Path, path_packet: object, outcome: SendOutcome) -> None:
+    def _account(self, path: Path, path_packet: object, outcome: SendOutcome) -> None:
         if not isinstance(path_packet, SealedPacket):
             return
         match outcome:
@@ -382,7 +342,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
                 self._output.counters.send_failures += 1
                 self._count_failure("the packets could not be sent")
 
-    def _prepare_next(self, path: _Path) -> None:
+    def _prepare_next(self, path: Path) -> None:
         try:
             packet = self._prepare(path, self._output.pacer.next_deadline())
         except _NotSealed:
@@ -397,7 +357,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         if isinstance(replaced, SealedPacket):
             path.sender.give_back(replaced)
 
-    def _prepare(self, path: _Path, deadline_s: float) -> SealedPacket | None:
+    def _prepare(self, path: Path, deadline_s: float) -> SealedPacket | None:
         """Seal what the slot at `deadline_s` shall carry; None if nothing is to be sent, or nothing may leave.
 
         Raises _NotSealed when a frame was lost because it could not be sealed; there may be more.

@@ -11,19 +11,18 @@ from typing import Final, Protocol, assert_never
 
 import msgspec
 
-from clankvox.actors import projection, unavailable
+from clankvox.actors import projection, translation, unavailable
 from clankvox.actors.base import BaseActor, Mailbox, Surroundings, Tell, teller
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.router import RouterMachine, RouterState
 from clankvox.ids import MUSIC, PLAYBACK, ActorKind, Address, ConnectionId, Role, capture_address, connection_address
 from clankvox.ids import dave_address as dave
 from clankvox.ipc import commands, dialects
-from clankvox.ipc.decoding import decode_pcm
 from clankvox.ipc.events import Event, TransportStats, encode_event
 from clankvox.ipc.framing import FrameTooLarge, frame_json
 from clankvox.ipc.statuses import LaneName
 from clankvox.media.receive import StreamReport
-from clankvox.messages import capture, connection, playback
+from clankvox.messages import capture, connection
 from clankvox.messages.common import ActorFailed, Envelope, Inspect, Message, ResetBaton
 from clankvox.messages.router import (
     CaptureIdle,
@@ -205,7 +204,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             case commands.Join() | commands.Leave() | commands.VoiceServer() | commands.VoiceState():
                 self._forward_connection_command(command)
             case commands.Audio() | commands.FinishTtsPlayback() | commands.StopTtsPlayback() | commands.StopPlayback():
-                self._deliver(PLAYBACK, playback_message(command))
+                self._deliver(PLAYBACK, translation.playback_message(command))
             case commands.SubscribeUser() if command.role is Role.VOICE:
                 subscribe = capture.Subscribe(
                     capture_id=command.capture_id,
@@ -235,7 +234,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._machine.connection_command_forwarded()
         self._tickets += 1
         self.later(SETTLE_DEADLINE_S, SettleOverdue(ticket=self._tickets))
-        self._order_connection(connection_message(command))
+        self._order_connection(translation.connection_message(command))
 
     def _order_connection(self, message: Message) -> None:
         """Send what the connection answers with Settled."""
@@ -399,50 +398,3 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         if not self._has_ended:
             self._has_ended = True
             self._boundary.stopped(self._exit_code)
-
-
-def connection_message(
-    command: commands.Join | commands.Leave | commands.VoiceServer | commands.VoiceState,
-) -> Message:
-    """Translate a connection command of the contract to what the voice actor understands."""
-    match command:
-        case commands.Join():
-            return connection.Join(
-                connection_id=command.connection_id,
-                guild_id=command.guild_id,
-                channel_id=command.channel_id,
-                self_mute=command.self_mute,
-            )
-        case commands.Leave(reason=reason):
-            return connection.Leave(reason=reason)
-        case commands.VoiceServer(data=data):
-            return connection.VoiceServerUpdated(endpoint=data.endpoint, token=data.token, guild_id=data.guild_id)
-        case commands.VoiceState(data=data):
-            return connection.VoiceStateUpdated(
-                session_id=data.session_id,
-                user_id=data.user_id,
-                channel_id=data.channel_id,
-                guild_id=data.guild_id,
-            )
-
-
-def playback_message(
-    command: commands.Audio | commands.FinishTtsPlayback | commands.StopTtsPlayback | commands.StopPlayback,
-) -> Message:
-    """Translate a TTS command of the contract to what the playback actor understands."""
-    match command:
-        case commands.Audio():
-            decoded = decode_pcm(command)
-            pcm = decoded if isinstance(decoded, bytearray) else None
-            return playback.PlayTts(
-                playback_id=command.playback_id,
-                pcm=pcm,
-                refusal=None if isinstance(decoded, bytearray) else str(decoded),
-                sample_rate_hz=command.sample_rate,
-            )
-        case commands.FinishTtsPlayback(playback_id=playback_id):
-            return playback.FinishTts(playback_id=playback_id)
-        case commands.StopTtsPlayback(playback_id=playback_id):
-            return playback.StopTts(playback_id=playback_id)
-        case commands.StopPlayback():
-            return playback.StopPlayback()

@@ -48,10 +48,7 @@ class ConnectionMachine(StrictMachine):
         s.CONNECTING.to(s.RECONNECTING) | s.READY.to(s.RECONNECTING) | s.DAVE_TRANSITION.to(s.RECONNECTING)
     )
     gave_up = Event(
-        s.CONNECTING.to(s.CLOSED)
-        | s.READY.to(s.CLOSED)
-        | s.DAVE_TRANSITION.to(s.CLOSED)
-        | s.RECONNECTING.to(s.CLOSED)
+        s.CONNECTING.to(s.CLOSED) | s.READY.to(s.CLOSED) | s.DAVE_TRANSITION.to(s.CLOSED) | s.RECONNECTING.to(s.CLOSED)
     )
     left = Event(
         s.AWAITING_CREDENTIALS.to(s.IDLE)

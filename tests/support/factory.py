@@ -15,7 +15,8 @@ from clankvox.actors.capture import CaptureActor
 from clankvox.actors.connection import Shells
 from clankvox.actors.dave import DaveActor
 from clankvox.actors.facts import FactMail
-from clankvox.actors.playback import OutboundCounters, Output, PlaybackActor
+from clankvox.actors.output import OutboundCounters, Output
+from clankvox.actors.playback import PlaybackActor
 from clankvox.actors.router import Boundary, RouterActor
 from clankvox.actors.voice import VoiceActor
 from clankvox.errors import CommandError, OpenFailed
