@@ -1,7 +1,9 @@
 """The command line. `clankvox` alone serves a parent: its first frame leaves before anything heavy is imported."""
 
 import os
+import signal
 import sys
+from types import FrameType
 from typing import Final
 
 from clankvox import __version__
@@ -52,6 +54,8 @@ def _serve(arguments: list[str]) -> int:
     from clankvox.config import parse
 
     config = parse(arguments)
+    for number in (signal.SIGTERM, signal.SIGINT):  # until the app, whose import takes a while, can end in order
+        signal.signal(number, _exit)
     stdin_fd, stdout_fd = claim_stdin(), claim_stdout()
     set_process_name("clankvox")
     ready = b'{"type":"process_ready","protocolVersion":%d,"version":"%b"}' % (PROTOCOL_VERSION, __version__.encode())
@@ -61,6 +65,11 @@ def _serve(arguments: list[str]) -> int:
 
     log.set_up(config.log_level, config.log_format)
     return app.serve(stdin_fd, stdout_fd)
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    """Nothing has begun that would have to be ended."""
+    os._exit(0)
 
 
 if __name__ == "__main__":

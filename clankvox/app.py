@@ -33,6 +33,7 @@ from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.receive import ReceivePipeline
 from clankvox.media.receive_ports import Timing
 from clankvox.media.signal_meter import Signal
+from clankvox.messages.common import ActorFailed
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
 from clankvox.outbox import Outbox
 from clankvox.shells.pacer import Pacer
@@ -50,6 +51,8 @@ FLUSH_S: Final = 0.08
 SOCKETS_CLOSED_S: Final = 0.06
 EXIT_STDOUT_BROKEN: Final = 0
 """A parent that is gone is the normal end of a subprocess."""
+EXIT_INTERNAL: Final = 70
+"""The router failed, whom nobody replaces."""
 
 
 class PcmOutlet:
@@ -151,6 +154,9 @@ class App:
         self._signals.stop()
 
     def _tell_router(self, message: object) -> None:
+        """Tell the router, or end if it is the one that died: without it not even `destroy` would be heard."""
+        if isinstance(message, ActorFailed) and message.address == ROUTER:
+            self._on_stopped(EXIT_INTERNAL)
         self._router(message)  # type: ignore[arg-type]  # every caller sends a message
 
     def _tell_connection(self, message: object) -> None:

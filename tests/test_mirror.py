@@ -7,8 +7,6 @@ PACKAGE = ROOT / "clankvox"
 TESTS = ROOT / "tests"
 
 WITHOUT_TESTS_OF_THEIR_OWN = {
-    "__main__": "three lines of dispatch; the process tests start it",
-    "app": "the composition root; the process tests run it",
     "ports": "protocols only: every double and every shell is checked against them by mypy and by use",
     "actors/output": "values without behaviour; the playback actor's own",
     "messages/capture": "values without behaviour; test_diagrams reads their docstrings",

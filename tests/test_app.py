@@ -1,0 +1,156 @@
+"""The composition root: one App on two real pipes, in this process, and what it puts together."""
+
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+
+import pykka
+import pytest
+
+from clankvox import app
+from clankvox.actors import router
+from clankvox.app import App, PcmOutlet
+from clankvox.demo.parent import UserAudio
+from clankvox.media.receive_ports import Origin, Timing
+from clankvox.media.signal_meter import Signal
+from clankvox.outbox import AUDIO_STREAM_MS, Outbox
+from tests.support.process_call import DEADLINE_S, answer_of, bodies, frames_of, line, probe
+
+PCM = bytes(range(200)) * 2
+
+
+@pytest.fixture(autouse=True)
+def _what_is_set_for_a_whole_process_is_set_back():
+    interval = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(interval)
+    gc.unfreeze()
+
+
+def served(data, *, keep_open=False, when_running=None):
+    """Run an App on `data` as its input; return its exit code and its frames."""
+    stdin, parents_end = os.pipe()
+    output, stdout = os.pipe()
+    os.write(parents_end, data)
+    if not keep_open:
+        os.close(parents_end)
+    said = []
+    reader = threading.Thread(target=lambda: said.extend(iter(lambda: os.read(output, 1 << 16), b"")))
+    reader.start()
+    running = App(stdin, stdout)
+    if when_running is not None:  # both signals are taken over before the first line is read
+        running._reader.start = when_running
+    try:
+        code = running.run()
+    finally:
+        end_threads(parents_end if keep_open else None)
+        os.close(stdout)
+        reader.join()
+        os.close(stdin)
+        os.close(output)
+    return code, frames_of(b"".join(said))
+
+
+def end_threads(parents_end):
+    """What is a daemon and dies with the process would outlive a test."""
+    pykka.ActorRegistry.stop_all(timeout=DEADLINE_S)
+    if parents_end is not None:
+        os.close(parents_end)
+    for thread in threading.enumerate():
+        if thread.name in ("stdin", "stdout"):
+            thread.join(DEADLINE_S)
+
+
+def test_commands_of_stdin_are_answered_on_stdout_until_the_input_ends():
+    code, entries = served(line(**probe("p")) + b"\n" + line(type="nonsense") + b"\n")
+    assert code == 0
+    events = bodies(entries)
+    assert answer_of("p") in events
+    assert [event["code"] for event in events if event["type"] == "error"] == ["invalid_json"]
+
+
+def test_destroy_ends_it_while_the_input_is_open():
+    assert served(line(type="destroy") + b"\n", keep_open=True) == (0, [])
+
+
+def test_a_signal_ends_it_and_both_signals_are_given_back():
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    assert served(b"", keep_open=True, when_running=lambda: os.kill(os.getpid(), signal.SIGTERM)) == (0, [])
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_a_broken_stdout_is_the_normal_end():
+    stdin, parents_end = os.pipe()
+    output, stdout = os.pipe()
+    os.close(output)
+    os.write(parents_end, line(**probe("p")) + b"\n")
+    try:
+        assert App(stdin, stdout).run() == 0
+    finally:
+        end_threads(parents_end)
+        os.close(stdin)
+        os.close(stdout)
+
+
+def test_a_router_that_fails_ends_the_process_with_the_code_of_an_internal_fault(monkeypatch):
+    """It supervises the others and nobody replaces it: without it the process would neither answer nor end."""
+
+    def fail(_event):
+        raise KeyError("broken")
+
+    monkeypatch.setattr(router, "encode_event", fail)
+    assert served(line(**probe("p")) + b"\n", keep_open=True) == (app.EXIT_INTERNAL, [])
+
+
+def test_the_counters_of_the_contract_are_all_plain_numbers():
+    stdin, stdout = os.pipe()
+    try:
+        collected = App(stdin, stdout)._collect()
+    finally:
+        os.close(stdin)
+        os.close(stdout)
+    told = json.loads(router.encode_event(collected))
+    groups = {"tick", "ipcLanes", "inboundAudio", "inboundVideo", "outbound"}
+    assert groups <= told.keys()
+    for group in groups:
+        assert all(type(value) in (int, float) for value in told[group].values())
+
+
+# --- captured PCM -----------------------------------------------------------------------------------------------------
+
+
+def put(outlet, capture_id=None, pcm=PCM, timing=None, duration_ms=20.0):
+    return outlet.user_audio(
+        42, capture_id, memoryview(bytearray(pcm)), Signal(7, 1, len(pcm) // 2), duration_ms, timing
+    )
+
+
+@pytest.mark.parametrize("capture_id", [None, "k1"])
+def test_captured_pcm_gets_the_header_form_of_its_capture(capture_id):
+    outbox = Outbox()
+    assert put(PcmOutlet(outbox), capture_id)
+    (piece,) = frames_of(bytes(outbox.take(0.0)))
+    assert isinstance(piece, UserAudio)
+    assert (piece.user_id, piece.capture_id, piece.pcm) == (42, capture_id, PCM)
+    assert (piece.peak, piece.active_samples, piece.samples) == (7, 1, 200)
+
+
+def test_pcm_that_no_frame_or_no_lane_can_carry_is_refused():
+    outbox = Outbox()
+    outlet = PcmOutlet(outbox)
+    assert not put(outlet, pcm=bytes(32 * 1024 * 1024))
+    assert put(outlet, duration_ms=AUDIO_STREAM_MS)
+    assert not put(outlet)
+    assert put(outlet, "another stream")
+
+
+def test_pcm_whose_capture_asked_for_its_timing_carries_it():
+    outbox = Outbox()
+    timing = Timing(origin=Origin.RECEIVED, media_time=48_000, arrival=49_000, duration_ticks=960)
+    assert put(PcmOutlet(outbox), timing=timing)
+    plain = Outbox()
+    put(PcmOutlet(plain))
+    assert len(outbox.take(0.0)) > len(plain.take(0.0))
