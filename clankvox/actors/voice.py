@@ -190,6 +190,8 @@ class VoiceActor(ConnectionActor):
         self._settle()
 
     def _on_close(self, reason: str) -> None:
+        if self._state in _OUT:
+            self._join = None  # its end was told already
         self._machine.close()
         self._reset(reason, self._settle)
 

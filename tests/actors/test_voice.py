@@ -215,6 +215,16 @@ def test_leave_after_a_terminal_loss_still_tells_the_gateway_and_no_more():
     assert call.events() == [op4(None)]
 
 
+def test_an_end_that_was_told_is_not_told_again_by_destroy():
+    call = Call().connect("c1")
+    call.server.lost(4017)
+    call.drain()
+    call.events()
+    call.line(type="destroy")
+    call.drain()
+    assert call.events() == []
+
+
 def test_a_null_channel_is_a_leave_without_op_4():
     call = Call().connect()
     call.line(type="voice_state", data={"channel_id": None})
