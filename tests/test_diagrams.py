@@ -2,7 +2,7 @@
 
 from clankvox.fsm import MACHINES
 from clankvox.messages.common import Message
-from tools.diagrams import FOLDER, RECEIVERS, rendered, sender_of
+from tools.diagrams import FOLDER, README, RECEIVERS, readme, rendered, sender_of
 
 
 def test_diagrams_are_fresh():
@@ -11,6 +11,12 @@ def test_diagrams_are_fresh():
     assert sorted(stored) == sorted(fresh), "run `make diagrams`"
     for name, text in fresh.items():
         assert stored[name] == text, f"docs/diagrams/{name} is stale: run `make diagrams`"
+
+
+def test_the_readme_shows_the_connection_machine_as_it_is():
+    text = README.read_text()
+    assert rendered()["connection.mmd"] in text, "run `make diagrams`"
+    assert readme(text) == text
 
 
 def test_every_machine_has_a_diagram_and_a_table():

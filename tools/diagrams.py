@@ -1,4 +1,4 @@
-"""Writes docs/diagrams: one Mermaid diagram and one transition table a machine, and who tells what to whom.
+"""Writes docs/diagrams and the diagram in README: a Mermaid diagram and a table a machine, and who tells what to whom.
 
 Everything is read from the code: machines from clankvox.fsm.MACHINES, messages from the unions of
 clankvox.messages. Each message's docstring begins with its senders, "Router: ..." or "Capture or connection: ...".
@@ -18,7 +18,10 @@ from clankvox.messages.dave import DaveMessage
 from clankvox.messages.playback import PlaybackMessage
 from clankvox.messages.router import RouterMessage
 
-FOLDER: Final = Path(__file__).parent.parent / "docs" / "diagrams"
+ROOT: Final = Path(__file__).parent.parent
+FOLDER: Final = ROOT / "docs" / "diagrams"
+README: Final = ROOT / "README.md"
+_SHOWN: Final = re.compile(r"```mermaid\nstateDiagram-v2\n.*?```\n", re.DOTALL)
 RECEIVERS: Final = {
     "router": RouterMessage,
     "connection": ConnectionMessage,
@@ -78,6 +81,12 @@ def topology() -> str:
     return "\n".join(lines) + "\n"
 
 
+def readme(text: str) -> str:
+    """Return the README's `text` with the diagram of the connection machine as it is now."""
+    shown = f"```mermaid\n{rendered()['connection.mmd']}```\n"
+    return _SHOWN.sub(lambda _: shown, text, count=1)
+
+
 def sender_of(message: type[Message]) -> str:
     """Read who tells `message` from the beginning of its docstring."""
     sender, colon, _ = (message.__doc__ or "").partition(":")
@@ -97,6 +106,7 @@ def main() -> int:
             path.unlink()
     for name, text in files.items():
         (FOLDER / name).write_text(text)
+    README.write_text(readme(README.read_text()))
     print(f"{len(files)} files in docs/diagrams")
     return 0
 
