@@ -194,16 +194,17 @@ def test_a_call_that_was_given_up_can_be_joined_anew(call):
 @pytest.mark.parametrize(
     "endpoint", ["ws://192.0.2.1:80", "ws://example.com:80", "http://127.0.0.1:1", "127.0.0.1:1/?x=1"]
 )
-def test_an_endpoint_without_tls_beyond_this_machine_is_refused_for_good(vox, discord, endpoint):
-    call = Call(vox, discord)
+def test_an_endpoint_without_tls_beyond_this_machine_is_refused_for_good(shared_vox, discord, endpoint):
+    call = Call(shared_vox, discord)
     call.join()
     call.voice_state()
     call.voice_server(endpoint=endpoint)
-    vox.wait_for("dave_state", status="cleared")
+    call.wait_for("dave_state", status="cleared")
     error, *rest = call.told()[1:]
     assert (error["code"], error["role"], error["connectionId"]) == ("voice_connect_failed", "voice", "c1")
     assert rest == [*disconnected("endpoint_not_allowed"), CLEARED]
     assert endpoint not in str(call.told())
+    call.hang_up()
 
 
 def test_a_server_whose_authority_is_not_trusted_is_never_spoken_to(discord, tmp_path):

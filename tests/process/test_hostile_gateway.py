@@ -3,6 +3,7 @@
 import json
 import random
 import socket
+from contextlib import ExitStack
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_random_and_truncated_messages_change_nothing(hostile):
 @pytest.mark.parametrize("op", sorted(CHANGES_A_GROUP))
 def test_a_garbled_dave_message_is_recovered_from_and_the_speaker_is_heard_again(hostile, op):
     call, rng = hostile, random.Random(8)
-    for size in (0, 1, 2, 3, 40, 400):
+    for size in (0, 1, 40):  # of these only the last is a message at all
         call.discord.frame(call.me, encode_server_binary(rng.randrange(1 << 16), op, rng.randbytes(size)))
     go_on(call, 10)
     newcomer = call.add(tone=880)
@@ -106,26 +107,30 @@ class Scripted:
         self.endpoint = f"ws://127.0.0.1:{server.port}"
 
 
-@pytest.mark.parametrize("garbage", BROKEN_FRAMES)
-def test_bytes_that_are_no_websocket_frames_end_in_a_clean_reconnection(garbage):
-    with GatewayServer() as server, VoxParent() as vox:
-        call = Call(vox, Scripted(server))
-        call.join()
-        call.credentials()
-        first = server.accept()
-        first.send(json.dumps({"op": Op.HELLO, "d": {"v": 9, "heartbeat_interval": 10_000.0}}))
-        assert json.loads(first.recv(10))["op"] == Op.IDENTIFY
-        first.socket.sendall(BROKEN_FRAMES[garbage])
-        first.socket.shutdown(socket.SHUT_WR)
-        call.wait_for("transport_state", status="reconnecting")
-        second = server.accept()
-        second.send(json.dumps({"op": Op.HELLO, "d": {"v": 9, "heartbeat_interval": 10_000.0}}))
-        assert json.loads(second.recv(10))["op"] == Op.IDENTIFY
-        assert [event["type"] for event in call.told()] == [
-            "adapter_send",
-            "connection_state",
-            "transport_state",
-            "adapter_send",
-        ]
-        vox.send({"type": "destroy"})
-        assert vox.wait_exit() == 0
+def identified(server):
+    """Accept the next connection and go on with it as far as op 0."""
+    connection = server.accept()
+    connection.send(json.dumps({"op": Op.HELLO, "d": {"v": 9, "heartbeat_interval": 10_000.0}}))
+    assert json.loads(connection.recv(10))["op"] == Op.IDENTIFY
+    return connection
+
+
+def test_bytes_that_are_no_websocket_frames_end_in_a_clean_reconnection():
+    with ExitStack() as stack:
+        pairs = [(stack.enter_context(GatewayServer()), stack.enter_context(VoxParent())) for _ in BROKEN_FRAMES]
+        calls = [Call(vox, Scripted(server)) for server, vox in pairs]
+        for call in calls:
+            call.join()
+            call.credentials()
+        for (server, _), garbage in zip(pairs, BROKEN_FRAMES.values(), strict=True):
+            connection = identified(server)
+            connection.socket.sendall(garbage)
+            connection.socket.shutdown(socket.SHUT_WR)
+        told = {}
+        for (server, vox), call, name in zip(pairs, calls, BROKEN_FRAMES, strict=True):
+            identified(server)
+            told[name] = [event["type"] for event in call.told()]
+            vox.send({"type": "destroy"})
+            assert vox.wait_exit() == 0
+    reconnected = ["adapter_send", "connection_state", "transport_state", "adapter_send"]
+    assert told == dict.fromkeys(BROKEN_FRAMES, reconnected)

@@ -38,7 +38,7 @@ def test_neither_logs_nor_events_show_a_secret_whatever_happens_in_a_call(last_c
 def test_nothing_leaves_in_clear_while_members_come_and_go_and_the_group_is_changed(shared_vox, discord, tmp_path):
     call = Call(shared_vox, discord)
     call.enter()
-    call.say(np.tile(chirp(1.0, rate_hz=24_000), 5), "p1")
+    call.say(np.tile(chirp(1.0, rate_hz=24_000), 3), "p1")
     first = call.add(tone=300, receive=True)
     call.wait_said("p1", "started")
     libdave = call.add(tone=400, receive=True, library="libdave")
@@ -50,7 +50,7 @@ def test_nothing_leaves_in_clear_while_members_come_and_go_and_the_group_is_chan
     call.remove(third)
     call.wait_said("p1")
     seen = call.seen()
-    assert seen["daveFrames"] >= 5 * 50
+    assert seen["daveFrames"] >= 3 * 50
     assert (seen["plaintextFrames"], seen["plaintextInTransition"]) == (0, 0)
     assert call.room()["version"] == 1
     assert call.seen(fourth)["decrypted"][call.me] > 0
@@ -59,11 +59,11 @@ def test_nothing_leaves_in_clear_while_members_come_and_go_and_the_group_is_chan
 
 def test_a_channel_that_empties_and_fills_again_hears_nothing_in_clear_and_goes_on(call, tmp_path):
     first = call.listener(tmp_path / "first")
-    call.say(chirp(3.0, rate_hz=24_000), "p1")
+    call.say(chirp(2.0, rate_hz=24_000), "p1")
     call.wait_said("p1", "started")
     call.remove(first)
     second = call.listener(tmp_path / "second")
     call.wait_said("p1")
     seen = call.seen()
     assert seen["plaintextFrames"] == 0
-    assert call.seen(second)["decrypted"][call.me] > 50
+    assert call.seen(second)["decrypted"][call.me] > 25

@@ -56,7 +56,6 @@ def test_alone_in_a_channel_nothing_leaves_and_what_was_said_is_heard_in_full_by
 
 def test_two_playbacks_one_after_the_other_are_both_heard_in_order_and_end_with_five_silence_frames(call, tmp_path):
     listener = call.listener(tmp_path)
-    call.wait_for("dave_state", status="ready")
     for playback_id, hz in (("p1", 500), ("p2", 1_500)):
         call.say(chirp(0.6, hz, hz, rate_hz=24_000), playback_id)
         call.wait_said(playback_id)
