@@ -61,6 +61,14 @@ class DeliveryService:
         self._corrupt_next: set[UserId] = set()
         self._outbox = Outbox()
 
+    def rename(self, channel_id: int) -> bool:
+        """Name the group after `channel_id`; False once proposals have bound the members to its name."""
+        if self._group.established or self._batch is not None:
+            return False
+        self._group.group_id = channel_id
+        self._group.sender.rename(channel_id)
+        return True
+
     @property
     def epoch(self) -> int:
         """Epoch of the group; 0 while there is none."""

@@ -48,6 +48,10 @@ class ExternalSender:
         self.payload = vector(point) + u16(_CREDENTIAL_BASIC) + vector(_IDENTITY)
         """The payload of op 25."""
 
+    def rename(self, group_id: int) -> None:
+        """Sign for another group from now on: the channel became known only after the key was sent."""
+        self._group_id = vector(u64(group_id))
+
     def add(self, epoch: int, key_package: KeyPackage) -> Proposal:
         """Propose to add the owner of `key_package` to the group as it is in `epoch`."""
         return self._propose(epoch, u16(PROPOSAL_ADD) + key_package.raw)

@@ -123,7 +123,11 @@ class Registry:
         if channel_id is None and present:
             return present[0]
         # in a private call the server id is the channel id, so this is right for those at least
-        key = (server_id, ChannelId(server_id) if channel_id is None else channel_id)
+        guess = ChannelId(server_id)
+        key = (server_id, guess if channel_id is None else channel_id)
+        guessed = self.rooms.get((server_id, guess))
+        if key not in self.rooms and guessed is not None and guessed.rename(key[1]):
+            self.rooms[key] = self.rooms.pop((server_id, guess))
         return self.rooms.get(key) or Room(*key, self._emit, dave=self._options.dave)
 
     def only_room(self) -> Room:

@@ -45,6 +45,13 @@ class Room:
     def _encrypted(self) -> bool:
         return self.service.phase is Phase.ENCRYPTED
 
+    def rename(self, channel_id: ChannelId) -> bool:
+        """Learn which channel this is, which no version 8 client tells; False once its group has a name."""
+        if not self.service.rename(channel_id):
+            return False
+        self.channel_id = channel_id
+        return True
+
     def enter(self, newcomer: Participant) -> None:
         """Announce `newcomer` and the others to each other (ops 11, 18 and 20); its op 2 is queued already."""
         others = list(self.members.values())

@@ -111,6 +111,18 @@ def test_a_version_8_client_is_in_the_channel_that_was_named_for_its_server(disc
         assert second.hear(1)[0][2] == b"\xfcword"
 
 
+def test_a_version_8_client_that_came_first_is_in_the_channel_that_the_next_one_tells(discord):
+    with (
+        RawClient(discord, 1, server=51, channel=61, version=8) as first,
+        RawClient(discord, 2, server=51, channel=61) as second,
+    ):
+        first.wait_ready()
+        second.wait_ready()
+        first.speak()
+        first.send_frame(b"\xfcword")
+        assert second.hear(1)[0][2] == b"\xfcword"
+
+
 def test_the_same_user_again_retires_the_old_session_first(discord):
     with RawClient(discord, 9) as witness:
         old = RawClient(discord, 1)
