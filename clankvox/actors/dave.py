@@ -19,11 +19,13 @@ from clankvox.messages.dave import (
     MemberDisconnected,
     MembersConnected,
     PatienceEnded,
+    RecoveryDue,
     SessionNegotiated,
 )
 from clankvox.messages.playback import GateChanged
 from clankvox.messages.router import DaveReported
 from clankvox.protocol.dave import (
+    RECOVERY_WINDOW_S,
     AcceptClear,
     ClearNegotiated,
     DaveConversation,
@@ -131,6 +133,9 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
             case PatienceEnded(rekeying=number):
                 if number == self._rekeying and self._state is DaveState.REKEYING:
                     self._take(self._machine.patience_ended)
+            case RecoveryDue(attempt=attempt):
+                if attempt == self._attempt and self._conversation is not None:
+                    self._carry_out(self._conversation.recovery_overdue(self._clock.now()))
             case FramesUndecryptable(attempt=attempt):
                 if attempt == self._attempt and self._conversation is not None:
                     self._carry_out(self._conversation.frames_undecryptable(self._clock.now()))
@@ -264,6 +269,7 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
                 self._take(self._machine.downgrade_executed)
             case GroupReset():
                 self._take(self._machine.group_reset)
+                self.later(RECOVERY_WINDOW_S, RecoveryDue(attempt=self._attempt))
             case _:
                 assert_never(fact)
 

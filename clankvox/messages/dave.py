@@ -50,6 +50,12 @@ class PatienceEnded(Message, frozen=True, kw_only=True):
     rekeying: int
 
 
+class RecoveryDue(Message, frozen=True, kw_only=True):
+    """Own timer: by now a reset group should have been joined, or what came for it followed."""
+
+    attempt: Attempt
+
+
 class FramesUndecryptable(Message, frozen=True, kw_only=True):
     """Receive path: 36 frames in a row of one sender did not decrypt."""
 
@@ -63,6 +69,7 @@ DaveMessage = (
     | MemberDisconnected
     | ConnectionSuspended
     | PatienceEnded
+    | RecoveryDue
     | FramesUndecryptable
     | ResetBaton
 )

@@ -25,6 +25,8 @@ UPGRADE_WINDOW_S: Final = 10.0
 """How long clear frames are accepted after an upgrade: as long as old ratchets live."""
 FLAG_WINDOW_S: Final = 10.0
 """How long after a transition undecryptable frames may be blamed on it (op 31)."""
+RECOVERY_WINDOW_S: Final = 1.0
+"""After asking to be added anew (ops 31 and 26) what fails for so long was made before the server heard of it."""
 _FIRST_EPOCH: Final = 1
 
 
@@ -145,6 +147,8 @@ class DaveConversation:
         self._pending: dict[TransitionId, int] = {}
         self._last_received: tuple[TransitionId, float] | None = None
         self._flagged: set[TransitionId] = set()
+        self._recovering_since: float | None = None
+        self._unfollowed: TransitionId | None = None
 
     @property
     def version(self) -> int:
@@ -220,6 +224,7 @@ class DaveConversation:
             return []
         upgrade = self._version == 0
         self._version = message.protocol_version
+        self._recovering_since = self._unfollowed = None
         self._pending.clear()
         if upgrade:
             return [
@@ -236,7 +241,13 @@ class DaveConversation:
         transition, received_at = self._last_received
         if transition in self._flagged or now - received_at > FLAG_WINDOW_S or not self._in_session:
             return []
-        return self._recover(transition)
+        return self._recover(transition, now)
+
+    def recovery_overdue(self, now: float) -> list[Effect]:
+        """Ask once more, RECOVERY_WINDOW_S after a GroupReset, if what came since could not be followed either."""
+        if self._unfollowed is None or self._version == 0 or self._mls.ready:
+            return []
+        return self._recover(self._unfollowed, now)
 
     def _begin(self, version: int) -> list[Effect]:
         try:
@@ -290,15 +301,25 @@ class DaveConversation:
             else:
                 self._mls.process_commit(payload[2:])
         except MlsError:
-            return self._recover(transition)
+            return self._on_unfollowed(transition, now)
+        self._recovering_since = self._unfollowed = None
         if transition == 0:
             return [GroupEstablished()]
         self._remember(transition, self._version, now)
         ready = Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition))
         return [ready, TransitionAnnounced(transition)]
 
-    def _recover(self, transition: TransitionId) -> list[Effect]:
+    def _on_unfollowed(self, transition: TransitionId, now: float) -> list[Effect]:
+        """Recover, but not again for what was on its way already: each new key package would outdate its answer."""
+        since = self._recovering_since
+        if since is not None and now - since < RECOVERY_WINDOW_S:
+            self._unfollowed = transition
+            return [Ignored("made_before_recovery")]
+        return self._recover(transition, now)
+
+    def _recover(self, transition: TransitionId, now: float) -> list[Effect]:
         """Flag the transition that cannot be followed and ask to be added anew (op 31 in JSON, then op 26)."""
+        self._recovering_since, self._unfollowed = now, None
         self._pending.clear()
         self._flagged.add(transition)
         flag = Send(Op.INVALID_COMMIT_WELCOME, InvalidCommitWelcome(transition_id=transition))

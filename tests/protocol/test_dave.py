@@ -8,6 +8,7 @@ from clankvox.errors import MlsError
 from clankvox.protocol.dave import (
     DOWNGRADE_WINDOW_S,
     FLAG_WINDOW_S,
+    RECOVERY_WINDOW_S,
     UPGRADE_WINDOW_S,
     AcceptClear,
     ClearNegotiated,
@@ -165,6 +166,24 @@ def test_a_change_that_cannot_be_followed_is_flagged_and_begun_anew(op):
         GroupReset(),
         Send(Op.MLS_KEY_PACKAGE, b"package2"),
     ]
+
+
+def test_what_was_on_its_way_when_we_asked_anew_outdates_no_second_key_package():
+    talk, _ = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(9, BAD), 0.0)
+    for transition in (10, 11, 12):
+        late = talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(transition, BAD), 0.1)
+        assert late == [Ignored("made_before_recovery")]
+    assert talk.recovery_overdue(RECOVERY_WINDOW_S)[0] == flag(12)
+
+
+def test_a_recovery_that_succeeded_is_not_repeated():
+    talk, _ = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(9, BAD), 0.0)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(10, BAD), 0.1)
+    assert GroupEstablished() in talk.feed_binary(Op.MLS_WELCOME, change(0), 0.2)
+    assert talk.recovery_overdue(RECOVERY_WINDOW_S) == []
+    assert flag(11) in talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(11, BAD), 0.3)
 
 
 def test_undecryptable_frames_are_blamed_on_the_last_transition_once_and_in_time():
