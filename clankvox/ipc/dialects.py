@@ -99,11 +99,6 @@ def request_error(error: CommandError) -> list[Event]:
     return [ErrorEvent(code=error.code, message=str(error))]
 
 
-def null_server_clears(connection_id: ConnectionId | None) -> bool:
-    """Whether a voice server without endpoint or token ends the connection (V) or is waited out (M/L)."""
-    return connection_id is not None
-
-
 def wants_video_state(connection_id: ConnectionId | None) -> bool:
     """Whether `user_video_state` and `user_video_end` are sent; V parents do not know them."""
     return connection_id is None

@@ -118,7 +118,7 @@ def test_what_only_a_connection_without_id_wants():
 
 
 def test_what_only_a_connection_with_id_wants():
-    for wants in (dialects.null_server_clears, dialects.decodes_vp8):
+    for wants in (dialects.decodes_vp8,):
         assert wants(C1)
         assert not wants(None)
 
