@@ -121,6 +121,11 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
     def _on_link_lost(self, policy: ClosePolicy, reason: str) -> None:
         """Decide what becomes of a link that is gone; it is closed already."""
 
+    def _on_video_effect(
+        self, effect: effects.VideoAnnounced | effects.WantsAnnounced | effects.SessionUpdated
+    ) -> None:
+        """Act on what the server says of video; nothing unless the role has to do with it."""
+
     @abstractmethod
     def _connection_id(self) -> ConnectionId | None:
         """Return the parent's name for this connection."""
@@ -229,8 +234,8 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
                 self._lose(
                     ClosePolicy(None, recovery, reason, "The voice server did not answer as it should."), reason, code
                 )
-            case effects.VideoAnnounced():
-                pass
+            case effects.VideoAnnounced() | effects.WantsAnnounced() | effects.SessionUpdated():
+                self._on_video_effect(effect)
 
     def _schedule_gateway_poll(self) -> None:
         due = self._gateway.next_poll() if self._gateway is not None else None

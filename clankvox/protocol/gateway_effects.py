@@ -4,7 +4,16 @@ from typing import NamedTuple
 
 from clankvox.ids import Ssrc, UserId
 from clankvox.protocol.close_codes import Recovery
-from clankvox.wire.gateway_ops import ExecuteTransition, Op, PrepareEpoch, PrepareTransition, StreamDescription, Video
+from clankvox.wire.gateway_ops import (
+    ExecuteTransition,
+    MediaSinkWants,
+    Op,
+    PrepareEpoch,
+    PrepareTransition,
+    SessionUpdate,
+    StreamDescription,
+    Video,
+)
 from clankvox.wire.transport_crypto import TransportMode
 
 
@@ -48,6 +57,7 @@ class SessionReady(NamedTuple):
     ip: str
     port: int
     video_codec: str | None
+    keyframe_interval_ms: float | None = None
 
     def __repr__(self) -> str:
         return (
@@ -94,6 +104,18 @@ class VideoAnnounced(NamedTuple):
     video: Video
 
 
+class WantsAnnounced(NamedTuple):
+    """Op 15: how much of our own video the others want to see."""
+
+    wants: MediaSinkWants
+
+
+class SessionUpdated(NamedTuple):
+    """Op 14: what is to be sent from now on; absent values stay as they are."""
+
+    update: SessionUpdate
+
+
 class CloseSocket(NamedTuple):
     """Close the socket with `code`: the conversation is over. `reason` is for events, `recovery` says what may help."""
 
@@ -112,5 +134,7 @@ Effect = (
     | MembersConnected
     | MemberDisconnected
     | VideoAnnounced
+    | WantsAnnounced
+    | SessionUpdated
     | CloseSocket
 )

@@ -12,12 +12,13 @@ from clankvox.wire.gateway_ops import (
     SelectProtocolData,
     StreamDescription,
 )
+from clankvox.wire.rtp import H264_PAYLOAD_TYPE, OPUS_PAYLOAD_TYPE, VP8_PAYLOAD_TYPE
 from clankvox.wire.transport_crypto import TransportMode
 
 MAX_DAVE_VERSION: Final = 1
 
 _OFFERED_STREAM: Final = StreamDescription(type="screen", rid="100", quality=100)
-_OPUS: Final = Codec(name="opus", type="audio", priority=1000, payload_type=120)
+_OPUS: Final = Codec(name="opus", type="audio", priority=1000, payload_type=OPUS_PAYLOAD_TYPE)
 
 
 def _video(name: str, priority: int, payload_type: int, *, sends: bool) -> Codec:
@@ -33,9 +34,14 @@ def _video(name: str, priority: int, payload_type: int, *, sends: bool) -> Codec
     )
 
 
+# Payload types are private to one connection: the server rewrites them between clients.
 # H264 before VP8: a receiver that does not prefer it makes every sender of the channel switch codecs.
-_RECEIVER: Final = (_OPUS, _video("H264", 1000, 103, sends=False), _video("VP8", 2000, 105, sends=False))
-_SENDER: Final = (_OPUS, _video("H264", 1000, 103, sends=True))
+_RECEIVER: Final = (
+    _OPUS,
+    _video("H264", 1000, H264_PAYLOAD_TYPE, sends=False),
+    _video("VP8", 2000, VP8_PAYLOAD_TYPE, sends=False),
+)
+_SENDER: Final = (_OPUS, _video("H264", 1000, H264_PAYLOAD_TYPE, sends=True))
 CODECS: Final[dict[Role, tuple[Codec, ...]]] = {
     Role.VOICE: _RECEIVER,
     Role.STREAM_WATCH: _RECEIVER,

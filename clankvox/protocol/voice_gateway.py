@@ -32,8 +32,10 @@ from clankvox.protocol.gateway_effects import (
     SendBinary,
     SendText,
     SessionReady,
+    SessionUpdated,
     SpeakingAnnounced,
     VideoAnnounced,
+    WantsAnnounced,
 )
 from clankvox.protocol.session_offer import (
     MAX_DAVE_VERSION,
@@ -50,12 +52,14 @@ from clankvox.wire.gateway_ops import (
     Heartbeat,
     HeartbeatAck,
     Hello,
+    MediaSinkWants,
     Op,
     Payload,
     PrepareEpoch,
     PrepareTransition,
     Ready,
     SessionDescription,
+    SessionUpdate,
     Speaking,
     Video,
     decode_json,
@@ -79,9 +83,11 @@ __all__ = [
     "SendText",
     "SessionCredentials",
     "SessionReady",
+    "SessionUpdated",
     "SpeakingAnnounced",
     "VideoAnnounced",
     "VoiceGateway",
+    "WantsAnnounced",
 ]
 
 EARLY_MESSAGES: Final = 256
@@ -158,6 +164,8 @@ class VoiceGateway:
             Op.CLIENT_DISCONNECT: self._on_client_disconnect,
             Op.VIDEO: self._on_video,
             Op.FLAGS: self._on_flags,
+            Op.MEDIA_SINK_WANTS: self._on_wants,
+            Op.SESSION_UPDATE: self._on_session_update,
             Op.PREPARE_TRANSITION: self._on_dave,
             Op.EXECUTE_TRANSITION: self._on_dave,
             Op.PREPARE_EPOCH: self._on_dave,
@@ -308,6 +316,7 @@ class VoiceGateway:
             ip=self._server.ip,
             port=self._server.port,
             video_codec=session.video_codec,
+            keyframe_interval_ms=session.keyframe_interval,
         )
         early, self._early = self._early, []
         return [ready, *early]
@@ -354,6 +363,12 @@ class VoiceGateway:
         if isinstance(message.data, dict) and _VIDEO_FIELDS & message.data.keys():
             return self._on_video(message)
         return self._ignore(Ignored.UNKNOWN_OP)
+
+    def _on_wants(self, message: GatewayMessage) -> list[Effect]:
+        return [WantsAnnounced(payload_of(message, MediaSinkWants))]
+
+    def _on_session_update(self, message: GatewayMessage) -> list[Effect]:
+        return [SessionUpdated(payload_of(message, SessionUpdate))]
 
     def _on_dave(self, message: GatewayMessage) -> list[Effect]:
         return self._deliver(DaveMessage(Op(message.op), payload_of(message, _DAVE_PAYLOADS[message.op])))

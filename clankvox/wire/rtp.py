@@ -12,6 +12,10 @@ from clankvox.errors import WireError
 from clankvox.ids import Ssrc
 
 OPUS_PAYLOAD_TYPE: Final = 120
+H264_PAYLOAD_TYPE: Final = 105
+VP8_PAYLOAD_TYPE: Final = 107
+"""What we name in op 1; the payload type of a codec's retransmissions (RTX) is the next one."""
+VIDEO_CLOCK_HZ: Final = 90_000
 OPUS_CLOCK_HZ: Final = 48_000
 SILENCE_FRAME: Final = b"\xf8\xff\xfe"
 """20 ms of Opus silence; five of them end a talkspurt, and they may travel without DAVE."""

@@ -47,9 +47,9 @@ def test_select_protocol_names_address_mode_and_echoes_experiments():
 @pytest.mark.parametrize(
     ("role", "video"),
     [
-        (Role.VOICE, [("H264", 103, 104, False, True), ("VP8", 105, 106, False, True)]),
-        (Role.STREAM_WATCH, [("H264", 103, 104, False, True), ("VP8", 105, 106, False, True)]),
-        (Role.STREAM_PUBLISH, [("H264", 103, 104, True, False)]),
+        (Role.VOICE, [("H264", 105, 106, False, True), ("VP8", 107, 108, False, True)]),
+        (Role.STREAM_WATCH, [("H264", 105, 106, False, True), ("VP8", 107, 108, False, True)]),
+        (Role.STREAM_PUBLISH, [("H264", 105, 106, True, False)]),
     ],
 )
 def test_each_role_declares_what_it_sends_or_receives(role, video):

@@ -21,9 +21,11 @@ from clankvox.protocol.voice_gateway import (
     SendText,
     SessionCredentials,
     SessionReady,
+    SessionUpdated,
     SpeakingAnnounced,
     VideoAnnounced,
     VoiceGateway,
+    WantsAnnounced,
 )
 from clankvox.wire.gateway_ops import ExecuteTransition, Op, PrepareEpoch, PrepareTransition, encode_server_binary
 from clankvox.wire.transport_crypto import TransportMode, available_modes
@@ -316,8 +318,23 @@ def test_video_states_are_told(op):
 
 
 @pytest.mark.parametrize(
+    "data", [{"any": 100, "222": 50, "pixelCounts": {"222": 921600.0}}, {"any": 100, "streams": {"222": 50}}]
+)
+def test_what_others_want_to_see_is_told_in_both_forms(data):
+    (wanted,) = gateway_in(Phase.READY).feed_text(text(15, data), 0.0)
+    assert isinstance(wanted, WantsAnnounced)
+    assert (wanted.wants.any, wanted.wants.wants) == (100, {222: 50})
+
+
+def test_a_change_of_codec_is_told():
+    (changed,) = gateway_in(Phase.READY).feed_text(text(14, {"video_codec": "VP8", "keyframe_interval": 2000}), 0.0)
+    assert isinstance(changed, SessionUpdated)
+    assert (changed.update.video_codec, changed.update.keyframe_interval) == ("VP8", 2000)
+
+
+@pytest.mark.parametrize(
     ("op", "data"),
-    [(9, None), (14, {"video_codec": "VP8"}), (16, {}), (18, {"user_id": "9", "flags": 2}), (20, {}), (999, [1])],
+    [(9, None), (16, {}), (18, {"user_id": "9", "flags": 2}), (20, {}), (999, [1])],
 )
 def test_other_opcodes_change_nothing(op, data):
     gateway = gateway_in(Phase.READY)
@@ -518,6 +535,8 @@ EFFECTS = (
     MembersConnected,
     MemberDisconnected,
     VideoAnnounced,
+    WantsAnnounced,
+    SessionUpdated,
     CloseSocket,
 )
 
