@@ -18,6 +18,8 @@ ConnectionId = NewType("ConnectionId", str)
 CaptureId = NewType("CaptureId", str)
 PlaybackId = NewType("PlaybackId", str)
 MusicId = NewType("MusicId", str)
+Track = NewType("Track", int)
+"""Number of one piece of music as it is heard; each has one source, whose attempt has the same number."""
 Attempt = NewType("Attempt", int)
 """Number of one asynchronous try; every answer carries it, and a stale answer is dropped."""
 
