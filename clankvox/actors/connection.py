@@ -6,25 +6,33 @@ dead socket can never speak for the living one.
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Final, NamedTuple
 
 from clankvox.actors.base import BaseActor, Surroundings
 from clankvox.errors import TransportLost
+from clankvox.fsm.connection import ConnectionMachine, ConnectionState
 from clankvox.ids import Attempt, ChannelId, ConnectionId, Ssrc, UserId, capture_address, dave_address, next_attempt
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.media.receive import ReceivePipeline
 from clankvox.messages.capture import MemberGone
-from clankvox.messages.common import Inspect
+from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import (
+    Close,
     ConnectionMessage,
+    ConnectionOrder,
+    CredentialsOverdue,
     DeadlineReached,
     DiscoveryPoll,
     DiscoveryReplied,
     GatewayPoll,
+    Join,
     KeepaliveDue,
+    Leave,
     PongReceived,
+    ResetOverdue,
+    RetryDue,
     SendGatewayBinary,
     SendGatewayJson,
     SendSpeaking,
@@ -32,9 +40,16 @@ from clankvox.messages.connection import (
     SocketLost,
     SocketOpened,
     SocketText,
+    StreamConnect,
+    StreamDisconnect,
+    TransitionPrepared,
+    TransitionSettled,
     UdpLost,
+    VoiceServerUpdated,
+    VoiceStateUpdated,
 )
 from clankvox.messages.dave import DaveOpReceived, MemberDisconnected, MembersConnected, SessionNegotiated
+from clankvox.messages.router import ConnectionReported, ResetRequested, Settled
 from clankvox.ports import UdpPort, WebSocketPort
 from clankvox.protocol import gateway_effects as effects
 from clankvox.protocol.close_codes import ClosePolicy, policy_for
@@ -52,6 +67,14 @@ HANDSHAKE_DEADLINE_S: Final = 15.0
 KEEPALIVE_S: Final = 5.0
 """A NAT may forget a silent UDP flow after 30 s; every client sends about every 5 s."""
 CLOSE_NORMAL: Final = 1000
+RESET_DEADLINE_S: Final = 1.0
+"""The reset baton takes microseconds; if an actor on its way is gone, the call goes on without it."""
+
+OUT: Final = frozenset({ConnectionState.IDLE, ConnectionState.CLOSED})
+CONNECTED: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
+"""Where a link is up or coming up."""
+
+Continuation = Callable[[], None]
 
 LinkMessage = (
     SocketOpened
@@ -97,6 +120,11 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
         self, surroundings: Surroundings, shells: Shells, modes: tuple[TransportMode, ...], rng: Random
     ) -> None:
         super().__init__(surroundings)
+        self._machine = ConnectionMachine(self._observe)
+        self._was_ever_ready = False
+        self._tickets = 0
+        self._after_reset: Continuation | None = None
+        self._deferred: list[ConnectionOrder] = []
         self._rng = rng
         self._mode: TransportMode | None = None
         """The transport encryption of the last link, also when the server refused it."""
@@ -112,6 +140,51 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
         self._keepalives = 0
         self._server: Server | None = None
         self._members: set[UserId] = set()
+
+    def on_start(self) -> None:
+        """Leave nothing open that a predecessor, who failed, had opened."""
+        self._close_link()
+
+    def handle(self, message: ConnectionMessage | Inspect) -> object:
+        """See BaseActor."""
+        match message:
+            case (
+                Join()
+                | Leave()
+                | VoiceServerUpdated()
+                | VoiceStateUpdated()
+                | StreamConnect()
+                | StreamDisconnect()
+                | Close()
+            ):
+                self._take_order(message)
+            case ResetBaton(ticket=ticket) | ResetOverdue(ticket=ticket):
+                self._on_reset_done(ticket)
+            case RetryDue(attempt=attempt) | CredentialsOverdue(attempt=attempt):
+                if attempt == self._attempt:
+                    self._on_wait_over(message)
+            case TransitionPrepared(attempt=attempt):
+                if attempt == self._attempt and self._state is ConnectionState.READY:
+                    self._machine.transition_prepared()
+            case TransitionSettled(attempt=attempt):
+                if attempt == self._attempt and self._state is ConnectionState.DAVE_TRANSITION:
+                    self._machine.transition_settled()
+            case Inspect():
+                return {"state": str(self._state), "attempt": self._attempt}
+            case _:
+                self._on_link_message(message)
+        return None
+
+    @property
+    def _state(self) -> ConnectionState:
+        return ConnectionState(self._machine.current_state_value)
+
+    @abstractmethod
+    def _carry_out_order(self, order: ConnectionOrder) -> None:
+        """Do what the parent wants, and settle."""
+
+    def _on_wait_over(self, wait: RetryDue | CredentialsOverdue) -> None:
+        """Go on after a wait of this attempt; a role that never waits has nothing to do."""
 
     @abstractmethod
     def _on_session_ready(self, session: effects.SessionReady, sealer: PacketSealer) -> None:
@@ -133,6 +206,51 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
     def let_go(self) -> None:
         """Leave no socket open: an heir begins with its own."""
         self._close_link()
+
+    # --- orders: one at a time, each answered with Settled ---
+
+    def _take_order(self, order: ConnectionOrder) -> None:
+        if self._after_reset is not None:
+            self._deferred.append(order)
+        else:
+            self._carry_out_order(order)
+
+    def _settle(self) -> None:
+        self.report(Settled())
+
+    def _reset(self, reason: str, then: Continuation) -> None:
+        """Send the baton round, then go on with `then`; orders that come meanwhile wait."""
+        self._close_link()
+        self._tickets += 1
+        self._after_reset = then
+        self.report(
+            ResetRequested(
+                ticket=self._tickets, role=self._address.role, reason=reason, connection_id=self._connection_id()
+            )
+        )
+        self.later(RESET_DEADLINE_S, ResetOverdue(ticket=self._tickets))
+
+    def _on_reset_done(self, ticket: int) -> None:
+        if ticket != self._tickets or self._after_reset is None:
+            return
+        then, self._after_reset = self._after_reset, None
+        then()
+        while self._deferred and self._after_reset is None:
+            self._carry_out_order(self._deferred.pop(0))
+
+    def _report(self, event: str, was: ConnectionState, reason: str, detail: str = "") -> None:
+        self.report(
+            ConnectionReported(
+                role=self._address.role,
+                connection_id=self._connection_id(),
+                event=event,
+                was=was,
+                now=self._state,
+                reason=reason,
+                detail=detail,
+                was_ever_ready=self._was_ever_ready,
+            )
+        )
 
     # --- opening and closing ---
 

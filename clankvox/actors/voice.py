@@ -8,35 +8,27 @@ from typing import Final, assert_never
 from msgspec import UNSET
 
 from clankvox.actors.base import Surroundings
-from clankvox.actors.connection import ConnectionActor, Server, Shells
+from clankvox.actors.connection import CONNECTED, OUT, ConnectionActor, Server, Shells
 from clankvox.actors.voice_credentials import Credentials
 from clankvox.errors import InvalidRequest
-from clankvox.fsm.connection import ConnectionMachine, ConnectionState
+from clankvox.fsm.connection import ConnectionState
 from clankvox.ids import PLAYBACK, ChannelId, ConnectionId, dave_address
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import (
     Close,
-    ConnectionMessage,
+    ConnectionOrder,
     CredentialsOverdue,
     Join,
     Leave,
-    ResetOverdue,
     RetryDue,
-    TransitionPrepared,
-    TransitionSettled,
+    StreamConnect,
+    StreamDisconnect,
     VoiceServerUpdated,
     VoiceStateUpdated,
 )
 from clankvox.messages.dave import ConnectionSuspended
 from clankvox.messages.playback import PathOpened, PathSuspended
-from clankvox.messages.router import (
-    AdapterSendRequested,
-    ConnectionReported,
-    ResetRequested,
-    Settled,
-    StreamsSuspended,
-)
+from clankvox.messages.router import AdapterSendRequested, StreamsSuspended
 from clankvox.protocol.backoff import AttemptBudget, Backoff
 from clankvox.protocol.close_codes import BUDGETS, MOVE_WAIT_S, ClosePolicy, Recovery
 from clankvox.protocol.gateway_effects import SessionReady
@@ -49,13 +41,6 @@ CREDENTIALS_WAIT_S: Final = 15.0
 """How long a connection that lost its server waits for the gateway to announce another one."""
 FALLBACK_WAIT_S: Final = 3.0
 """A re-join of the same channel may bring no new credentials: after this the old ones are tried."""
-RESET_DEADLINE_S: Final = 1.0
-"""The reset baton takes microseconds; if an actor on its way is gone, the call goes on without it."""
-
-_CONNECTED: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
-_OUT: Final = frozenset({ConnectionState.IDLE, ConnectionState.CLOSED})
-
-Continuation = Callable[[], None]
 
 
 class VoiceActor(ConnectionActor):
@@ -66,7 +51,6 @@ class VoiceActor(ConnectionActor):
     ) -> None:
         super().__init__(surroundings, shells, modes, rng)
         self._offered_modes = modes
-        self._machine = ConnectionMachine(self._observe)
         self._join: Join | None = None
         self._credentials = Credentials()
         self._fallback = Credentials()
@@ -75,72 +59,39 @@ class VoiceActor(ConnectionActor):
         self._backoff = Backoff(rng)
         self._tries = 0
         self._budgets: dict[Recovery, AttemptBudget] = {}
-        self._was_ever_ready = False
-        self._tickets = 0
-        self._after_reset: Continuation | None = None
-        self._deferred: list[Join | Leave | VoiceServerUpdated | VoiceStateUpdated | Close] = []
 
-    def on_start(self) -> None:
-        """Leave nothing open that a predecessor, who failed, had opened."""
-        self._close_link()
-
-    def handle(self, message: ConnectionMessage | Inspect) -> object:
-        """See BaseActor."""
-        match message:
-            case Join() | Leave() | VoiceServerUpdated() | VoiceStateUpdated() | Close():
-                self._on_command(message)
-            case ResetBaton(ticket=ticket) | ResetOverdue(ticket=ticket):
-                self._on_reset_done(ticket)
-            case RetryDue(attempt=attempt):
-                if attempt == self._attempt and self._state is ConnectionState.RECONNECTING:
+    def _on_wait_over(self, wait: RetryDue | CredentialsOverdue) -> None:
+        match wait:
+            case RetryDue():
+                if self._state is ConnectionState.RECONNECTING:
                     self._retry()
-            case CredentialsOverdue(attempt=attempt):
-                if attempt == self._attempt:
-                    self._on_credentials_overdue()
-            case TransitionPrepared(attempt=attempt):
-                if attempt == self._attempt and self._state is ConnectionState.READY:
-                    self._machine.transition_prepared()
-            case TransitionSettled(attempt=attempt):
-                if attempt == self._attempt and self._state is ConnectionState.DAVE_TRANSITION:
-                    self._machine.transition_settled()
-            case Inspect():
-                return {"state": str(self._state), "attempt": self._attempt, "tries": self._tries}
-            case _:
-                self._on_link_message(message)
-        return None
-
-    @property
-    def _state(self) -> ConnectionState:
-        return ConnectionState(self._machine.current_state_value)
+            case CredentialsOverdue():
+                self._on_credentials_overdue()
 
     def _connection_id(self) -> ConnectionId | None:
         return self._join.connection_id if self._join is not None else None
 
-    # --- commands: one at a time, each answered with Settled ---
+    # --- orders ---
 
-    def _on_command(self, command: Join | Leave | VoiceServerUpdated | VoiceStateUpdated | Close) -> None:
-        if self._after_reset is not None:
-            self._deferred.append(command)
-            return
-        match command:
+    def _carry_out_order(self, order: ConnectionOrder) -> None:
+        match order:
             case Join():
-                self._on_join(command)
+                self._on_join(order)
             case Leave(reason=reason):
                 self._on_leave(reason, tell_gateway=True)
             case VoiceServerUpdated():
-                self._on_voice_server(command)
+                self._on_voice_server(order)
             case VoiceStateUpdated():
-                self._on_voice_state(command)
+                self._on_voice_state(order)
             case Close(reason=reason):
                 self._on_close(reason)
+            case StreamConnect() | StreamDisconnect():
+                raise ValueError("an order for a stream role")
             case _:
-                assert_never(command)
-
-    def _settle(self) -> None:
-        self.report(Settled())
+                assert_never(order)
 
     def _on_join(self, join: Join) -> None:
-        if self._state in _OUT:
+        if self._state in OUT:
             self._machine.joined()
             self._begin_join(join)
             return
@@ -173,7 +124,7 @@ class VoiceActor(ConnectionActor):
             self.report(
                 AdapterSendRequested(guild_id=self._join.guild_id, channel_id=None, self_mute=self._join.self_mute)
             )
-        if self._state in _OUT:  # given up: the parent knows the rest, and its gateway may still think we are there
+        if self._state in OUT:  # given up: the parent knows the rest, and its gateway may still think we are there
             self._forget_join()
             return
         was = self._state
@@ -190,7 +141,7 @@ class VoiceActor(ConnectionActor):
         self._settle()
 
     def _on_close(self, reason: str) -> None:
-        if self._state in _OUT:
+        if self._state in OUT:
             self._join = None  # its end was told already
         self._machine.close()
         self._reset(reason, self._settle)
@@ -202,7 +153,7 @@ class VoiceActor(ConnectionActor):
             self._settle()
             return
         self._credentials = self._credentials.with_server(update.endpoint, update.token)
-        if self._state in _CONNECTED and self._credentials.server != (self._used.server if self._used else None):
+        if self._state in CONNECTED and self._credentials.server != (self._used.server if self._used else None):
             self._move("voice_server_changed" if self._credentials.has_server else "voice_server_cleared")
         self._connect_if_complete()
         self._settle()
@@ -221,7 +172,7 @@ class VoiceActor(ConnectionActor):
             self._credentials = self._credentials.with_session(update.session_id)
         if update.user_id is not UNSET:
             self._credentials = self._credentials.with_user(update.user_id)
-        if self._state in _CONNECTED and self._used is not None and self._credentials.identity != self._used.identity:
+        if self._state in CONNECTED and self._used is not None and self._credentials.identity != self._used.identity:
             known = self._credentials.has_identity
             self._move("session_id_changed" if known else "voice_state_cleared")
         if not backing_off:  # the gateway repeats our state with every op 4; that is nothing fresh
@@ -247,7 +198,7 @@ class VoiceActor(ConnectionActor):
         )
         if self._ready_with is not None and self._credentials.server == self._ready_with.server:
             self._credentials = self._credentials.with_server(None, None)
-        if self._state in _CONNECTED:
+        if self._state in CONNECTED:
             self._move("voice_channel_changed")
 
     def _move(self, reason: str) -> None:
@@ -363,38 +314,3 @@ class VoiceActor(ConnectionActor):
                     guild_id=self._join.guild_id, channel_id=self._join.channel_id, self_mute=self._join.self_mute
                 )
             )
-
-    # --- reset: the baton goes round, then the continuation runs ---
-
-    def _reset(self, reason: str, then: Continuation) -> None:
-        self._close_link()
-        self._tickets += 1
-        self._after_reset = then
-        self.report(
-            ResetRequested(
-                ticket=self._tickets, role=self._address.role, reason=reason, connection_id=self._connection_id()
-            )
-        )
-        self.later(RESET_DEADLINE_S, ResetOverdue(ticket=self._tickets))
-
-    def _on_reset_done(self, ticket: int) -> None:
-        if ticket != self._tickets or self._after_reset is None:
-            return
-        then, self._after_reset = self._after_reset, None
-        then()
-        while self._deferred and self._after_reset is None:
-            self._on_command(self._deferred.pop(0))
-
-    def _report(self, event: str, was: ConnectionState, reason: str, detail: str = "") -> None:
-        self.report(
-            ConnectionReported(
-                role=self._address.role,
-                connection_id=self._connection_id(),
-                event=event,
-                was=was,
-                now=self._state,
-                reason=reason,
-                detail=detail,
-                was_ever_ready=self._was_ever_ready,
-            )
-        )

@@ -48,6 +48,29 @@ class VoiceStateUpdated(Message, frozen=True, kw_only=True):
         return "VoiceStateUpdated(...)"
 
 
+class StreamConnect(Message, frozen=True, kw_only=True):
+    """Router: the parent has credentials of a Go Live stream; a connection that is there is replaced."""
+
+    endpoint: str
+    token: str
+    server_id: GuildId
+    channel_id: ChannelId
+    session_id: str
+    user_id: UserId
+    group_id: ChannelId
+    """Names the stream's DAVE group."""
+
+    def __repr__(self) -> str:
+        """Never show credentials."""
+        return "StreamConnect(...)"
+
+
+class StreamDisconnect(Message, frozen=True, kw_only=True):
+    """Router: the parent wants no more of the stream."""
+
+    reason: str
+
+
 class Close(Message, frozen=True, kw_only=True):
     """Router: the process ends; close sockets, send no op 4, answer with Settled."""
 
@@ -189,12 +212,11 @@ class TransitionSettled(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
+ConnectionOrder = Join | Leave | VoiceServerUpdated | VoiceStateUpdated | StreamConnect | StreamDisconnect | Close
+"""What the router sends for a command of the parent; each is answered with Settled."""
+
 ConnectionMessage = (
-    Join
-    | Leave
-    | VoiceServerUpdated
-    | VoiceStateUpdated
-    | Close
+    ConnectionOrder
     | SocketOpened
     | SocketText
     | SocketBinary
