@@ -61,7 +61,13 @@ OWNERS = {
 }
 """Third parties and guarded modules of the standard library, and who may import them."""
 
-LOCKS = {"media/frame_cipher.py", "media/capture_board.py", "media/packet_sealer.py", "actors/inbox.py"}
+LOCKS = {
+    "actors/inbox.py",
+    "media/capture_board.py",
+    "media/frame_cipher.py",
+    "media/packet_sealer.py",
+    "media/track_buffer.py",
+}
 """Modules that import threading for a lock only: each is shared by threads, and says so."""
 
 

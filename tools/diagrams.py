@@ -15,6 +15,7 @@ from clankvox.messages.capture import CaptureMessage
 from clankvox.messages.common import Message
 from clankvox.messages.connection import ConnectionMessage
 from clankvox.messages.dave import DaveMessage
+from clankvox.messages.music import MusicMessage
 from clankvox.messages.playback import PlaybackMessage
 from clankvox.messages.router import RouterMessage
 
@@ -27,6 +28,7 @@ RECEIVERS: Final = {
     "connection": ConnectionMessage,
     "dave": DaveMessage,
     "playback": PlaybackMessage,
+    "music": MusicMessage,
     "capture": CaptureMessage,
 }
 _ALIASES: Final = {
@@ -46,7 +48,7 @@ _ALIASES: Final = {
     "an actor to the router, from its failure hook": "any_actor",
     "capture or connection": "capture",
 }
-_SHELLS: Final = ("stdin", "signals", "websocket", "udp", "pacer", "receive_path")
+_SHELLS: Final = ("stdin", "signals", "websocket", "udp", "pacer", "receive_path", "source")
 NAME: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 

@@ -29,6 +29,7 @@ from clankvox.messages.playback import (
     DepthDue,
     FinishTts,
     GateChanged,
+    MixMessage,
     PathOpened,
     PathSuspended,
     PlaybackMessage,
@@ -84,6 +85,8 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def handle(self, message: PlaybackMessage | Inspect) -> object:
         """See BaseActor."""
+        if isinstance(message, MixMessage):
+            return None
         match message:
             case SlotServed(path=number, report=report):
                 self._on_slot(number, report)

@@ -17,19 +17,23 @@ Stereo = NDArray[np.int16]
 
 
 class PcmRing:
-    """Holds up to a fixed count of int16 mono samples in one array, and zeroes what is taken. Not thread-safe."""
+    """Holds up to a fixed count of int16 samples in one array, and zeroes what is taken. Not thread-safe.
+
+    Counts are per channel. With one channel arrays have the shape (samples,), with more (samples, channels).
+    """
 
     __slots__ = ("_head", "_length", "_samples")
 
-    def __init__(self, capacity_samples: int) -> None:
-        self._samples: Mono = np.zeros(capacity_samples, np.int16)
+    def __init__(self, capacity_samples: int, channels: int = 1) -> None:
+        shape = (capacity_samples,) if channels == 1 else (capacity_samples, channels)
+        self._samples: NDArray[np.int16] = np.zeros(shape, np.int16)
         self._head = 0
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
-    def put(self, pcm: Mono) -> None:
+    def put(self, pcm: Mono | Stereo) -> None:
         """Append all of `pcm`. ValueError if it does not fit."""
         if len(pcm) > len(self._samples) - self._length:
             raise ValueError("more samples than fit")
@@ -39,7 +43,7 @@ class PcmRing:
         self._samples[: len(pcm) - before_wrap] = pcm[before_wrap:]
         self._length += len(pcm)
 
-    def take_into(self, target: Mono) -> int:
+    def take_into(self, target: Mono | Stereo) -> int:
         """Move the oldest samples into the front of `target`; returns how many, at most its length."""
         count = min(len(target), self._length)
         before_wrap = min(count, len(self._samples) - self._head)

@@ -38,3 +38,15 @@ def test_clear_overwrites_what_was_there():
     ring.clear()
     assert len(ring) == 0
     assert not ring._samples.any()
+
+
+def test_with_two_channels_the_counts_are_per_channel():
+    ring = PcmRing(4, channels=2)
+    for first in range(0, 12, 3):
+        put = np.array([[n, -n] for n in range(first + 1, first + 4)], np.int16)
+        ring.put(put)
+        assert len(ring) == 3
+        target = np.zeros((4, 2), np.int16)
+        assert ring.take_into(target) == 3
+        assert np.array_equal(target[:3], put)
+    assert not ring._samples.any()
