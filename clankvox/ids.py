@@ -49,6 +49,7 @@ class ActorKind(StrEnum):
     PLAYBACK = "playback"
     MUSIC = "music"
     PUBLISH = "publish"
+    VIDEO = "video"
 
 
 class Address(NamedTuple):
@@ -73,6 +74,11 @@ def connection_address(role: Role) -> Address:
 def dave_address(role: Role) -> Address:
     """Address of `role`'s DAVE actor."""
     return Address(ActorKind.DAVE, role)
+
+
+def video_address(role: Role) -> Address:
+    """Address of the actor of what is seen on `role`."""
+    return Address(ActorKind.VIDEO, role)
 
 
 def capture_address(user_id: UserId, role: Role = Role.VOICE) -> Address:
