@@ -29,15 +29,16 @@ ALLOWED = {
     "media": {"ids", "errors", "wire", "ledger", "clock", "ports"},
     # reports carry the states that the parent is shown a projection of
     "messages": {"ids", "errors", "wire", "media", "ports", "fsm"},
-    "shells": {"ids", "errors", "wire", "ipc", "clock", "ports", "messages", "outbox", "log"},
+    # of media the worker threads of sources only: they run its readers
+    "shells": {"ids", "errors", "wire", "ipc", "clock", "ports", "messages", "outbox", "log", "media"},
     "actors": {
         "ids", "errors", "clock", "ports", "outbox", "messages", "fsm", "protocol", "media", "wire", "ipc",
     },
     "loopback": {"ids", "errors", "clock", "wire"},
 }  # fmt: skip
 
-SEES_THE_PARENT = {"router", "projection", "translation", "unavailable"}
-"""The router and its two helpers are the only modules of actors/ that know the parent's contract."""
+SEES_THE_PARENT = {"router", "announcer", "projection", "translation", "unavailable"}
+"""The router and its helpers are the only modules of actors/ that know the parent's contract."""
 SHELLS_SEE_OF_IPC = {"framing", "commands", "events"}
 
 OWNERS = {
@@ -55,6 +56,7 @@ OWNERS = {
     "nacl": {"wire"},
     "orjson": {"ipc", "demo", "loopback"},
     "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo"},
+    "h11": {"shells"},
     "opuslib": {"media", "loopback", "demo"},
     "av": {"media", "loopback", "demo"},
     "numpy": {"media", "actors", "loopback", "demo"},
