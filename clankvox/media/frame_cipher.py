@@ -13,6 +13,7 @@ from clankvox.errors import MlsError, OpenFailed, WireError
 from clankvox.ids import UserId
 from clankvox.media.mls_engine import MlsEngine
 from clankvox.wire.dave_frame import is_dave_frame
+from clankvox.wire.video_codec import VideoCodec
 
 T = TypeVar("T")
 
@@ -135,6 +136,32 @@ class FrameCipher:
 
     def seal_opus(self, frame: bytes) -> bytes | None:
         """Return what may leave for `frame`, or None while nothing may. Playback actor. Raises MlsError."""
+        return self._seal(frame, lambda engine: engine.encrypt_opus(frame))
+
+    def seal_video(self, frame: bytes, codec: VideoCodec) -> bytes | None:
+        """Return what may leave for a whole access unit, or None while nothing may. Any thread. Raises MlsError.
+
+        H264 comes back as a byte stream with 4-byte start codes, to be split at them. Add and drop no NAL unit after
+        this: receivers authenticate all of them.
+        """
+        return self._seal(frame, lambda engine: engine.encrypt_video(codec, frame))
+
+    def open_audio(self, user_id: UserId, frame: bytes, now: float) -> OpenedFrame:
+        """Open a frame that `user_id` is thought to have sent. UDP thread. Raises FrameRejected."""
+        if frame == SILENCE_FRAME:
+            return OpenedFrame(frame, authenticated=False)
+        return self._open(frame, now, lambda engine: engine.decrypt_audio(user_id, frame))
+
+    def open_video(self, user_id: UserId, frame: bytes, now: float) -> OpenedFrame:
+        """Open a whole access unit that `user_id` is thought to have sent. UDP thread. Raises FrameRejected."""
+        return self._open(frame, now, lambda engine: engine.decrypt_video(user_id, frame))
+
+    def members(self) -> frozenset[UserId]:
+        """Users whose frames could be decrypted. Any thread."""
+        with self._lock:
+            return self._engine.members if self._engine is not None else frozenset()
+
+    def _seal(self, frame: bytes, encrypt: Callable[[MlsEngine], bytes]) -> bytes | None:
         with self._lock:
             if self._gate is Gate.CLOSED:
                 return None
@@ -143,28 +170,22 @@ class FrameCipher:
             if self._engine is None or not self._engine.ready:
                 return None
             try:
-                sealed = self._engine.encrypt_opus(frame)
+                sealed = encrypt(self._engine)
             except MlsError:
                 self.seal_failures += 1
                 raise
             self.sealed_frames += 1
             return sealed
 
-    def open_audio(self, user_id: UserId, frame: bytes, now: float) -> OpenedFrame:
-        """Open a frame that `user_id` is thought to have sent. UDP thread. Raises FrameRejected."""
+    def _open(self, frame: bytes, now: float, decrypt: Callable[[MlsEngine], bytes]) -> OpenedFrame:
         if not is_dave_frame(frame):
-            if frame == SILENCE_FRAME or self._version_zero or now < self._clear_until:
+            if self._version_zero or now < self._clear_until:
                 return OpenedFrame(frame, authenticated=False)
             raise FrameRejected(RejectReason.UNENCRYPTED)
         with self._lock:
             if self._engine is None or not self._engine.ready:
                 raise FrameRejected(RejectReason.NO_GROUP)
             try:
-                return OpenedFrame(self._engine.decrypt_audio(user_id, frame), authenticated=True)
+                return OpenedFrame(decrypt(self._engine), authenticated=True)
             except OpenFailed:
                 raise FrameRejected(RejectReason.NO_KEY) from None
-
-    def members(self) -> frozenset[UserId]:
-        """Users whose frames could be decrypted. Any thread."""
-        with self._lock:
-            return self._engine.members if self._engine is not None else frozenset()

@@ -12,8 +12,12 @@ import davey
 
 from clankvox.errors import ClankvoxError, MlsError, OpenFailed
 from clankvox.ids import ChannelId, UserId
+from clankvox.wire.video_codec import VideoCodec
 
 T = TypeVar("T")
+
+_CODEC = {VideoCodec.H264: davey.Codec.h264, VideoCodec.VP8: davey.Codec.vp8}
+"""Codec.unknown, which is not among them, makes davey panic."""
 
 DAVE_VERSION: int = davey.DAVE_PROTOCOL_VERSION
 """The newest DAVE protocol version that we speak."""
@@ -72,6 +76,14 @@ class MlsEngine(Protocol):
 
     def decrypt_audio(self, user_id: UserId, frame: bytes) -> bytes:
         """Decrypt and authenticate one frame of `user_id`. Raises OpenFailed."""
+        ...
+
+    def encrypt_video(self, codec: VideoCodec, frame: bytes) -> bytes:
+        """Encrypt one whole access unit; H264 comes back with 4-byte start codes. Raises MlsError."""
+        ...
+
+    def decrypt_video(self, user_id: UserId, frame: bytes) -> bytes:
+        """Decrypt and authenticate one whole access unit of `user_id`, of any codec. Raises OpenFailed."""
         ...
 
 
@@ -155,3 +167,12 @@ class DaveyEngine:
     def decrypt_audio(self, user_id: UserId, frame: bytes) -> bytes:
         """See MlsEngine."""
         return bytes(_contained(lambda: self._session.decrypt(user_id, davey.MediaType.audio, frame), OpenFailed))
+
+    def encrypt_video(self, codec: VideoCodec, frame: bytes) -> bytes:
+        """See MlsEngine."""
+        native = _CODEC[codec]
+        return bytes(_contained(lambda: self._session.encrypt(davey.MediaType.video, native, frame), MlsError))
+
+    def decrypt_video(self, user_id: UserId, frame: bytes) -> bytes:
+        """See MlsEngine."""
+        return bytes(_contained(lambda: self._session.decrypt(user_id, davey.MediaType.video, frame), OpenFailed))

@@ -8,6 +8,7 @@ import threading
 from typing import Final, NoReturn
 
 from clankvox.errors import TransportLost
+from clankvox.wire.rtcp import RTCP_CLEAR_BYTES
 from clankvox.wire.transport_crypto import KEY_BYTES, NONCE_BYTES, TransportMode, open_sealed, seal
 
 _NONCE_COUNT: Final = 1 << (8 * NONCE_BYTES)
@@ -45,6 +46,10 @@ class PacketSealer:
     def open(self, datagram: bytes, clear_bytes: int) -> bytes:
         """Return what follows the first `clear_bytes`; OpenFailed if it does not authenticate. Any thread."""
         return open_sealed(self._mode, self._key, datagram, clear_bytes)
+
+    def seal_rtcp(self, compound: bytes) -> bytes:
+        """Return the datagram of a compound RTCP packet; see `seal`. Any thread."""
+        return self.seal(compound[:RTCP_CLEAR_BYTES], compound[RTCP_CLEAR_BYTES:])
 
     @property
     def sealed_packets(self) -> int:

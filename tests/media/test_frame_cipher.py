@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from clankvox.errors import MlsError
 from clankvox.media.frame_cipher import FrameCipher, FrameRejected, Gate, RejectReason
 from clankvox.wire.dave_frame import is_dave_frame
+from clankvox.wire.video_codec import VideoCodec
 from tests.support.fake_mls import FakeEngine
 
 FRAME = b"\xfcspeech"
@@ -46,6 +47,23 @@ def test_a_frame_leaves_in_clear_through_the_clear_gate_only(installed, ready, g
         assert sealed == frame
     elif gate is Gate.ENCRYPT and installed and ready:
         assert sealed == SILENCE if frame == SILENCE else is_dave_frame(sealed)
+    else:
+        assert sealed is None
+
+
+@given(installed=st.booleans(), ready=st.booleans(), gate=st.sampled_from(list(Gate)))
+def test_a_picture_leaves_in_clear_through_the_clear_gate_only(installed, ready, gate):
+    cipher = FrameCipher()
+    if installed:
+        cipher.install(FakeEngine(1, 7, 20))
+    if installed and ready:
+        cipher.mls(lambda engine: engine.process_welcome(b"w"))
+    cipher.set_gate(gate)
+    sealed = cipher.seal_video(FRAME, VideoCodec.H264)
+    if gate is Gate.CLEAR:
+        assert sealed == FRAME
+    elif gate is Gate.ENCRYPT and installed and ready:
+        assert is_dave_frame(sealed)
     else:
         assert sealed is None
 
@@ -134,6 +152,18 @@ def test_an_encrypted_frame_without_a_group_or_key_may_open_later():
     forged = b"\xfc" + bytes(8) + b"\x01" + b"\x0c\xfa\xfa"
     rejected = reason(cipher_with_group(), forged)
     assert (rejected.reason, rejected.may_open_later) == (RejectReason.NO_KEY, True)
+
+
+def test_pictures_in_clear_pass_in_version_zero_and_in_a_window_only():
+    cipher = cipher_with_group()
+    sealed = cipher.seal_video(FRAME, VideoCodec.VP8)
+    assert cipher.open_video(42, sealed, NOW) == (FRAME, True)
+    for clear in (FRAME, SILENCE):
+        with pytest.raises(FrameRejected):
+            cipher.open_video(42, clear, NOW)
+    cipher.accept_clear_until(NOW + 1.0)
+    assert cipher.open_video(42, FRAME, NOW) == (FRAME, False)
+    assert cipher_with_group(Gate.CLEAR).open_video(42, FRAME, NOW) == (FRAME, False)
 
 
 # --- the group ---

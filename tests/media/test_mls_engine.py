@@ -9,6 +9,7 @@ from clankvox.errors import MlsError, OpenFailed
 from clankvox.media.mls_engine import DAVE_VERSION, DaveyEngine, _contained
 from clankvox.wire.dave_frame import is_dave_frame
 from clankvox.wire.gateway_ops import Op
+from clankvox.wire.video_codec import VideoCodec
 from tests.support.dave_room import CHANNEL, DaveRoom
 
 ME, OTHER = 7, 42
@@ -128,3 +129,20 @@ def test_a_native_panic_is_contained_and_an_interrupt_is_not():
 
 def test_the_version_that_we_speak_is_daveys():
     assert DAVE_VERSION == davey.DAVE_PROTOCOL_VERSION
+
+
+@pytest.mark.parametrize("codec", VideoCodec)
+def test_a_whole_video_frame_opens_at_the_other_end(room, codec):
+    key_frame = {
+        VideoCodec.H264: b"".join(b"\0\0\0\1" + nal for nal in (b"\x67sps", b"\x68pps", b"\x65\xb8" + FRAME * 9)),
+        VideoCodec.VP8: b"\x10\x02\x00\x9d\x01\x2a\x80\x02\xe0\x01" + FRAME * 9,
+    }[codec]
+    sealed = room.engine.encrypt_video(codec, key_frame)
+    assert is_dave_frame(sealed)
+    assert FRAME not in sealed
+    theirs = room.members[OTHER]._engine._session
+    assert theirs.decrypt(ME, davey.MediaType.video, sealed) == key_frame
+    native = davey.Codec.h264 if codec is VideoCodec.H264 else davey.Codec.vp8
+    assert room.engine.decrypt_video(OTHER, theirs.encrypt(davey.MediaType.video, native, key_frame)) == key_frame
+    with pytest.raises(OpenFailed):
+        room.engine.decrypt_video(OTHER, sealed)

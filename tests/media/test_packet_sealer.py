@@ -1,13 +1,16 @@
 """A transport key and its counter are one."""
 
 import copy
+import json
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 
 from clankvox.errors import OpenFailed, TransportLost
 from clankvox.media.packet_sealer import PacketSealer
+from clankvox.wire.rtcp import RTCP_CLEAR_BYTES, parse_compound
 from clankvox.wire.transport_crypto import TransportMode, available_modes, open_sealed
 
 KEY = bytes(range(32))
@@ -87,3 +90,22 @@ def test_the_key_is_in_no_repr():
 def test_a_key_of_another_length_is_refused():
     with pytest.raises(ValueError, match="32"):
         PacketSealer(TransportMode.XCHACHA20, bytes(16))
+
+
+@pytest.mark.skipif(TransportMode.AES256_GCM not in available_modes(), reason="libsodium has no AES-GCM on this CPU")
+def test_rtcp_authenticates_its_first_eight_bytes_as_desktop_clients_do():
+    """A captured packet: it opens with 8 bytes of additional data, not with 4 or 12, and we seal the same way."""
+    vector = json.loads((Path(__file__).parent.parent / "vectors" / "transport_crypto.json").read_text())[2]
+    sealer = PacketSealer(TransportMode(vector["mode"]), bytes.fromhex(vector["key"]))
+    datagram = bytes.fromhex(vector["datagram"])
+    assert datagram[:4] == bytes.fromhex("80c80006")
+    opened = sealer.open(datagram, RTCP_CLEAR_BYTES)
+    assert opened == bytes.fromhex(vector["plain"])
+    for wrong in (4, 12):
+        with pytest.raises(OpenFailed):
+            sealer.open(datagram, wrong)
+    report, _ = parse_compound(datagram[:RTCP_CLEAR_BYTES] + opened)
+    assert (report.packets, report.octets) == (23438, 1992219)
+    ours = sealer.seal_rtcp(datagram[:RTCP_CLEAR_BYTES] + opened)
+    assert ours[:RTCP_CLEAR_BYTES] == datagram[:RTCP_CLEAR_BYTES]
+    assert sealer.open(ours, RTCP_CLEAR_BYTES) == opened

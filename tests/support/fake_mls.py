@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from clankvox.errors import MlsError, OpenFailed
 from clankvox.ids import ChannelId, UserId
 from clankvox.wire.rtp import SILENCE_FRAME
+from clankvox.wire.video_codec import VideoCodec
 
 BAD = b"bad"
 NO_ANSWER = b"\x00nothing"
@@ -67,6 +68,14 @@ class FakeEngine:
         if not frame.endswith(_TRAILER):
             raise OpenFailed("refused")
         return bytes(byte ^ 0x5A for byte in frame[: -len(_TRAILER)])
+
+    def encrypt_video(self, codec: VideoCodec, frame: bytes) -> bytes:
+        if self.refuse_encrypt or not self.ready:
+            raise MlsError("refused")
+        return bytes(byte ^ 0x5A for byte in frame) + _TRAILER
+
+    def decrypt_video(self, user_id: UserId, frame: bytes) -> bytes:
+        return self.decrypt_audio(user_id, frame)
 
     def _advance(self) -> None:
         self.ready = True
