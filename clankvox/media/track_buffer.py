@@ -36,6 +36,8 @@ class TrackBuffer:
         self._changed = threading.Condition(threading.Lock())
         self._finished = False
         self._closed = False
+        self.played_samples = 0
+        """How many of those that were taken crossed the wire: written by the consumer alone, read by anyone."""
 
     # --- the producer ---
 

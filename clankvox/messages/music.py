@@ -12,6 +12,8 @@ class PlayMusic(Message, frozen=True, kw_only=True):
     music_id: MusicId | None
     url: str
     direct: bool
+    waits_for_speech: bool
+    """Whether an announcement that is being said ends first."""
 
     def __repr__(self) -> str:
         """URLs carry secrets in their queries."""
@@ -77,7 +79,7 @@ class SourceFailed(Message, frozen=True, kw_only=True):
     position_ms: int
 
 
-# --- from playback; played_ms counts milliseconds of the track that crossed the wire ---
+# --- from playback; played_ms counts milliseconds of the track that crossed the wire, as buffer.played_samples does ---
 
 
 class TrackBegan(Message, frozen=True, kw_only=True):
