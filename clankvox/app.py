@@ -15,7 +15,7 @@ from clankvox.actors.capture import CaptureActor
 from clankvox.actors.connection import Shells
 from clankvox.actors.dave import DaveActor
 from clankvox.actors.facts import FactMail
-from clankvox.actors.output import OutboundCounters, Output
+from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor
 from clankvox.actors.router import Boundary, RouterActor
 from clankvox.actors.voice import VoiceActor
@@ -29,6 +29,7 @@ from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, 
 from clankvox.ledger import Fate
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher
+from clankvox.media.frame_ledger import FrameFate, FrameLedger
 from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.receive import ReceivePipeline
 from clankvox.media.receive_ports import Timing
@@ -103,7 +104,7 @@ class App:
         self._started_at = self._clock.now()
         self._outbox = Outbox()
         self._pacer = Pacer(self._clock)
-        self._counters = OutboundCounters()
+        self._frames = FrameLedger()
         self._stopped = threading.Event()
         self._exit_code = 0
         self._mailboxes: dict[Address, Mailbox] = {}
@@ -179,7 +180,7 @@ class App:
             case ActorKind.DAVE:
                 mailbox = DaveActor.start(surroundings, voice.cipher, DaveyEngine)
             case ActorKind.PLAYBACK:
-                output = Output(voice.cipher, self._pacer, voice.udp.send, self._counters, self._rng)
+                output = Output(voice.cipher, self._pacer, voice.udp.send, self._frames, self._rng)
                 mailbox = PlaybackActor.start(surroundings, output)
             case ActorKind.CAPTURE:
                 mailbox = CaptureActor.start(surroundings, voice.board)
@@ -225,7 +226,7 @@ class App:
                 frames_emitted=0, decode_dropped=0, dave_decrypt_ok=0, dave_decrypt_fail=0, dave_passthrough=0
             ),
             outbound=OutboundStats(
-                rtp_audio_sent=self._counters.sent_packets, dave_encrypt_fail=self._voice.cipher.seal_failures
+                rtp_audio_sent=self._frames.fates[FrameFate.SENT], dave_encrypt_fail=self._voice.cipher.seal_failures
             ),
         )
 

@@ -1,26 +1,21 @@
-"""Playback: the speech of one TTS playback at a time, encoded one slot ahead and handed to the pacing clock.
-
-The actor prepares a packet when the pacer reports the last one (thread: this actor's own); the pacer sends it. What
-was prepared and did not leave (a stop, a change of key, a lost link) gives back its place in the stream, and speech in
-it is sealed anew.
-"""
+"""Playback: the speech of one TTS playback at a time, encoded one slot ahead (transmission.py sends it)."""
 
 import logging
 from collections import deque
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 
 import numpy as np
 
 from clankvox.actors.base import BaseActor, Surroundings, teller
-from clankvox.actors.output import OpusFrame, Output, Path
+from clankvox.actors.output import Output
+from clankvox.actors.transmission import Flow, Transmission
 from clankvox.clock import SLOT_S
-from clankvox.errors import CodecError, MlsError, TransportLost
+from clankvox.errors import CodecError
 from clankvox.fsm.playback import PlaybackMachine, PlaybackState
-from clankvox.ids import PlaybackId, Role, connection_address
-from clankvox.media.frame_cipher import Gate
+from clankvox.ids import PlaybackId, Role, Ssrc, connection_address
+from clankvox.media.frame_ledger import FrameFate
 from clankvox.media.opus_encoder import OpusEncoder
-from clankvox.media.rtp_sender import RtpSender, SealedPacket
-from clankvox.media.silence_tail import SilenceTail
+from clankvox.media.rtp_sender import OpusFrame, Part
 from clankvox.media.tts_buffer import FlowState, OverflowRule, TtsBuffer
 from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import SendSpeaking
@@ -46,21 +41,23 @@ from clankvox.messages.router import (
     TtsOverflowed,
     TtsReported,
 )
-from clankvox.ports import SendOutcome, SlotReport
-from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, SILENCE_FRAME
+from clankvox.ports import SlotReport
 
 _log = logging.getLogger("clankvox.playback")
 
 TOMBSTONES: Final = 64
 DEPTH_S: Final = 0.5
-FAILURE_LIMIT: Final = 25
-"""Half a second of frames in a row that could not be encrypted or sent: no hiccup any more."""
 _FINISHING: Final = frozenset({PlaybackState.FINISHING, PlaybackState.FINISHING_UNHEARD})
 _UNHEARD: Final = frozenset({PlaybackState.BUFFERED, PlaybackState.FINISHING_UNHEARD})
 
 
-class _NotSealed(Exception):
-    """A frame was taken from its source and could not be sealed."""
+_READY: Final = frozenset({Flow.RESTING, Flow.TICKING})
+
+
+class Speech(NamedTuple):
+    """One playback's sound, as frames name it."""
+
+    number: int
 
 
 class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
@@ -68,18 +65,13 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def __init__(self, surroundings: Surroundings, output: Output) -> None:
         super().__init__(surroundings)
-        self._output = output
-        self._cipher = output.cipher
+        self._transmission = Transmission(output, self)
         self._machine = PlaybackMachine(self._observe)
         self._buffer = TtsBuffer()
         self._encoder = OpusEncoder()
-        self._tail = SilenceTail()
-        self._unsent: deque[OpusFrame] = deque(maxlen=2)
-        self._path: Path | None = None
-        self._paths = 0
+        self._speech = Speech(0)
         self._playback_id: PlaybackId | None = None
         self._failed_ids: deque[PlaybackId] = deque(maxlen=TOMBSTONES)
-        self._failures_in_a_row = 0
         self._depth_due = 0.0
         self._polling_at = 0.0
 
@@ -89,7 +81,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return None
         match message:
             case SlotServed(path=number, report=report):
-                self._on_slot(number, report)
+                self._transmission.on_slot(number, report)
             case PlayTts():
                 self._on_audio(message)
             case FinishTts(playback_id=playback_id):
@@ -98,13 +90,13 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
                 self._on_stop_tts(playback_id)
             case StopPlayback():
                 self._end_speech("stop_playback")
-                self.report(PlaybackStopped(transport_ready=self._path is not None and not self._path.suspended))
-            case PathOpened():
-                self._on_path_opened(message)
+                self.report(PlaybackStopped(transport_ready=self._transmission.flow in _READY))
+            case PathOpened(ssrc=ssrc, sealer=sealer):
+                self._transmission.open(ssrc, sealer)
             case PathSuspended():
-                self._on_path_suspended()
+                self._transmission.suspend()
             case GateChanged() | BufferPoll():
-                self._begin_if_possible()
+                self._transmission.begin()
             case DepthDue():
                 self._on_depth_due()
             case ResetBaton():
@@ -117,7 +109,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def let_go(self) -> None:
         """Leave nothing in the pacer, and no speech in memory."""
-        self._halt()
+        self._transmission.close()
         self._buffer.clear()
 
     @property
@@ -148,7 +140,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return None  # an empty chunk says nothing and does no harm to a healthy playback
         if chunk.refusal is not None:
             return chunk.refusal
-        if playback_id is not None and self._path is None:
+        if playback_id is not None and self._transmission.flow is Flow.CLOSED:
             return "voice_transport_not_ready"
         return None
 
@@ -173,10 +165,11 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._report_depth()
         if self._state is PlaybackState.IDLE:
             self._playback_id = chunk.playback_id
+            self._speech = Speech(self._speech.number + 1)
             self._machine.audio_accepted()
             self.report(TtsReported(playback_id=self._playback_id, status="buffered"))
         self._watch_depth()
-        self._begin_if_possible()
+        self._transmission.begin()
 
     def _refuse(self, playback_id: PlaybackId | None, reason: str) -> None:
         self.report(TtsChunkRefused(playback_id=playback_id, reason=reason))
@@ -200,7 +193,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return
         self._machine.finish_requested()
         self._buffer.finish()
-        self._begin_if_possible()
+        self._transmission.begin()
         self._settle_if_quiet()
 
     def _on_stop_tts(self, playback_id: PlaybackId | None) -> None:
@@ -222,198 +215,72 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         had_samples = self._buffer.buffered_samples > 0
         self._playback_id = None
         self._buffer.clear()
-        self._unsent.clear()
         self._encoder.reset()
         if had_samples:
             self._report_depth()
-        path = self._path
-        if path is not None and path.ticking:
-            packet = self._output.pacer.disarm(path.ssrc)
-            self._take_back(path, packet)
-            if isinstance(packet, SealedPacket) and packet.opus_frame == SILENCE_FRAME:
-                self._unsent.append(OpusFrame(SILENCE_FRAME, audible=False))
-            self._prepare_next(path)
+        self._transmission.retract(armed=True)
 
-    # --- the path ---
+    # --- the way out (transmission.FrameMaker) ---
 
-    def _on_path_opened(self, opened: PathOpened) -> None:
-        self._halt()
-        self._paths += 1
-        sender = RtpSender(
-            opened.ssrc,
-            OPUS_PAYLOAD_TYPE,
-            opened.sealer,
-            self._output.rng,
-            cipher=self._cipher,
-            transmit=self._output.transmit,
-        )
-        self._path = Path(self._paths, opened.ssrc, sender)
-        self._failures_in_a_row = 0
-        self._begin_if_possible()
-
-    def _on_path_suspended(self) -> None:
-        self._halt()
-        if self._path is not None:
-            self._path.suspended = True
-
-    def _on_reset(self, baton: ResetBaton) -> None:
-        self._halt()
-        self._path = None
-        while self._tail.next_frame() is not None:
-            pass  # nobody is left to hear the end of it
-        self._end_speech(baton.reason)
-        self.report(baton)
-
-    def _halt(self) -> None:
-        """Stop ticking; speech that was prepared and has not left is kept."""
-        path = self._path
-        if path is None or not path.ticking:
-            return
-        path.ticking = False
-        packet = self._output.pacer.unsubscribe(path.ssrc)
-        self._take_back(path, packet)
-        if isinstance(packet, SealedPacket) and packet.opus_frame != SILENCE_FRAME:
-            self._unsent.appendleft(OpusFrame(packet.opus_frame, packet.audible))
-        self.send(connection_address(Role.VOICE), SendSpeaking(ssrc=path.ssrc, flags=0))
-
-    def _take_back(self, path: Path, packet: object) -> None:
-        path.armed = None
-        if isinstance(packet, SealedPacket):
-            path.sender.give_back(packet)
-
-    # --- slots ---
-
-    def _begin_if_possible(self) -> None:
-        """Send the first packet of a talkspurt at once, or look again in a slot's time."""
-        path = self._path
-        if path is None or path.ticking or path.suspended or self._cipher.gate is Gate.CLOSED:
-            return
+    def next_frame(self, deadline_s: float) -> OpusFrame | None:
+        """Encode what the slot that is due at `deadline_s` shall carry."""
+        frame = self._buffer.next_frame(deadline_s)
+        if frame is None:
+            return None
         try:
-            packet = self._prepare(path, self._output.pacer.next_deadline())
-        except _NotSealed:
-            packet = None
-        if packet is None:
-            self._poll_later()
-            return
-        path.ticking = True
-        path.armed = packet
-        self.send(connection_address(Role.VOICE), SendSpeaking(ssrc=path.ssrc, flags=1))
-        tell = teller(self.actor_ref)
-        number = path.number
+            opus = self._encoder.encode(np.repeat(frame.samples[:, np.newaxis], 2, axis=1))
+            return OpusFrame(opus, frame.audible, (Part(self._speech, frame.pcm_samples),))
+        except CodecError:
+            _log.warning("frame could not be encoded")
+            return None
+        finally:
+            frame.samples.fill(0)
 
-        def on_slot(report: SlotReport) -> None:
-            tell(SlotServed(path=number, report=report))
+    def frame_over(self, frame: OpusFrame, fate: FrameFate) -> None:
+        """Tell that the playback is heard, once the first audible packet has left."""
+        if fate is FrameFate.SENT and frame.audible and self._state in _UNHEARD and self._carries_speech(frame):
+            self._machine.became_audible()
+            self.report(TtsReported(playback_id=self._playback_id, status="started"))
 
-        self._output.pacer.subscribe(path.ssrc, on_slot, packet)
+    def _carries_speech(self, frame: OpusFrame) -> bool:
+        """Whether speech of the current playback is in it; one that was stopped may still be in its slot."""
+        return any(part.sound == self._speech for part in frame.parts)
 
-    def _poll_later(self) -> None:
+    def speaking_changed(self, ssrc: Ssrc, *, speaking: bool) -> None:
+        """Announce it to the voice server (op 5)."""
+        self.send(connection_address(Role.VOICE), SendSpeaking(ssrc=ssrc, flags=int(speaking)))
+
+    def nothing_to_send(self) -> None:
+        """See whether that was all; if not, look again in a slot's time."""
+        self._settle_if_quiet()
         now = self._clock.now()
-        waiting = self._buffer.state is not FlowState.EMPTY or bool(self._unsent)
+        waiting = self._buffer.state is not FlowState.EMPTY or self._transmission.has_unsent
         if waiting and self._polling_at <= now:
             self._polling_at = now + SLOT_S
             self.later(SLOT_S, BufferPoll())
 
-    def _on_slot(self, number: int, report: SlotReport) -> None:
-        path = self._path
-        if path is None or path.number != number or not path.ticking:
-            return
-        if report.packet is not None and report.packet is path.armed:
-            path.armed = None
-            self._account(path, path_packet=report.packet, outcome=report.outcome)
-        self._go_on(path)
-
-    def _go_on(self, path: Path) -> None:
-        """Fill the next slot, unless that was done already or what came before has ended the ticking."""
-        if path.ticking and path.armed is None:
-            self._prepare_next(path)
-
-    def _account(self, path: Path, path_packet: object, outcome: SendOutcome) -> None:
-        if not isinstance(path_packet, SealedPacket):
-            return
-        match outcome:
-            case SendOutcome.SENT:
-                self._failures_in_a_row = 0
-                self._output.counters.sent_packets += 1
-                if path_packet.audible and self._state in _UNHEARD:
-                    self._machine.became_audible()
-                    self.report(TtsReported(playback_id=self._playback_id, status="started"))
-            case SendOutcome.STALE:
-                path.sender.give_back(path_packet)
-                self._unsent.appendleft(OpusFrame(path_packet.opus_frame, path_packet.audible))
-            case SendOutcome.FAILED | SendOutcome.EMPTY:
-                path.sender.give_back(path_packet)
-                self._output.counters.send_failures += 1
-                self._count_failure("the packets could not be sent")
-
-    def _prepare_next(self, path: Path) -> None:
-        try:
-            packet = self._prepare(path, self._output.pacer.next_deadline())
-        except _NotSealed:
-            return  # the slot stays empty, and the next one is tried
-        if packet is None:
-            self._halt()
-            self._settle_if_quiet()
-            self._poll_later()
-            return
-        path.armed = packet
-        replaced = self._output.pacer.arm(path.ssrc, packet)
-        if isinstance(replaced, SealedPacket):
-            path.sender.give_back(replaced)
-
-    def _prepare(self, path: Path, deadline_s: float) -> SealedPacket | None:
-        """Seal what the slot at `deadline_s` shall carry; None if nothing is to be sent, or nothing may leave.
-
-        Raises _NotSealed when a frame was lost because it could not be sealed; there may be more.
-        """
-        if self._cipher.gate is Gate.CLOSED:
-            return None
-        frame = self._next_opus(deadline_s)
-        if frame is None:
-            return None
-        generation = self._cipher.generation
-        try:
-            payload = self._cipher.seal_opus(frame.payload)
-            if payload is None:
-                self._unsent.appendleft(frame)
-                return None
-            return path.sender.prepare(payload, deadline_s, generation, opus_frame=frame.payload, audible=frame.audible)
-        except (MlsError, TransportLost):
-            self._count_failure("the frames could not be encrypted")
-            raise _NotSealed from None
-
-    def _next_opus(self, deadline_s: float) -> OpusFrame | None:
-        if self._unsent:
-            return self._unsent.popleft()
-        frame = self._buffer.next_frame(deadline_s)
-        if frame is not None:
-            self._tail.audio_went()
-            try:
-                return OpusFrame(
-                    self._encoder.encode(np.repeat(frame.samples[:, np.newaxis], 2, axis=1)), frame.audible
-                )
-            except CodecError:
-                _log.warning("frame could not be encoded")
-            finally:
-                frame.samples.fill(0)
-        silence = self._tail.next_frame()
-        return None if silence is None else OpusFrame(silence, audible=False)
-
-    def _count_failure(self, what: str) -> None:
-        self._failures_in_a_row += 1
-        if self._failures_in_a_row < FAILURE_LIMIT:
-            return
-        self._failures_in_a_row = 0
+    def way_broken(self, what: str) -> None:
+        """Tell the parent, and end the playback."""
         self.report(RuntimeFailed(role=Role.VOICE, connection_id=None, message=f"Voice is not heard: {what}."))
         if self._state is not PlaybackState.IDLE:
             failed = self._playback_id
             self.report(TtsReported(playback_id=failed, status="failed", reason="transport_send_failed"))
             self._bury(failed)
 
+    def slot_served(self, path: int, report: SlotReport) -> None:
+        """Tell this actor, directly: a slot is too short for the way round by the router. Pacer thread."""
+        teller(self.actor_ref)(SlotServed(path=path, report=report))
+
+    def _on_reset(self, baton: ResetBaton) -> None:
+        self._transmission.close()
+        self._end_speech(baton.reason)
+        self.report(baton)
+
     def _settle_if_quiet(self) -> None:
         """End the playback once all of it and five silence frames have left; one with an id waits for its finish."""
-        if self._state is PlaybackState.IDLE or (self._path is not None and self._path.ticking):
+        if self._state is PlaybackState.IDLE or self._transmission.flow is Flow.TICKING:
             return
-        if self._unsent or self._tail.owed or self._buffer.state is not FlowState.EMPTY:
+        if self._transmission.owes or self._buffer.state is not FlowState.EMPTY:
             return
         if self._playback_id is not None and self._state not in _FINISHING:
             return

@@ -4,7 +4,7 @@ The playback actor prepares a packet for the next slot; the pacer thread sends i
 superseded, stopped or made stale by a change of key: then its place in the stream is given back, its nonce never.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -16,11 +16,35 @@ from clankvox.ids import Ssrc
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.media.pcm import FRAME_SAMPLES
 from clankvox.ports import SendOutcome
-from clankvox.wire.rtp import build_header
+from clankvox.wire.rtp import SILENCE_FRAME, build_header
 from clankvox.wire.seq import seq_add, timestamp_add
 
 _MAX_OFFSET_SLOTS: Final = 0.75
 """How far timestamps may be from real time: over one half, so that a grid in between two frames cannot waver."""
+
+
+class Part(NamedTuple):
+    """How much of one sound is in a frame."""
+
+    sound: Hashable
+    """Which sound, in the terms of whoever made the frame."""
+    samples: int
+    """Samples per channel at 48 kHz, without padding."""
+
+
+class OpusFrame(NamedTuple):
+    """An encoded frame on its way to a slot."""
+
+    payload: bytes
+    """The Opus packet before any encryption; it is sealed anew after a change of key."""
+    audible: bool
+    """Whether it carries anything but silence."""
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether it is the exact silence frame, of which it does not matter if one more or less leaves."""
+        return self.payload == SILENCE_FRAME
 
 
 class Generational(Protocol):
@@ -58,12 +82,10 @@ class SealedPacket:
     """
 
     datagram: bytes
-    opus_frame: bytes
-    """The Opus packet before any encryption, to be sealed anew after a change of key."""
+    frame: OpusFrame
+    """What it carries, to be sealed anew after a change of key."""
     sequence: int
     timestamp: int
-    audible: bool
-    """Whether it carries anything but silence."""
     generation: int
     """The FrameCipher's generation that it was sealed under."""
     state: PacketState = PacketState.WAITING
@@ -120,10 +142,8 @@ class RtpSender:
         self._first_timestamp = rng.getrandbits(32)
         self._last: _Place | None = None
 
-    def prepare(
-        self, payload: bytes, slot_deadline_s: float, generation: int, *, opus_frame: bytes, audible: bool
-    ) -> SealedPacket:
-        """Seal `payload`, which FrameCipher made of `opus_frame`, for the slot that is due at `slot_deadline_s`.
+    def prepare(self, payload: bytes, slot_deadline_s: float, generation: int, frame: OpusFrame) -> SealedPacket:
+        """Seal `payload`, which FrameCipher made of `frame`, for the slot that is due at `slot_deadline_s`.
 
         Read `generation` before FrameCipher.seal_opus, so that a change in between makes the packet stale.
         Raises TransportLost when the key's nonces are used up.
@@ -137,10 +157,9 @@ class RtpSender:
         self._last = place
         return SealedPacket(
             datagram=datagram,
-            opus_frame=opus_frame,
+            frame=frame,
             sequence=sequence,
             timestamp=timestamp,
-            audible=audible,
             generation=generation,
             _place=place,
             _before=before,

@@ -24,6 +24,14 @@ class SilenceTail:
         """Say that a frame of audio was given to its slot: five frames of silence must follow the last one."""
         self._owed = TAIL_FRAMES
 
+    def give_back(self) -> None:
+        """Say that a frame of silence that was taken did not leave."""
+        self._owed = min(self._owed + 1, TAIL_FRAMES)
+
+    def forget(self) -> None:
+        """Owe nothing: nobody is left to hear it."""
+        self._owed = 0
+
     def next_frame(self) -> bytes | None:
         """Return the silence frame for a slot without audio; None once five have followed."""
         if not self._owed:

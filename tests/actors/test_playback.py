@@ -2,7 +2,8 @@
 
 import pytest
 
-from clankvox.actors.playback import FAILURE_LIMIT, TOMBSTONES
+from clankvox.actors.playback import TOMBSTONES
+from clankvox.actors.transmission import FAILURE_LIMIT
 from clankvox.messages.playback import PlayTts
 from clankvox.wire.rtp import SILENCE_FRAME
 from tests.support.factory import Call, in_clear, short

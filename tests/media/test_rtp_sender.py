@@ -10,7 +10,7 @@ from clankvox.clock import SLOT_S
 from clankvox.errors import TransportLost
 from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.media.rtp_sender import PacketState, RtpSender
+from clankvox.media.rtp_sender import OpusFrame, PacketState, RtpSender
 from clankvox.ports import SendOutcome
 from clankvox.wire.rtp import parse_header
 from clankvox.wire.seq import seq_delta, timestamp_delta
@@ -38,7 +38,7 @@ class Line:
     def prepare(self, deadline_s, audible=True):
         generation = self.cipher.generation
         payload = self.cipher.seal_opus(OPUS)
-        return self.sender.prepare(payload, deadline_s, generation, opus_frame=OPUS, audible=audible)
+        return self.sender.prepare(payload, deadline_s, generation, OpusFrame(OPUS, audible))
 
 
 def test_a_packet_carries_the_payload_sealed_behind_a_plain_opus_header():
@@ -50,7 +50,7 @@ def test_a_packet_carries_the_payload_sealed_behind_a_plain_opus_header():
     assert (datagram[0], header.payload_type, header.marker, header.ssrc) == (0x80, 120, False, 42)
     assert (header.sequence, header.timestamp) == (packet.sequence, packet.timestamp)
     assert line.sealer.open(datagram, header.clear_bytes) == OPUS
-    assert (packet.opus_frame, packet.audible) == (OPUS, True)
+    assert packet.frame == OpusFrame(OPUS, audible=True)
 
 
 def test_sequence_and_timestamp_begin_at_random():

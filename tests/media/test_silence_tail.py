@@ -42,3 +42,20 @@ def test_audio_in_between_begins_the_count_anew(slots_with_audio):
             assert (tail.next_frame() is not None) == (since_audio < 5)
             since_audio += 1
         assert tail.owed == max(0, 5 - since_audio)
+
+
+def test_a_frame_that_did_not_leave_is_owed_again_but_never_a_sixth():
+    tail = SilenceTail()
+    tail.audio_went()
+    tail.give_back()
+    assert tail.owed == 5
+    tail.next_frame()
+    tail.give_back()
+    assert rest(tail) == [b"\xf8\xff\xfe"] * 5
+
+
+def test_a_forgotten_tail_owes_nothing():
+    tail = SilenceTail()
+    tail.audio_went()
+    tail.forget()
+    assert rest(tail) == []

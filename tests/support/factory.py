@@ -15,7 +15,7 @@ from clankvox.actors.capture import CaptureActor
 from clankvox.actors.connection import Shells
 from clankvox.actors.dave import DaveActor
 from clankvox.actors.facts import FactMail
-from clankvox.actors.output import OutboundCounters, Output
+from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor
 from clankvox.actors.router import Boundary, RouterActor
 from clankvox.actors.voice import VoiceActor
@@ -27,6 +27,7 @@ from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import TransportStats
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher, Gate
+from clankvox.media.frame_ledger import FrameLedger
 from clankvox.media.receive import StreamReport
 from clankvox.messages.common import Inspect, Message
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
@@ -61,7 +62,7 @@ class Call:
         self.board = CaptureBoard()
         self.cipher = FrameCipher()
         self.udp.gate = lambda: self.cipher.gate
-        self.counters = OutboundCounters()
+        self.ledger = FrameLedger()
         self.engines: list[Any] = []
         self.exit_codes: list[int] = []
         self.released = 0
@@ -135,7 +136,7 @@ class Call:
             case ActorKind.DAVE:
                 actor = DaveActor(surroundings, self.cipher, self._new_engine)
             case ActorKind.PLAYBACK:
-                output = Output(self.cipher, self.pacer, self.udp.send, self.counters, self.rng)
+                output = Output(self.cipher, self.pacer, self.udp.send, self.ledger, self.rng)
                 actor = PlaybackActor(surroundings, output)
             case ActorKind.CAPTURE:
                 actor = CaptureActor(surroundings, self.board)

@@ -1,0 +1,312 @@
+"""One outgoing Opus stream: a plain object of the actor that makes its frames, on that actor's thread.
+
+It asks for a frame one slot ahead, seals it, and arms it; the pacer sends it and reports the slot. What was prepared
+and did not leave (a stop, a change of key, a lost link) gives back its place in the stream, and is sealed anew. It
+knows nothing of what is in the frames: speech, music and a stream's sound are all the same to it.
+"""
+
+import logging
+from collections import deque
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from clankvox.actors.output import Output
+from clankvox.errors import MlsError, TransportLost
+from clankvox.ids import Ssrc
+from clankvox.media.frame_cipher import Gate
+from clankvox.media.frame_ledger import FrameFate
+from clankvox.media.packet_sealer import PacketSealer
+from clankvox.media.rtp_sender import OpusFrame, RtpSender, SealedPacket
+from clankvox.media.silence_tail import SilenceTail
+from clankvox.ports import PreparedPacket, SendOutcome, SlotReport
+from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE
+
+_log = logging.getLogger("clankvox.transmission")
+
+FAILURE_LIMIT: Final = 25
+"""Half a second of frames in a row that could not be encrypted or sent: no hiccup any more."""
+NOT_SENT: Final = "the packets could not be sent"
+NOT_ENCRYPTED: Final = "the frames could not be encrypted"
+
+
+class Flow(StrEnum):
+    """Whether packets leave."""
+
+    CLOSED = "closed"
+    """There was no way out yet, or it is gone for good."""
+    SUSPENDED = "suspended"
+    """The way is lost for now."""
+    RESTING = "resting"
+    """Nothing is to be sent, or nothing may leave."""
+    TICKING = "ticking"
+    """Every slot is filled."""
+
+
+class FrameMaker(Protocol):
+    """The actor: what a Transmission asks of it and tells it. All on the actor's thread but `slot_served`."""
+
+    def next_frame(self, deadline_s: float) -> OpusFrame | None:
+        """Return what the slot that is due at `deadline_s` shall carry; None for nothing. Called once per slot."""
+        ...
+
+    def frame_over(self, frame: OpusFrame, fate: FrameFate) -> None:
+        """Hear that the slot of `frame` is over, or that it will never have one."""
+        ...
+
+    def speaking_changed(self, ssrc: Ssrc, *, speaking: bool) -> None:
+        """Hear that packets begin to leave, or end."""
+        ...
+
+    def nothing_to_send(self) -> None:
+        """Hear that the slot to come stays empty: look again when there may be a frame."""
+        ...
+
+    def way_broken(self, what: str) -> None:
+        """Hear that nothing got through for half a second, and why."""
+        ...
+
+    def slot_served(self, path: int, report: SlotReport) -> None:
+        """Hand the report to `Transmission.on_slot` on the actor's own thread. Pacer thread."""
+        ...
+
+
+class _Leaving(NamedTuple):
+    """A packet that the pacer had taken before it could be taken back: its report is still to come."""
+
+    packet: SealedPacket
+    wanted: bool
+    """Whether it is to be sent anew if it did not leave."""
+
+
+class _NotSealed(Exception):
+    """A frame was taken from its maker and could not be sealed."""
+
+
+class Transmission:
+    """One SSRC's way out, from one path to the next. Not thread-safe: the actor owns it."""
+
+    def __init__(self, output: Output, maker: FrameMaker) -> None:
+        self._output = output
+        self._cipher = output.cipher
+        self._ledger = output.ledger
+        self._maker = maker
+        self._tail = SilenceTail()
+        self._unsent: deque[OpusFrame] = deque()
+        self._flow = Flow.CLOSED
+        self._path = 0
+        self._ssrc = Ssrc(0)
+        self._sender: RtpSender | None = None
+        self._armed: SealedPacket | None = None
+        self._leaving: list[_Leaving] = []
+        self._failures_in_a_row = 0
+
+    @property
+    def flow(self) -> Flow:
+        """Whether packets leave."""
+        return self._flow
+
+    @property
+    def owes(self) -> bool:
+        """Whether frames that were made, or the silence behind them, are still to leave."""
+        return self.pending_frames > 0 or self._tail.owed > 0
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether frames wait to be sealed anew."""
+        return bool(self._unsent)
+
+    @property
+    def pending_frames(self) -> int:
+        """Frames that were made and have no fate yet."""
+        return len(self._unsent) + (self._armed is not None) + len(self._leaving)
+
+    # --- the path ---
+
+    def open(self, ssrc: Ssrc, sealer: PacketSealer) -> None:
+        """Send as `ssrc` from now on; an older path is over."""
+        self._halt()
+        self._path += 1
+        self._ssrc = ssrc
+        self._sender = RtpSender(
+            ssrc,
+            OPUS_PAYLOAD_TYPE,
+            sealer,
+            self._output.rng,
+            cipher=self._cipher,
+            transmit=self._output.transmit,
+        )
+        self._flow = Flow.RESTING
+        self._failures_in_a_row = 0
+        self.begin()
+
+    def suspend(self) -> None:
+        """Stop while the link is lost; what was prepared is kept."""
+        self._halt()
+        if self._flow is not Flow.CLOSED:
+            self._flow = Flow.SUSPENDED
+
+    def close(self) -> None:
+        """Stop for good: nothing is kept, nobody is left to hear the end of it."""
+        self._halt()
+        self._flow = Flow.CLOSED
+        self._sender = None
+        self._tail.forget()
+        self.retract(armed=False)
+
+    # --- slots ---
+
+    def begin(self) -> None:
+        """Send the first packet of a talkspurt at once, if there is one and it may leave."""
+        if self._flow is not Flow.RESTING or self._cipher.gate is Gate.CLOSED:
+            return
+        try:
+            packet = self._prepare(self._output.pacer.next_deadline())
+        except _NotSealed:
+            packet = None
+        if packet is None:
+            self._maker.nothing_to_send()
+            return
+        self._flow = Flow.TICKING
+        self._armed = packet
+        self._maker.speaking_changed(self._ssrc, speaking=True)
+        path, slot_served = self._path, self._maker.slot_served
+        self._output.pacer.subscribe(self._ssrc, lambda report: slot_served(path, report), packet)
+
+    def on_slot(self, path: int, report: SlotReport) -> None:
+        """Settle the packet of a slot that is over, and fill the next slot."""
+        for leaving in [each for each in self._leaving if each.packet is report.packet]:
+            self._leaving.remove(leaving)
+            self._account(leaving.packet, report.outcome, wanted=leaving.wanted)
+        if path != self._path or self._flow is not Flow.TICKING:
+            return
+        if self._armed is not None and report.packet is self._armed:
+            packet, self._armed = self._armed, None
+            self._account(packet, report.outcome, wanted=True)
+        self._go_on()
+
+    def retract(self, *, armed: bool) -> None:
+        """Drop the frames that wait to be sealed anew, and with `armed` also the one in its slot.
+
+        The silence that was owed before is still owed, and the slot is filled anew.
+        """
+        self._drop_unsent()
+        self._leaving = [leaving._replace(wanted=False) for leaving in self._leaving]
+        if not armed or self._flow is not Flow.TICKING:
+            return
+        frame = self._take_back(self._output.pacer.disarm(self._ssrc), wanted=False)
+        if frame is not None:
+            self._over(frame, FrameFate.DROPPED)
+            if frame.is_silence:
+                self._tail.give_back()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Fill the next slot, unless that was done already or what came before has ended the ticking."""
+        if self._flow is Flow.TICKING and self._armed is None:
+            self._prepare_next()
+
+    def _halt(self) -> None:
+        """Stop ticking; what was prepared and has not left is kept, but for silence."""
+        if self._flow is not Flow.TICKING:
+            return
+        self._flow = Flow.RESTING
+        frame = self._take_back(self._output.pacer.unsubscribe(self._ssrc), wanted=True)
+        if frame is not None and frame.is_silence:
+            self._over(frame, FrameFate.DROPPED)
+        elif frame is not None:
+            self._unsent.appendleft(frame)
+        self._maker.speaking_changed(self._ssrc, speaking=False)
+
+    def _take_back(self, packet: PreparedPacket | None, *, wanted: bool) -> OpusFrame | None:
+        """Return the frame of `packet`, which the pacer gave back; None if it had none to give."""
+        armed, self._armed = self._armed, None
+        if not isinstance(packet, SealedPacket):
+            if armed is not None:
+                self._leaving.append(_Leaving(armed, wanted))
+            return None
+        self._give_back(packet)
+        return packet.frame
+
+    def _account(self, packet: SealedPacket, outcome: SendOutcome, *, wanted: bool) -> None:
+        match outcome:
+            case SendOutcome.SENT:
+                self._failures_in_a_row = 0
+                self._over(packet.frame, FrameFate.SENT)
+            case SendOutcome.STALE if wanted:
+                self._give_back(packet)
+                self._unsent.appendleft(packet.frame)
+            case SendOutcome.STALE:
+                self._give_back(packet)
+                self._over(packet.frame, FrameFate.DROPPED)
+            case SendOutcome.FAILED | SendOutcome.EMPTY:
+                self._give_back(packet)
+                self._over(packet.frame, FrameFate.REFUSED)
+                self._count_failure(NOT_SENT)
+
+    def _give_back(self, packet: SealedPacket) -> None:
+        if self._sender is not None:
+            self._sender.give_back(packet)
+
+    def _prepare_next(self) -> None:
+        try:
+            packet = self._prepare(self._output.pacer.next_deadline())
+        except _NotSealed:
+            return  # the slot stays empty, and the next one is tried
+        if packet is None:
+            self._halt()
+            self._maker.nothing_to_send()
+            return
+        self._armed = packet
+        replaced = self._output.pacer.arm(self._ssrc, packet)
+        if replaced is not None:
+            _log.error("two packets for one slot")
+
+    def _prepare(self, deadline_s: float) -> SealedPacket | None:
+        """Seal what the slot at `deadline_s` shall carry; None if nothing is to be sent, or nothing may leave.
+
+        Raises _NotSealed when a frame was lost because it could not be sealed; there may be more.
+        """
+        if self._cipher.gate is Gate.CLOSED or self._sender is None:
+            return None
+        frame = self._next_frame(deadline_s)
+        if frame is None:
+            return None
+        generation = self._cipher.generation
+        try:
+            payload = self._cipher.seal_opus(frame.payload)
+            if payload is None:
+                self._unsent.appendleft(frame)
+                return None
+            return self._sender.prepare(payload, deadline_s, generation, frame)
+        except (MlsError, TransportLost):
+            self._over(frame, FrameFate.UNSEALED)
+            self._count_failure(NOT_ENCRYPTED)
+            raise _NotSealed from None
+
+    def _next_frame(self, deadline_s: float) -> OpusFrame | None:
+        if self._unsent:
+            self._ledger.resealed += 1
+            return self._unsent.popleft()
+        frame = self._maker.next_frame(deadline_s)
+        if frame is not None:
+            self._tail.audio_went()
+        else:
+            silence = self._tail.next_frame()
+            frame = None if silence is None else OpusFrame(silence, audible=False)
+        if frame is not None:
+            self._ledger.made += 1
+        return frame
+
+    def _drop_unsent(self) -> None:
+        while self._unsent:
+            self._over(self._unsent.popleft(), FrameFate.DROPPED)
+
+    def _over(self, frame: OpusFrame, fate: FrameFate) -> None:
+        self._ledger.settle(fate)
+        self._maker.frame_over(frame, fate)
+
+    def _count_failure(self, what: str) -> None:
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= FAILURE_LIMIT:
+            self._failures_in_a_row = 0
+            self._maker.way_broken(what)

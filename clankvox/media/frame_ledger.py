@@ -1,0 +1,56 @@
+"""The ledger of outgoing frames: every frame that was made for a slot, and what became of it.
+
+    made = sent + refused + unsealed + dropped + pending
+
+where at most a few frames are pending: in their slot, or waiting to be sealed anew.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from clankvox.errors import ClankvoxError
+
+
+class FrameFate(StrEnum):
+    """What became of a frame."""
+
+    SENT = "sent"
+    """Its packet was handed to the socket."""
+    REFUSED = "refused"
+    """The socket did not take its packet."""
+    UNSEALED = "unsealed"
+    """It could not be encrypted, so it did not leave."""
+    DROPPED = "dropped"
+    """A stop, a reset or a newer path came before its slot."""
+
+
+class FrameImbalance(ClankvoxError):
+    """A frame was lost track of, or counted twice."""
+
+    code = "frame_imbalance"
+
+
+class FrameLedger:
+    """Entries of one outgoing stream since the process started. Written by one thread, read by any."""
+
+    __slots__ = ("fates", "made", "resealed")
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.fates: Final[dict[FrameFate, int]] = dict.fromkeys(FrameFate, 0)
+        self.resealed = 0
+        """Times that a frame was sealed again because cipher or path had changed; not a fate."""
+
+    def settle(self, fate: FrameFate, count: int = 1) -> None:
+        """Enter what became of `count` frames."""
+        self.fates[fate] += count
+
+    @property
+    def pending(self) -> int:
+        """Frames without a fate."""
+        return self.made - sum(self.fates.values())
+
+    def check(self, pending: int) -> None:
+        """Raise FrameImbalance unless exactly `pending` frames are without a fate."""
+        if self.pending != pending:
+            raise FrameImbalance(f"{self.pending} frames without a fate, {pending} pending")

@@ -1,0 +1,247 @@
+"""One outgoing stream: what is made leaves once, in order, or has another fate; whoever makes the frames."""
+
+from random import Random
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given, settings
+
+from clankvox.actors.output import Output
+from clankvox.actors.transmission import FAILURE_LIMIT, NOT_ENCRYPTED, NOT_SENT, Flow, Transmission
+from clankvox.errors import MlsError, TransportLost
+from clankvox.media.frame_cipher import FrameCipher, Gate
+from clankvox.media.frame_ledger import FrameFate, FrameLedger
+from clankvox.media.packet_sealer import PacketSealer
+from clankvox.media.rtp_sender import OpusFrame
+from clankvox.wire.rtp import SILENCE_FRAME, parse_header
+from clankvox.wire.transport_crypto import TransportMode
+from tests.support.fake_shells import SteppedPacer
+from tests.support.manual_clock import ManualClock
+
+
+class Maker:
+    """Makes numbered frames for as long as it has any; reports of slots wait until the test hands them on."""
+
+    def __init__(self):
+        self.clock = ManualClock()
+        self.pacer = SteppedPacer(self.clock)
+        self.cipher = FrameCipher()
+        self.cipher.set_gate(Gate.CLEAR)
+        self.wire, self.broken, self.refusing = [], False, False
+        self.sealer = PacketSealer(TransportMode.XCHACHA20, bytes(32))
+        self.ledger = FrameLedger()
+        self.frames, self.made = 0, 0
+        self.fates, self.flags, self.broken_ways, self.reports, self.idle = [], [], [], [], 0
+        self.transmission = Transmission(Output(self.cipher, self.pacer, self._transmit, self.ledger, Random(1)), self)
+
+    def _transmit(self, datagram):
+        if self.broken:
+            raise TransportLost("no socket")
+        self.wire.append(self.sealer.open(datagram, parse_header(datagram).clear_bytes))
+
+    # FrameMaker
+
+    def next_frame(self, deadline_s):
+        if not self.frames:
+            return None
+        self.frames -= 1
+        self.made += 1
+        return OpusFrame(b"%d" % self.made, audible=True)
+
+    def frame_over(self, frame, fate):
+        self.fates.append((frame.payload, fate))
+
+    def speaking_changed(self, ssrc, *, speaking):
+        self.flags.append(speaking)
+
+    def nothing_to_send(self):
+        self.idle += 1
+
+    def way_broken(self, what):
+        self.broken_ways.append(what)
+
+    def slot_served(self, path, report):
+        self.reports.append((path, report))
+
+    # the test
+
+    def open(self, frames=0):
+        self.frames = frames
+        self.transmission.open(42, self.sealer)
+        return self
+
+    def slot(self):
+        """Serve the slot that is due; its report waits."""
+        due = self.pacer.due()
+        if due is None:
+            return False
+        self.clock.move_to(max(due, self.clock.now()))
+        self.pacer.serve_slot(self.clock.now())
+        return True
+
+    def hear(self):
+        while self.reports:
+            self.transmission.on_slot(*self.reports.pop(0))
+
+    def run(self, slots=100):
+        for _ in range(slots):
+            self.hear()
+            if not self.slot():
+                return
+
+    def speech(self):
+        return [frame for frame in self.wire if frame != SILENCE_FRAME]
+
+    def balanced(self):
+        self.ledger.check(self.transmission.pending_frames)
+        assert self.ledger.fates[FrameFate.SENT] == len(self.wire)
+
+
+def test_all_frames_leave_in_order_between_two_flags_and_five_frames_of_silence_follow():
+    maker = Maker().open(3)
+    assert maker.transmission.flow is Flow.TICKING
+    maker.run()
+    assert maker.wire == [b"1", b"2", b"3", *[SILENCE_FRAME] * 5]
+    assert maker.flags == [True, False]
+    assert maker.transmission.flow is Flow.RESTING
+    assert maker.idle
+    maker.balanced()
+
+
+def test_nothing_is_asked_for_before_there_is_a_way_or_while_nothing_may_leave():
+    maker = Maker()
+    maker.frames = 1
+    maker.transmission.begin()
+    maker.cipher.set_gate(Gate.CLOSED)
+    maker.open(1)
+    assert (maker.made, maker.transmission.flow) == (0, Flow.RESTING)
+    maker.cipher.set_gate(Gate.CLEAR)
+    maker.transmission.begin()
+    assert maker.made == 1
+
+
+def test_what_was_prepared_when_the_link_was_lost_leaves_on_the_next_one():
+    maker = Maker().open(4)
+    maker.run(2)
+    maker.transmission.suspend()
+    assert maker.transmission.flow is Flow.SUSPENDED
+    maker.transmission.begin()
+    assert not maker.slot()
+    maker.open(maker.frames)
+    maker.run()
+    assert maker.speech() == [b"1", b"2", b"3", b"4"]
+    assert maker.flags == [True, False, True, False]
+    maker.balanced()
+
+
+def test_a_packet_that_left_while_it_was_to_be_taken_back_is_counted_as_sent():
+    maker = Maker().open(2)
+    maker.slot()
+    maker.transmission.suspend()
+    maker.balanced_after = maker.hear()
+    assert maker.fates == [(b"1", FrameFate.SENT)]
+    assert maker.transmission.pending_frames == 0
+    maker.balanced()
+
+
+def test_a_change_of_key_seals_the_same_frame_anew():
+    maker = Maker().open(2)
+    maker.cipher.set_gate(Gate.CLOSED)
+    maker.cipher.set_gate(Gate.CLEAR)
+    maker.run()
+    assert maker.speech() == [b"1", b"2"]
+    assert maker.ledger.resealed == 1
+    maker.balanced()
+
+
+def test_a_retracted_frame_never_leaves_and_the_silence_that_was_owed_still_does():
+    maker = Maker().open(2)
+    maker.frames = 0
+    maker.transmission.retract(armed=True)
+    maker.run()
+    assert maker.wire == [SILENCE_FRAME] * 5
+    assert maker.fates[0] == (b"1", FrameFate.DROPPED)
+    maker.balanced()
+
+
+def test_silence_that_was_retracted_is_owed_again():
+    maker = Maker().open(1)
+    maker.run(3)
+    maker.hear()
+    maker.transmission.retract(armed=True)
+    maker.run()
+    assert maker.wire.count(SILENCE_FRAME) == 5
+
+
+def test_without_the_armed_one_a_retraction_drops_only_what_waits_to_be_sealed_anew():
+    maker = Maker().open(2)
+    maker.transmission.retract(armed=False)
+    maker.run()
+    assert maker.speech() == [b"1", b"2"]
+    maker.open(2)
+    maker.transmission.suspend()
+    maker.transmission.retract(armed=False)
+    maker.open(0)
+    maker.run()
+    assert maker.speech() == [b"1", b"2"]
+    maker.balanced()
+
+
+def test_close_leaves_nothing_behind():
+    maker = Maker().open(3)
+    maker.run(2)
+    maker.transmission.close()
+    maker.hear()
+    assert not maker.slot()
+    assert not maker.transmission.owes
+    assert maker.transmission.flow is Flow.CLOSED
+    maker.balanced()
+
+
+@pytest.mark.parametrize(("fault", "what"), [("send", NOT_SENT), ("seal", NOT_ENCRYPTED)])
+def test_half_a_second_without_success_is_told_once_a_half_second(fault, what, monkeypatch):
+    maker = Maker()
+    if fault == "send":
+        maker.broken = True
+    else:
+        monkeypatch.setattr(FrameCipher, "seal_opus", _refuse)
+    maker.open(FAILURE_LIMIT * 3)
+    for _ in range(FAILURE_LIMIT * 2 + 5):
+        maker.transmission.begin()
+        maker.run(1)
+        maker.hear()
+    assert set(maker.broken_ways) == {what}
+    assert len(maker.broken_ways) in (2, 3)
+    maker.balanced()
+
+
+def _refuse(_cipher, _frame):
+    raise MlsError("no")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.sampled_from(["slot", "slot", "hear", "hear", "make", "key", "suspend", "open", "begin", "break",
+                                 "mend", "retract", "drop", "close"]), max_size=60))  # fmt: skip
+def test_in_any_order_every_frame_has_one_fate_and_none_leaves_twice(steps):
+    maker = Maker().open(2)
+    actions = {
+        "slot": maker.slot,
+        "hear": maker.hear,
+        "make": lambda: setattr(maker, "frames", 3),
+        "key": lambda: (maker.cipher.set_gate(Gate.CLOSED), maker.cipher.set_gate(Gate.CLEAR)),
+        "suspend": maker.transmission.suspend,
+        "open": lambda: maker.open(maker.frames),
+        "begin": maker.transmission.begin,
+        "break": lambda: setattr(maker, "broken", True),
+        "mend": lambda: setattr(maker, "broken", False),
+        "retract": lambda: maker.transmission.retract(armed=True),
+        "drop": lambda: maker.transmission.retract(armed=False),
+        "close": maker.transmission.close,
+    }
+    for step in steps:
+        actions[step]()
+        maker.ledger.check(maker.transmission.pending_frames)
+    maker.hear()
+    maker.balanced()
+    numbers = [int(frame) for frame in maker.speech()]
+    assert numbers == sorted(set(numbers))
