@@ -45,7 +45,7 @@ class Heard:
         sender = Sender(Talker(7, room.members[ALICE]), self.link)
         ears = Listening([ALICE], room, rate_hz=RATE_HZ)
         spoken = [plain_opus.encode(sentence, profile) for sentence in sentences(SPEECH_S)]
-        ears.listen(sender.packets([(frames, PAUSE_S) for frames in spoken]))
+        ears.listen(sender.packets([(PAUSE_S, frames) for frames in spoken]))
         self.ledger = ears.check()[7].ledger
         self.sent = sender.sent
         self.utterances = ears.heard.utterances(ALICE)

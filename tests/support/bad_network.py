@@ -46,7 +46,7 @@ class Sent(NamedTuple):
 
 
 class Sender:
-    """Sends spurts by a Talker over a Link, on a clock that runs slow by `ppm`."""
+    """Sends spurts by a Talker over a Link, on a clock that runs slow by `ppm`; over pauses its RTP time may stand."""
 
     def __init__(self, talker, link, *, at=100.0, ppm=0.0, over_pauses="still"):
         self.talker, self.link, self.now = talker, link, at
@@ -56,16 +56,20 @@ class Sender:
         """Indices into `sent`, by the tick of arrival that a timeline states."""
 
     def packets(self, spurts):
-        """Yield (arrival, number, datagram) by arrival. `spurts` are pairs of frames and the pause behind them in s."""
+        """Yield (arrival, number, datagram) by arrival. `spurts` are pairs of the pause before it in s and frames."""
         on_the_way = []
-        for spurt, (frames, pause_s) in enumerate(spurts):
+        for spurt, (pause_s, frames) in enumerate(spurts):
+            self._pause(pause_s)
             for place, frame in enumerate([*frames, *[SILENCE_FRAME] * TRAILING_SILENCE]):
                 yield from self._arrived(on_the_way, self.now + self.slot_s + TRANSIT_S)
                 self._send(on_the_way, spurt, place, frame)
-            self.now += pause_s
-            if self.over_pauses == "real":
-                self.talker.timestamp += round(pause_s / self.slot_s) * SLOT_TICKS
         yield from self._arrived(on_the_way, float("inf"))
+
+    def _pause(self, seconds):
+        slots = round(seconds / self.slot_s)
+        self.now += slots * self.slot_s
+        if self.over_pauses == "real":
+            self.talker.timestamp += slots * SLOT_TICKS
 
     def _send(self, on_the_way, spurt, place, frame):
         made, number = self.now, len(self.sent)
