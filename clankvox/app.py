@@ -76,7 +76,7 @@ class PcmOutlet:
             frame = frame_user_audio(user_id, capture_id, pcm, *signal, timing and _block(timing))
         except FrameTooLarge:
             return False
-        return self._outbox.put_audio((user_id, capture_id), frame, duration_ms)
+        return self._outbox.put_audio((user_id, capture_id), frame, duration_ms, user_id)
 
 
 def _block(timing: Timing) -> TimingBlock:
@@ -90,7 +90,7 @@ class VoiceRole:
         self.udp = UdpSocket(clock, connection)
         self.cipher = FrameCipher(self.udp.wake)
         self.board = CaptureBoard(self.udp.wake)
-        facts = FactMail(Role.VOICE, tell_router, lambda: self.pipeline.attempt)
+        facts = FactMail(Role.VOICE, tell_router, lambda: self.pipeline.attempt, outbox)
         self.pipeline = ReceivePipeline(self.cipher, self.board, PcmOutlet(outbox), facts)
         self.web_socket = VoiceWebSocket(connection)
 
@@ -102,7 +102,7 @@ class App:
         self._clock = SystemClock()
         self._rng = SystemRandom()
         self._started_at = self._clock.now()
-        self._outbox = Outbox()
+        self._outbox = Outbox(self._clock.now)
         self._pacer = Pacer(self._clock)
         self._frames = FrameLedger()
         self._stopped = threading.Event()

@@ -6,12 +6,14 @@ No producer ever waits, whatever the parent does. What does not fit is dropped b
   then the newest is dropped.
 - audio: 10 s a stream and 32 MiB in all, then the newest PCM is dropped. The marker that ends an utterance keeps
   its place behind the PCM and is not dropped before 16 MiB of markers wait (control overflows long before).
+  PCM of a user is kept back while the parent has not been told what it must know first (`hold_audio`).
 - video: 64 pictures and 64 MiB, then the oldest is dropped.
 """
 
 import threading
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
 
 Frame: TypeAlias = bytes | bytearray
@@ -21,6 +23,10 @@ CONTROL_EVENTS: Final = 4_096
 CONTROL_BYTES: Final = 32 * 1024 * 1024
 AUDIO_STREAM_MS: Final = 10_000
 AUDIO_BYTES: Final = 32 * 1024 * 1024
+HOLD_S: Final = 0.25
+"""What PCM waits for takes a few milliseconds to be queued; after this it was lost on its way."""
+HOLD_BYTES: Final = 512 * 1024
+"""More than a user's PCM of the two seconds that may come at once, at 48 kHz."""
 MARKER_BYTES: Final = 16 * 1024 * 1024
 VIDEO_PICTURES: Final = 64
 VIDEO_BYTES: Final = 64 * 1024 * 1024
@@ -30,6 +36,13 @@ def wipe(frame: Frame) -> None:
     """Zero `frame` if it can be."""
     if isinstance(frame, bytearray):
         frame[:] = bytes(len(frame))
+
+
+class News(StrEnum):
+    """What the parent has to be told of a user before it gets more of his PCM."""
+
+    SPEECH_BEGAN = "speech_began"
+    UTTERANCE_ENDED = "utterance_ended"
 
 
 class OutboxCounters(NamedTuple):
@@ -115,6 +128,44 @@ class _AudioItem(NamedTuple):
     duration_us: int
 
 
+class _Hold:
+    """One user's PCM that is kept back, each piece behind the news that it waits for."""
+
+    __slots__ = ("_entries", "bytes", "until")
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+        self.bytes = 0
+        self._entries: deque[News | _AudioItem] = deque()
+
+    @property
+    def depth(self) -> int:
+        return sum(isinstance(entry, _AudioItem) for entry in self._entries)
+
+    def add(self, entry: News | _AudioItem) -> None:
+        self._entries.append(entry)
+        if isinstance(entry, _AudioItem):
+            self.bytes += len(entry.frame)
+
+    def drop(self, news: News) -> None:
+        """Wait for the oldest of these news no more."""
+        if news in self._entries:
+            self._entries.remove(news)
+
+    def take(self, *until: News) -> list[_AudioItem]:
+        """Return the PCM that comes before the first of such news, whatever else it waits for."""
+        taken = []
+        while self._entries and self._entries[0] not in until:
+            entry = self._entries.popleft()
+            if isinstance(entry, _AudioItem):
+                self.bytes -= len(entry.frame)
+                taken.append(entry)
+        return taken
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+
 class _AudioLane:
     def __init__(self) -> None:
         self.items: deque[_AudioItem] = deque()
@@ -124,8 +175,33 @@ class _AudioLane:
         self._pcm_bytes = 0
         self._marker_bytes = 0
         self._stream_us: dict[Hashable, int] = {}
+        self._holds: dict[Hashable, _Hold] = {}
 
-    def put_pcm(self, stream: Hashable, frame: Frame, duration_us: int) -> bool:
+    @property
+    def depth(self) -> int:
+        return len(self.items) + sum(hold.depth for hold in self._holds.values())
+
+    @property
+    def held_until(self) -> float | None:
+        return min((hold.until for hold in self._holds.values()), default=None)
+
+    def hold(self, user: Hashable, news: News, until: float) -> None:
+        self._holds.setdefault(user, _Hold(until)).add(news)
+
+    def release(self, user: Hashable, news: News) -> None:
+        hold = self._holds.get(user)
+        if hold is None:
+            return
+        hold.drop(news)
+        self.items.extend(hold.take(*News))
+        if not hold:
+            del self._holds[user]
+
+    def release_overdue(self, now: float) -> None:
+        for user in [user for user, hold in self._holds.items() if now >= hold.until]:
+            self._let_go(user)
+
+    def put_pcm(self, stream: Hashable, frame: Frame, duration_us: int, user: Hashable) -> bool:
         queued_us = self._stream_us.get(stream, 0)
         if queued_us + duration_us > AUDIO_STREAM_MS * 1000:
             self.dropped_stream_full += 1
@@ -135,10 +211,20 @@ class _AudioLane:
             return False
         self._stream_us[stream] = queued_us + duration_us
         self._pcm_bytes += len(frame)
-        self.items.append(_AudioItem(frame, stream, duration_us))
+        item = _AudioItem(frame, stream, duration_us)
+        hold = self._holds.get(user)
+        if hold is None:
+            self.items.append(item)
+            return True
+        hold.add(item)
+        if hold.bytes > HOLD_BYTES:
+            self._let_go(user)
         return True
 
-    def put_marker(self, frame: Frame) -> bool:
+    def put_marker(self, frame: Frame, user: Hashable) -> bool:
+        hold = self._holds.get(user)
+        if hold is not None:  # what its utterance still waits for was lost, or it would have come before its end
+            self.items.extend(hold.take(News.UTTERANCE_ENDED))
         if self._marker_bytes + len(frame) > MARKER_BYTES:
             self.dropped_markers += 1
             return False
@@ -156,6 +242,9 @@ class _AudioLane:
         if self._stream_us[stream] == 0:
             del self._stream_us[stream]
         return frame
+
+    def _let_go(self, user: Hashable) -> None:
+        self.items.extend(self._holds.pop(user).take())
 
 
 class _VideoLane:
@@ -186,7 +275,9 @@ class Outbox:
     it wipes it. After `close` what is queued can still be taken; nothing is queued any more, uncounted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
+        """`now` (monotonic seconds) says for how long PCM has been kept back; without it, no time passes."""
+        self._now = now
         self._control = _ControlLane()
         self._audio = _AudioLane()
         self._video = _VideoLane()
@@ -199,19 +290,34 @@ class Outbox:
         with self._filled:
             return not self._closed and self._woken(self._control.put(frame, coalesce_key))
 
-    def put_audio(self, stream: Hashable, frame: bytearray, duration_ms: float) -> bool:
+    def hold_audio(self, user: Hashable, news: News) -> None:
+        """Keep back what is put for `user` from now on, until `release_audio` says that the news are queued.
+
+        News travel through actors and PCM does not. After 250 ms, or with 512 KiB, the PCM goes without them.
+        """
+        with self._filled:
+            if not self._closed:
+                self._audio.hold(user, news, self._now() + HOLD_S)
+
+    def release_audio(self, user: Hashable, news: News) -> None:
+        """Say that the news were put: PCM that waited for nothing else follows them, in its order."""
+        with self._filled:
+            self._audio.release(user, news)
+            self._filled.notify()
+
+    def put_audio(self, stream: Hashable, frame: bytearray, duration_ms: float, user: Hashable = None) -> bool:
         """Queue captured PCM of `stream` (a user's capture). False if this frame was dropped, and wiped."""
         duration_us = round(duration_ms * 1000)
         with self._filled:
-            queued = not self._closed and self._woken(self._audio.put_pcm(stream, frame, duration_us))
+            queued = not self._closed and self._woken(self._audio.put_pcm(stream, frame, duration_us, user))
         if not queued:
             wipe(frame)
         return queued
 
-    def put_marker(self, frame: Frame) -> bool:
-        """Queue the end of an utterance behind its PCM. False if this frame was dropped."""
+    def put_marker(self, frame: Frame, user: Hashable = None) -> bool:
+        """Queue the end of an utterance of `user` behind its PCM. False if this frame was dropped."""
         with self._filled:
-            return not self._closed and self._woken(self._audio.put_marker(frame))
+            return not self._closed and self._woken(self._audio.put_marker(frame, user))
 
     def put_video(self, frame: Frame) -> bool:
         """Queue a picture. False if an older one had to go for it."""
@@ -221,8 +327,10 @@ class Outbox:
     def take(self, timeout_s: float) -> Frame | None:
         """Return the next frame, or None if none came in time or none will come any more. The writer's thread."""
         with self._filled:
+            self._audio.release_overdue(self._now())
             if not self._closed and self._is_empty():
-                self._filled.wait(timeout_s)
+                self._filled.wait(self._until_hold_ends(timeout_s))
+                self._audio.release_overdue(self._now())
             for lane in (self._control, self._audio, self._video):
                 if lane.items:
                     return lane.take()
@@ -232,6 +340,7 @@ class Outbox:
         """Refuse further frames; what is queued can still be taken. Any thread."""
         with self._filled:
             self._closed = True
+            self._audio.release_overdue(float("inf"))
             self._filled.notify_all()
 
     def discard(self) -> None:
@@ -263,7 +372,7 @@ class Outbox:
         with self._filled:
             return OutboxCounters(
                 control_depth=len(self._control.items),
-                audio_depth=len(self._audio.items),
+                audio_depth=self._audio.depth,
                 video_depth=len(self._video.items),
                 control_dropped_telemetry=self._control.dropped_telemetry,
                 control_dropped_full=self._control.dropped_full,
@@ -272,6 +381,10 @@ class Outbox:
                 audio_dropped_markers=self._audio.dropped_markers,
                 video_dropped=self._video.dropped,
             )
+
+    def _until_hold_ends(self, timeout_s: float) -> float:
+        held_until = self._audio.held_until
+        return timeout_s if held_until is None else min(timeout_s, held_until - self._now())
 
     def _woken(self, result: bool) -> bool:
         """Wake the writer and return `result`; the lock is held."""

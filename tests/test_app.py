@@ -11,7 +11,7 @@ import pykka
 import pytest
 
 from clankvox import app
-from clankvox.actors import router
+from clankvox.actors import announcer
 from clankvox.app import App, PcmOutlet
 from clankvox.demo.parent import UserAudio
 from clankvox.media.receive_ports import Origin, Timing
@@ -101,7 +101,7 @@ def test_a_router_that_fails_ends_the_process_with_the_code_of_an_internal_fault
     def fail(_event):
         raise KeyError("broken")
 
-    monkeypatch.setattr(router, "encode_event", fail)
+    monkeypatch.setattr(announcer, "encode_event", fail)
     assert served(line(**probe("p")) + b"\n", keep_open=True) == (app.EXIT_INTERNAL, [])
 
 
@@ -112,7 +112,7 @@ def test_the_counters_of_the_contract_are_all_plain_numbers():
     finally:
         os.close(stdin)
         os.close(stdout)
-    told = json.loads(router.encode_event(collected))
+    told = json.loads(announcer.encode_event(collected))
     groups = {"tick", "ipcLanes", "inboundAudio", "inboundVideo", "outbound"}
     assert groups <= told.keys()
     for group in groups:

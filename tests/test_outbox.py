@@ -4,7 +4,9 @@ import threading
 import pytest
 
 from clankvox import outbox as limits
-from clankvox.outbox import Outbox, wipe
+from clankvox.clock import SystemClock
+from clankvox.outbox import News, Outbox, wipe
+from tests.support.manual_clock import ManualClock
 
 
 def drain(outbox):
@@ -250,3 +252,120 @@ def test_priority_does_not_depend_on_the_order_of_arrival(order):
     for lane in order:
         put[lane]()
     assert drain(outbox) == [b"c", b"a", b"v"]
+
+
+# --- PCM that waits for news ---
+
+
+def held(now=lambda: 0.0, *news):
+    outbox = Outbox(now)
+    for each in news or (News.SPEECH_BEGAN,):
+        outbox.hold_audio("alice", each)
+    return outbox
+
+
+def test_pcm_that_waits_for_news_delays_nobody_else():
+    outbox = held()
+    outbox.put_audio("a", bytearray(b"a1"), 20, "alice")
+    outbox.put_audio("b", bytearray(b"b1"), 20, "bob")
+    outbox.put_marker(b"b2")
+    outbox.put_video(b"v")
+    assert drain(outbox) == [b"b1", b"b2", b"v"]
+    assert outbox.counters().audio_depth == 1
+    outbox.put_control(b"alice speaks")
+    outbox.release_audio("alice", News.SPEECH_BEGAN)
+    outbox.put_audio("a", bytearray(b"a2"), 20, "alice")
+    assert drain(outbox) == [b"alice speaks", b"a1", b"a2"]
+
+
+def test_pcm_waits_until_all_news_are_there_each_as_often_as_announced():
+    news = (News.SPEECH_BEGAN, News.UTTERANCE_ENDED, News.SPEECH_BEGAN)
+    for order in set(itertools.permutations(news)):
+        outbox = held(lambda: 0.0, *news)
+        outbox.put_audio("a", bytearray(b"a"), 20, "alice")
+        for each in order:
+            assert outbox.take(0.0) is None
+            outbox.release_audio("alice", each)
+        assert drain(outbox) == [b"a"]
+
+
+def test_pcm_waits_only_for_the_news_before_it():
+    outbox = held()
+    outbox.put_audio("a", bytearray(b"first"), 20, "alice")
+    outbox.hold_audio("alice", News.UTTERANCE_ENDED)
+    outbox.put_audio("a", bytearray(b"second"), 20, "alice")
+    outbox.release_audio("alice", News.SPEECH_BEGAN)
+    assert drain(outbox) == [b"first"]
+    outbox.put_marker(b"end", "alice")
+    outbox.release_audio("alice", News.UTTERANCE_ENDED)
+    assert drain(outbox) == [b"end", b"second"]
+
+
+def test_the_end_of_an_utterance_stays_behind_its_pcm_whatever_else_that_waits_for():
+    outbox = held()
+    outbox.put_audio("a", bytearray(b"first"), 20, "alice")
+    outbox.hold_audio("alice", News.UTTERANCE_ENDED)
+    outbox.put_audio("a", bytearray(b"second"), 20, "alice")
+    outbox.put_marker(b"segment", "alice")
+    outbox.put_marker(b"end", "alice")
+    outbox.put_marker(b"of bob", "bob")
+    assert drain(outbox) == [b"first", b"segment", b"end", b"of bob"]
+    outbox.release_audio("alice", News.UTTERANCE_ENDED)
+    assert drain(outbox) == [b"second"]
+
+
+def test_news_that_nobody_waits_for_release_nothing():
+    outbox = held()
+    outbox.put_audio("a", bytearray(b"a"), 20, "alice")
+    outbox.release_audio("alice", News.UTTERANCE_ENDED)
+    outbox.release_audio("bob", News.SPEECH_BEGAN)
+    assert drain(outbox) == []
+    outbox.release_audio("alice", News.SPEECH_BEGAN)
+    outbox.release_audio("alice", News.SPEECH_BEGAN)
+    assert drain(outbox) == [b"a"]
+
+
+def test_news_that_never_come_are_not_waited_for_longer_than_a_quarter_of_a_second():
+    clock = ManualClock()
+    outbox = held(clock.now)
+    outbox.put_audio("a", bytearray(b"a"), 20, "alice")
+    clock.move_to(clock.now() + limits.HOLD_S - 0.001)
+    outbox.hold_audio("alice", News.SPEECH_BEGAN)  # does not begin the wait anew
+    assert outbox.take(0.0) is None
+    clock.move_to(clock.now() + 0.001)
+    assert drain(outbox) == [b"a"]
+    outbox.put_audio("a", bytearray(b"b"), 20, "alice")
+    assert drain(outbox) == [b"b"]
+
+
+def test_the_writer_wakes_up_by_itself_for_pcm_that_has_waited_for_too_long():
+    clock = SystemClock()
+    outbox = held(clock.now)
+    outbox.put_audio("a", bytearray(b"a"), 20, "alice")
+    assert outbox.take(60.0) == b"a"
+
+
+def test_kept_pcm_is_bounded_by_bytes_and_by_the_bounds_of_all_pcm():
+    outbox = held()
+    piece = limits.HOLD_BYTES // 4
+    for _ in range(4):
+        outbox.put_audio("a", bytearray(piece), 20, "alice")
+    assert outbox.take(0.0) is None
+    outbox.put_audio("a", bytearray(1), 20, "alice")
+    assert [len(frame) for frame in drain(outbox)] == [piece] * 4 + [1]
+    outbox = held()
+    while outbox.put_audio("a", bytearray(1), 20, "alice"):
+        pass
+    assert outbox.counters().audio_depth == 500
+
+
+def test_what_is_kept_when_the_outbox_is_closed_can_be_taken_and_is_wiped_if_discarded():
+    frame = bytearray(b"pcm")
+    for ending in (Outbox.close, Outbox.discard):
+        outbox = held()
+        outbox.put_audio("a", frame, 20, "alice")
+        ending(outbox)
+        outbox.hold_audio("alice", News.SPEECH_BEGAN)
+        assert drain(outbox) == ([b"pcm"] if ending is Outbox.close else [])
+        assert outbox.is_finished
+    assert frame == bytes(3)

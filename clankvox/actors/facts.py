@@ -12,19 +12,27 @@ from clankvox.messages.capture import SpeakingEnded, SpeakingStarted, SpeechEnde
 from clankvox.messages.common import Envelope, Message
 from clankvox.messages.connection import DiscoveryReplied, PongReceived
 from clankvox.messages.dave import FramesUndecryptable
+from clankvox.outbox import News, Outbox
 
 
 class FactMail:
     """media.receive_ports.ReceiveFacts for one role."""
 
-    def __init__(self, role: Role, tell_router: Tell, attempt: Callable[[], Attempt]) -> None:
-        """`attempt` names the connection that the pipeline is attached to."""
+    def __init__(self, role: Role, tell_router: Tell, attempt: Callable[[], Attempt], outbox: Outbox) -> None:
+        """`attempt` names the connection that the pipeline is attached to.
+
+        PCM takes the straight way to `outbox`, and what the parent is told first takes the way through two actors: so
+        a user's PCM is kept back there until the news have come.
+        """
+        self._outbox = outbox
         self._role = role
         self._tell_router = tell_router
         self._attempt = attempt
 
     def speaking_started(self, user_id: UserId) -> None:
         """Tell that packets of the user arrive."""
+        if self._role is Role.VOICE:  # of other roles nobody is told who speaks
+            self._outbox.hold_audio(user_id, News.SPEECH_BEGAN)
         self._to_capture(user_id, SpeakingStarted())
 
     def speaking_ended(self, user_id: UserId) -> None:
@@ -37,7 +45,12 @@ class FactMail:
 
     def speech_ended(self, user_id: UserId, arming: int, segment: Segment | None = None) -> None:
         """Tell that no PCM will go into this arming any more."""
+        self._outbox.hold_audio(user_id, News.UTTERANCE_ENDED)
         self._to_capture(user_id, SpeechEnded(arming=arming, segment=segment))
+
+    def speech_cut(self, user_id: UserId) -> None:
+        """Keep the next utterance behind the end that whoever cut this one reports."""
+        self._outbox.hold_audio(user_id, News.UTTERANCE_ENDED)
 
     def member_heard(self, ssrc: Ssrc, user_id: UserId) -> None:
         """Tell nobody: the pipeline itself is the one who needs the binding."""

@@ -7,20 +7,19 @@ actors, and the ones behind it wait (machine state `settling`) until it has take
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol, assert_never
+from typing import Final, Protocol
 
 import msgspec
 
 from clankvox.actors import projection, translation, unavailable
+from clankvox.actors.announcer import announce
 from clankvox.actors.base import BaseActor, Mailbox, Surroundings, Tell, teller
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.router import RouterMachine, RouterState
 from clankvox.ids import MUSIC, PLAYBACK, ActorKind, Address, ConnectionId, Role, capture_address, connection_address
 from clankvox.ids import dave_address as dave
 from clankvox.ipc import commands, dialects
-from clankvox.ipc.events import Event, TransportStats, encode_event
-from clankvox.ipc.framing import FrameTooLarge, frame_json
-from clankvox.ipc.statuses import LaneName
+from clankvox.ipc.events import Event, TransportStats
 from clankvox.media.receive import StreamReport
 from clankvox.messages import capture, connection
 from clankvox.messages.common import ActorFailed, Envelope, Inspect, Message, ResetBaton
@@ -317,21 +316,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             self._emit_stream_statistics()
 
     def _emit(self, events: list[Event]) -> None:
-        for event in events:
-            try:
-                frame = frame_json(encode_event(event))
-            except FrameTooLarge:
-                _log.error("event does not fit a frame", extra={"fields": {"event": type(event).__name__}})
-                continue
-            match event.lane:
-                case LaneName.CONTROL:
-                    self._outbox.put_control(frame, type(event).__name__ if event.is_telemetry else None)
-                case LaneName.AUDIO:
-                    self._outbox.put_marker(frame)
-                case LaneName.VIDEO:
-                    self._outbox.put_video(frame)
-                case _:
-                    assert_never(event.lane)
+        announce(self._outbox, events)
 
     def _emit_stream_statistics(self) -> None:
         self._emit(projection.stream_events(Role.VOICE, self._boundary.streams()))

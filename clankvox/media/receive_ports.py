@@ -85,6 +85,10 @@ class ReceiveFacts(Protocol):
         """
         ...
 
+    def speech_cut(self, user_id: UserId) -> None:
+        """Note that the capture's side ended an utterance of which PCM was delivered, and will say so."""
+        ...
+
     def member_heard(self, ssrc: Ssrc, user_id: UserId) -> None:
         """Note that an authenticated frame bound the SSRC to this user."""
         ...

@@ -283,7 +283,10 @@ class Speaker:
 
     def _abandon(self) -> Segment | None:
         self._in_speech = False
-        return self._outlet.finish()[1]
+        opened, segment = self._outlet.finish()
+        if opened:
+            self._tools.facts.speech_cut(self.user_id)
+        return segment
 
 
 def _silence_s(config: CaptureConfig) -> float:

@@ -225,3 +225,18 @@ def test_ten_percent_of_loss_and_reordering_neither_shorten_nor_lengthen_what_is
     # of the silence behind the speech any part may be lost as well
     assert -FRAME_SAMPLES <= len(pcm) - len(said) <= (TRAILING_SILENCE + 1) * FRAME_SAMPLES
     assert align(said, pcm).gain > 0.5
+
+
+def test_speaking_start_is_read_before_the_first_pcm_of_each_of_30_utterances(call, tmp_path):
+    short = write_wav(tmp_path / "short.wav", chirp(0.1))
+    users = [call.add(file=short, loop=True, pauseMs=250, startMs=300 + 7 * number) for number in range(5)]
+    for user in users:
+        call.subscribe(user, silenceDurationMs=150)
+    for user in users:
+        eventually(lambda user=user: len(call.events_of("user_audio_end", userId=user)) >= 6, "six utterances")
+    for user in users:
+        utterances = split(call.entries, user)
+        starts = [call.entries.index(event) for event in call.events_of("speaking_start", userId=user)]
+        firsts = [call.entries.index(pieces[0]) for pieces in utterances[:6]]
+        assert all(start < first for start, first in zip(starts, firsts, strict=False))
+        assert len(starts) >= 6

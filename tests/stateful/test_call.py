@@ -323,6 +323,7 @@ class Listening:
         self.rest()
         armed = self.call.states().get(str(user)) in ("armed", "capturing")
         self.call.pipeline.packet(user)
+        self.call.drain()  # what the parent is told first has its way to go
         frames = self.call.frames()
         self.watcher.see(frames)
         assert any(kind == 1 for kind, _ in frames) == (armed and self.call.pipeline.sealer is not None)

@@ -55,7 +55,7 @@ class Call:
         self.rng = Random(seed)
         self.clock = ManualClock()
         self.pump = Pump(self.clock)
-        self.outbox = Outbox()
+        self.outbox = Outbox(self.clock.now)
         self.pacer = SteppedPacer(self.clock)
         self.web_socket = RecordingWebSocket()
         self.udp = RecordingUdp()
@@ -70,7 +70,7 @@ class Call:
         """News of streams, for the router to fetch."""
         self._make_engine = make_engine
         self._actors: dict[Address, BaseActor] = {}
-        facts = FactMail(Role.VOICE, self.tell_router, lambda: self.pipeline.attempt)
+        facts = FactMail(Role.VOICE, self.tell_router, lambda: self.pipeline.attempt, self.outbox)
         self.pipeline = ModelPipeline(self.board, self.outbox, facts)
         boundary = Boundary(
             outbox=self.outbox,

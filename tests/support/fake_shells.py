@@ -101,6 +101,7 @@ class ModelPipeline:
         self._speaking: set[UserId] = set()
         self._flowing: dict[UserId, int] = {}
         self._ended: dict[UserId, int] = {}
+        board.closes_with(self._close)
 
     def attach(self, attempt: Attempt, own_ssrc: Ssrc) -> None:
         self.attempt = attempt
@@ -121,6 +122,12 @@ class ModelPipeline:
         with self._board.lock:
             self._speaking.discard(user_id)
             self._flowing.pop(user_id, None)
+
+    def _close(self, user_id: UserId, arming: int | None) -> None:
+        flowing = self._flowing.get(user_id)
+        if flowing is not None and arming in (None, flowing):
+            del self._flowing[user_id]
+            self._facts.speech_cut(user_id)
 
     def feed(self, datagram: bytes, now: float) -> None:
         pass
@@ -144,7 +151,7 @@ class ModelPipeline:
                 self._flowing[user_id] = config.arming
                 self._facts.speech_started(user_id, config.arming)
             frame = frame_user_audio(user_id, config.capture_id, PCM, 0, 0, len(PCM) // 2)
-            self._outbox.put_audio((user_id, config.capture_id), frame, PCM_MS)
+            self._outbox.put_audio((user_id, config.capture_id), frame, PCM_MS, user_id)
 
     def pause(self, user: int) -> None:
         """No packet of `user` for 100 ms."""
@@ -156,6 +163,10 @@ class ModelPipeline:
     def silence(self, user: int) -> None:
         """No packet of `user` for the silence duration."""
         self.pause(user)
+        self.lull(user)
+
+    def lull(self, user: int) -> None:
+        """No packet of `user` for a silence duration that is shorter than what ends speaking."""
         user_id = UserId(user)
         with self._board.lock:
             config, flowing = self._board.armed(user_id), self._flowing.pop(user_id, None)
