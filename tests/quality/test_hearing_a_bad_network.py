@@ -11,10 +11,11 @@ from clankvox.media.opus_encoder import SPEECH
 from clankvox.media.opus_packet import has_fec
 from clankvox.media.receive_ports import Origin
 from clankvox.wire.rtp import SILENCE_FRAME
-from tests.support.bad_network import Listening, Sender, sentences
+from tests.support.bad_network import Listening, Sender
 from tests.support.hearing import ALICE, ME, Talker, room_of
 from tests.support.spoken import error_db
 from tools.bench import perceived, plain_opus
+from tools.bench.real_speech import sentences
 
 RATE_HZ = 16_000
 FRAME_SAMPLES = 320

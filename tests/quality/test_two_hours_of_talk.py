@@ -125,7 +125,7 @@ def test_once_a_talkspurt_is_a_second_old_two_speakers_are_aligned(two_hours):
 @pytest.mark.xfail(
     strict=True,
     reason="MediaClock anchors a talkspurt to the arrival of its first packet, which jitter and reorder make late by up"
-    " to 85 ms, and slews back by 5 %: 8 % of the shared seconds are more than 20 ms apart in a talkspurt's first second",
+    " to 85 ms, and slews back by 5 %: 8 % of the seconds that begin a talkspurt are more than 20 ms apart",
 )
 def test_two_speakers_are_aligned_from_their_first_words_on(two_hours):
     assert two_hours.apart_ms(since_frame=0).max() < BAR_MS

@@ -2,35 +2,20 @@
 
 import heapq
 import itertools
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-import clankvox.demo
-from clankvox.demo import sound
 from clankvox.ids import UserId
 from clankvox.media.receive import ReceivePipeline
 from clankvox.media.receive_ports import Timing
 from clankvox.wire.rtp import OPUS_CLOCK_HZ, SILENCE_FRAME
 from tests.support.hearing import Ears, Heard
 
-SPEECH_FOLDER = Path(clankvox.demo.__file__).parent / "speech"
 SLOT_S = 0.02
 SLOT_TICKS = 960
 TRAILING_SILENCE = 5
 TRANSIT_S = 0.05
-
-
-def sentences(seconds, rate_hz=48_000):
-    """Real speech, int16 mono: sentences of 3 to 5.5 s, each at another level, `seconds` of it in all."""
-    spoken = itertools.cycle([sound.load(path, rate_hz) for path in sorted(SPEECH_FOLDER.glob("*.g722"))])
-    levels = itertools.cycle((1.0, 0.5, 0.8, 0.35))
-    said, wanted = [], round(seconds * rate_hz)
-    while wanted > rate_hz:
-        said.append(np.rint(next(spoken)[:wanted] * next(levels)).astype(np.int16))
-        wanted -= len(said[-1])
-    return said
 
 
 class Sent(NamedTuple):
