@@ -3,9 +3,9 @@
 No method here blocks. Shells answer by calling the sink that they were given, from their own thread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from clankvox.ids import Attempt, Ssrc
 
@@ -121,4 +121,84 @@ class PacerPort(Protocol):
 
     def next_deadline(self) -> float:
         """Instant at which a packet armed now would leave."""
+        ...
+
+
+class VideoPacerPort(Protocol):
+    """The pacer's second list: packets of pictures, in sub-slots of 2 ms between the audio slots, which go first.
+
+    At most eight packets a sub-slot leave, over all SSRCs. Every method is thread-safe and short. What a packet's
+    `send` returns is told to nobody: the packet itself knows whom it concerns.
+    """
+
+    def queue(self, ssrc: Ssrc, packets: Sequence[PreparedPacket], spread_s: float) -> bool:
+        """Append the packets of one picture, to leave evenly over `spread_s` once those before them have left.
+
+        False, and nothing is kept, if the last of them would leave more than 3 s from now.
+        """
+        ...
+
+    def clear(self, ssrc: Ssrc) -> list[PreparedPacket]:
+        """Remove the pictures that have not begun to leave (one that has is let finish); returns their packets."""
+        ...
+
+    def drop(self, ssrc: Ssrc) -> list[PreparedPacket]:
+        """Remove all that waits for `ssrc`, the rest of a picture too; returns it in order."""
+        ...
+
+    def backlog_s(self, ssrc: Ssrc) -> float:
+        """How long what waits for `ssrc` needs to leave."""
+        ...
+
+
+class PublishStep(NamedTuple):
+    """What a step of a PublishLine leaves to do."""
+
+    next_at: float
+    """Instant of the next step; infinity: not before an order or a picture comes."""
+    ended: bool = False
+    """The source came to its end, and all of it was sent."""
+
+
+class PublishLine(Protocol):
+    """One published source, from reading to the pacer's lane (media/publish_line.py). Worker's thread, but `cancel`."""
+
+    def step(self, now: float) -> PublishStep:
+        """Do one thing that is due at `now`; may block on the source. Raises ClankvoxError if it cannot go on."""
+        ...
+
+    def attach(self, sender: Any, lease: int, on_left: Callable[[], None]) -> None:
+        """Send by `sender`, a media.video_sender.VideoSender, under `lease`; `on_left` hears of all that left."""
+        ...
+
+    def detach(self) -> None:
+        """Hold the source: there is no connection."""
+        ...
+
+    def pause(self) -> None:
+        """Hold the source, and drop what has not begun to leave."""
+        ...
+
+    def resume(self) -> None:
+        """Go on where the source was held."""
+        ...
+
+    def force_idr(self) -> None:
+        """Make an IDR soon."""
+        ...
+
+    def retarget(self, target: Any) -> None:
+        """Encode by `target`, a media.video_target.VideoTarget, from the next picture on."""
+        ...
+
+    def want(self, *, wanted: bool) -> None:
+        """Encode, or let media time go by."""
+        ...
+
+    def cancel(self) -> None:
+        """Send nothing any more, whatever `step` is doing. Any thread; does not block."""
+        ...
+
+    def close(self) -> None:
+        """Let go of source and encoder. Idempotent."""
         ...

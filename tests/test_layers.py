@@ -68,7 +68,9 @@ LOCKS = {
     "media/capture_board.py",
     "media/frame_cipher.py",
     "media/packet_sealer.py",
+    "media/stream_audio.py",
     "media/track_buffer.py",
+    "media/video_sender.py",
 }
 """Modules that import threading for a lock only: each is shared by threads, and says so."""
 

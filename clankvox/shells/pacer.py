@@ -1,21 +1,27 @@
 """The pacing clock: one thread that hands prepared datagrams to the socket on an absolute 20 ms grid.
 
 The packets were encoded and sealed before their slot came, so the gap between two of them depends on
-`sendto` alone and not on Opus, Python or the garbage collector.
+`sendto` alone and not on Opus, Python or the garbage collector. The packets of pictures go on the same thread, in
+sub-slots between the audio slots (shells/video_lane.py), and give way to them.
 """
 
 import logging
+import math
 import threading
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
 from clankvox.clock import SLOT_S, Clock, SlotGrid
 from clankvox.errors import TransportLost
 from clankvox.ids import Ssrc
 from clankvox.ports import PreparedPacket, SendOutcome, SlotReport
 from clankvox.shells.prctl import set_timer_slack
+from clankvox.shells.video_lane import VideoLane, VideoLaneStatistics
 
 _log = logging.getLogger("clankvox.pacer")
+
+_GUARD_S: Final = 0.0005
+"""No sub-slot of video begins so shortly before an audio slot: handing over eight datagrams takes about 0.2 ms."""
 
 
 class PacerStatistics(NamedTuple):
@@ -73,12 +79,17 @@ class _Subscription:
 
 
 class Pacer:
-    """Implements PacerPort. Public methods are thread-safe and short; packets and subscribers run outside the lock."""
+    """Implements PacerPort and VideoPacerPort.
+
+    Public methods are thread-safe and short; packets and subscribers run outside the lock.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._changed = threading.Condition(threading.Lock())
         self._grid = SlotGrid()
+        self._lane = VideoLane()
+        self._video_failed_before = False
         self._subscriptions: dict[Ssrc, _Subscription] = {}
         self._thread: threading.Thread | None = None
         self._running = False
@@ -141,6 +152,34 @@ class Pacer:
         with self._changed:
             return max(self._clock.now(), self._grid.deadline())
 
+    def queue(self, ssrc: Ssrc, packets: Sequence[PreparedPacket], spread_s: float) -> bool:
+        """Append the packets of one picture; see VideoPacerPort."""
+        with self._changed:
+            before_s = self._lane.due_s()
+            queued = self._lane.queue(ssrc, packets, spread_s, self._clock.now())
+            if self._lane.due_s() < before_s:
+                self._changed.notify_all()
+            return queued
+
+    def clear(self, ssrc: Ssrc) -> list[PreparedPacket]:
+        """Remove the pictures of `ssrc` that have not begun to leave; returns their packets in order."""
+        with self._changed:
+            return self._lane.clear(ssrc)
+
+    def drop(self, ssrc: Ssrc) -> list[PreparedPacket]:
+        """Remove all that waits for `ssrc`; returns it in order."""
+        with self._changed:
+            return self._lane.drop(ssrc)
+
+    def backlog_s(self, ssrc: Ssrc) -> float:
+        """How long what waits for `ssrc` needs to leave."""
+        with self._changed:
+            return self._lane.backlog_s(ssrc, self._clock.now())
+
+    def video_statistics(self) -> VideoLaneStatistics:
+        """Snapshot of the video lane's counters. Any thread."""
+        return self._lane.statistics
+
     def statistics(self) -> PacerStatistics:
         """Snapshot of the counters. Any thread."""
         return self._statistics
@@ -169,24 +208,41 @@ class Pacer:
         self._statistics = PacerStatistics(slots + 1, missed_slots + missed, slip_events, max_gap_ms)
         self._last_served = now
 
+    def serve_video(self, now: float) -> None:
+        """Send what one sub-slot may carry at `now`. Pacer thread (or a test's)."""
+        with self._changed:
+            packets = self._lane.take(now)
+        for packet in packets:
+            try:
+                packet.send()
+            except BaseException:  # noqa: BLE001 - one packet must never end the clock of all roles
+                if not self._video_failed_before:
+                    self._video_failed_before = True
+                    _log.exception("video packet could not be sent")
+
     def _run(self) -> None:
         set_timer_slack()
-        while self._wait_for_slot():
-            self.serve_slot(self._clock.now())
+        while (serve := self._wait_for_work()) is not None:
+            serve(self._clock.now())
 
-    def _wait_for_slot(self) -> bool:
-        """Block until a slot is due; False when the pacer was stopped. Without subscribers it sleeps untimed.
+    def _wait_for_work(self) -> Callable[[float], None] | None:
+        """Block until something is due and return what serves it; None when the pacer was stopped.
 
-        A timed wait on a lock is sem_clockwait on the monotonic clock (CPython 3.11 and later): as exact as a bare
-        sleep, and the first subscriber can interrupt it, which poll and epoll (whole ms) and sleep cannot offer.
+        With nothing to do it sleeps untimed. A timed wait on a lock is sem_clockwait on the monotonic clock (CPython
+        3.11 and later): as exact as a bare sleep, and a subscriber or a picture can interrupt it, which poll and
+        epoll (whole ms) and sleep cannot offer.
         """
         with self._changed:
             while self._running:
-                if not self._subscriptions:
-                    self._changed.wait()
-                    continue
-                wait_s = self._grid.deadline() - self._clock.now()
-                if wait_s <= 0.0:
-                    return True
-                self._changed.wait(wait_s)
-            return False
+                now = self._clock.now()
+                audio_s = self._grid.deadline() if self._subscriptions else math.inf
+                video_s = self._lane.due_s()
+                if audio_s <= now:
+                    return self.serve_slot
+                if max(now, video_s) > audio_s - _GUARD_S:
+                    video_s = math.inf  # audio goes first
+                if video_s <= now:
+                    return self.serve_video
+                due_s = min(audio_s, video_s)
+                self._changed.wait(None if due_s == math.inf else due_s - now)
+            return None

@@ -1,0 +1,95 @@
+"""Pictures, and sound if it is wanted, of a container that FFmpeg reads: a file, a URL, a stream.
+
+Who opens it decides what may be read (protocols, hosts, time limits); this module decides what is decoded.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from clankvox.media.letterbox import SQUARE
+from clankvox.media.media_continuity import ContinuousTime
+from clankvox.media.picture_source import Item, Pulled, SourceFailed, TimedPicture
+from clankvox.media.sound_track import SoundTrack
+from clankvox.media.tolerant_decoding import TolerantDecoding
+
+MAX_PIXELS: Final = 4_096 * 2_304
+"""Larger pictures are refused by what the container declares, and by the decoder where the stream differs."""
+_SHORTEST_PICTURE_S: Final = 0.001
+
+Opener = Callable[[], InputContainer]
+
+
+class ContainerPictures:
+    """A paced PictureSource. Opens on the first `pull`, which may block as long as the opener lets it."""
+
+    live = False
+
+    def __init__(self, opener: Opener, *, with_sound: bool) -> None:
+        self._opener = opener
+        self._with_sound = with_sound
+        self._container: InputContainer | None = None
+        self._items: Iterator[Item] | None = None
+        self.has_sound = False
+
+    def pull(self) -> Item:
+        """Return the next picture or sound in the container's order. Raises SourceFailed."""
+        try:
+            if self._items is None:
+                self._items = self._opened()
+            return next(self._items, Pulled.ENDED)
+        except FFmpegError as error:
+            raise SourceFailed(f"the source cannot be read ({type(error).__name__})") from error
+
+    def forget(self) -> None:
+        """Keep everything: the source goes on where it was held."""
+
+    def close(self) -> None:
+        """Close the container: one that is only forgotten takes the process with it."""
+        self._items = None
+        container, self._container = self._container, None
+        if container is not None:
+            container.close()
+
+    def _opened(self) -> Iterator[Item]:
+        self._container = container = self._opener()
+        video = _video_of(container)
+        streams: list[VideoStream | AudioStream] = [video]
+        sound = SoundTrack.of(container) if self._with_sound else None
+        if sound is not None:
+            self.has_sound = True
+            streams.append(sound.stream)
+        return self._read(container.demux(streams), video, sound)
+
+    def _read(self, packets: Iterator["Packet[Any]"], video: VideoStream, sound: SoundTrack | None) -> Iterator[Item]:
+        times = ContinuousTime(_SHORTEST_PICTURE_S)
+        aspect = video.sample_aspect_ratio or SQUARE
+        decoding = TolerantDecoding()
+        for packet in packets:
+            for frame in decoding.frames(packet):
+                if isinstance(frame, VideoFrame):
+                    if frame.width * frame.height > MAX_PIXELS:
+                        raise SourceFailed(f"picture too large: {frame.width}x{frame.height}")
+                    yield TimedPicture(frame, times.at(frame.time), aspect)
+                elif isinstance(frame, AudioFrame) and sound is not None:
+                    yield from sound.timed(frame)
+
+
+def _video_of(container: InputContainer) -> VideoStream:
+    """Return the video stream, ready to decode on this thread. SourceFailed if there is none, or it is too large."""
+    video = container.streams.best("video")
+    if not isinstance(video, VideoStream) or video.disposition & Disposition.attached_pic:
+        raise SourceFailed("the source has no video")
+    if video.width * video.height > MAX_PIXELS:
+        raise SourceFailed(f"picture too large: {video.width}x{video.height}")
+    video.codec_context.thread_count = 1  # a frame-threaded decoder deadlocks when it is freed before its flush
+    video.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    return video
