@@ -6,6 +6,7 @@ from clankvox.fsm.base import StrictMachine
 from clankvox.fsm.capture import CaptureMachine, SpeakingMachine
 from clankvox.fsm.connection import ConnectionMachine
 from clankvox.fsm.dave import DaveMachine
+from clankvox.fsm.music import MusicMachine
 from clankvox.fsm.playback import PlaybackMachine
 from clankvox.fsm.router import RouterMachine
 
@@ -16,5 +17,6 @@ MACHINES: Final[tuple[type[StrictMachine], ...]] = (
     CaptureMachine,
     SpeakingMachine,
     PlaybackMachine,
+    MusicMachine,
 )
 """Every machine of the product: diagrams, transition tables and coverage are made from this list."""

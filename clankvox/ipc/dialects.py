@@ -17,6 +17,7 @@ from clankvox.ipc.events import (
     Event,
     MusicError,
     MusicIdle,
+    PlaybackPosition,
     PlayerState,
     TransportState,
     TtsBufferOverflow,
@@ -57,11 +58,6 @@ def check_capture_id(capture_id: CaptureId | None) -> None:
     """Refuse an id that the audio header cannot carry; an absent one is a persistent capture."""
     if capture_id is not None and not 1 <= len(capture_id.encode()) <= CAPTURE_ID_LIMIT_BYTES:
         raise InvalidRequest(f"captureId must have 1 to {CAPTURE_ID_LIMIT_BYTES} bytes")
-
-
-def addresses_track(given: MusicId | None, current: MusicId | None) -> bool:
-    """Whether a music command is meant for the current track; V: another one's id is ignored, M/L: always."""
-    return given is None or given == current
 
 
 # --- connection ------------------------------------------------------------------------------------------
@@ -188,9 +184,27 @@ def music_loading(music_id: MusicId | None) -> list[Event]:
     return [] if music_id is None else [PlayerState(status=PlayerStatus.LOADING, music_id=music_id)]
 
 
-def music_replaced(music_id: MusicId | None) -> list[Event]:
+def player_state(status: PlayerStatus, music_id: MusicId | None, played_ms: int) -> list[Event]:
+    """Events for what the current track does; V is told how much of it was heard when it is held or over."""
+    if status is PlayerStatus.LOADING:
+        return music_loading(music_id)
+    position = None if status is PlayerStatus.PLAYING else _position(music_id, played_ms)
+    return [PlayerState(status=status, music_id=music_id, played_ms=position)]
+
+
+def music_idle(music_id: MusicId | None, played_ms: int) -> list[Event]:
+    """Events for the end of the current track."""
+    return [MusicIdle(music_id=music_id, played_ms=_position(music_id, played_ms))]
+
+
+def music_replaced(music_id: MusicId | None, played_ms: int) -> list[Event]:
     """Events for a track that another one takes the place of: V gets its end."""
-    return [] if music_id is None else [MusicIdle(music_id=music_id)]
+    return [] if music_id is None else music_idle(music_id, played_ms)
+
+
+def music_position(music_id: MusicId | None, played_ms: int) -> list[Event]:
+    """Events for the progress of a track: V only, for L would log each as unknown."""
+    return [] if music_id is None else [PlaybackPosition(music_id=music_id, played_ms=played_ms)]
 
 
 def music_unplayable(music_id: MusicId | None) -> list[Event]:
@@ -202,6 +216,10 @@ def music_unplayable(music_id: MusicId | None) -> list[Event]:
 def music_waits_for_tts(music_id: MusicId | None) -> bool:
     """Whether a track becomes audible only after the announcement (M/L) or at its first PCM (V)."""
     return music_id is None
+
+
+def _position(music_id: MusicId | None, played_ms: int) -> int | None:
+    return None if music_id is None else played_ms
 
 
 def _voice_only(role: Role, connection_id: ConnectionId | None) -> ConnectionId | None:

@@ -116,6 +116,8 @@ class PlayerState(_Event, frozen=True, kw_only=True):
 
     status: PlayerStatus
     music_id: MusicId | None = None
+    played_ms: int | None = None
+    """An addition, with an id, when paused or idle: how much of the track crossed the wire."""
 
 
 class PlaybackArmed(_Event, frozen=True, kw_only=True):
@@ -256,9 +258,10 @@ class ClientDisconnect(_Event, frozen=True, kw_only=True):
 
 
 class MusicIdle(_Event, frozen=True, kw_only=True):
-    """The track ended or was stopped."""
+    """The track ended or was stopped. `played_ms`, an addition with an id: how much of it crossed the wire."""
 
     music_id: MusicId | None = None
+    played_ms: int | None = None
 
 
 class MusicError(_Event, frozen=True, kw_only=True):
@@ -274,6 +277,15 @@ class MusicGainReached(_Event, frozen=True, kw_only=True):
 
     music_id: MusicId | None = None
     gain: float
+
+
+class PlaybackPosition(_Event, frozen=True, kw_only=True):
+    """How much of the track crossed the wire. An addition: at its first packet, and every second while it sounds."""
+
+    is_telemetry: ClassVar[bool] = True
+
+    music_id: MusicId
+    played_ms: int
 
 
 class StreamPublishMediaStarted(_Event, frozen=True, kw_only=True):
@@ -381,6 +393,7 @@ Event: TypeAlias = (
     | MusicIdle
     | MusicError
     | MusicGainReached
+    | PlaybackPosition
     | StreamPublishMediaStarted
     | BufferDepth
     | TtsBufferOverflow

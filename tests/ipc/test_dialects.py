@@ -6,7 +6,15 @@ from clankvox.errors import InputTooLarge, InvalidJson, InvalidRequest
 from clankvox.ids import CaptureId, ConnectionId, MusicId, PlaybackId, Role, UserId
 from clankvox.ipc import dialects
 from clankvox.ipc.events import encode_event
-from clankvox.ipc.statuses import ConnectionStatus, DaveStatus, ErrorCode, TransportStatus, TtsReason, TtsStatus
+from clankvox.ipc.statuses import (
+    ConnectionStatus,
+    DaveStatus,
+    ErrorCode,
+    PlayerStatus,
+    TransportStatus,
+    TtsReason,
+    TtsStatus,
+)
 
 C1 = ConnectionId("c1")
 K1 = CaptureId("k1")
@@ -132,21 +140,34 @@ def test_a_capture_with_id_is_one_shot_and_its_end_carries_the_id():
 
 def test_a_track_with_id_shows_loading_and_its_end_when_replaced():
     assert shown(dialects.music_loading(M1)) == [{"status": "loading", "musicId": "m1"}]
-    assert tags(dialects.music_replaced(M1)) == ["music_idle"]
-    assert dialects.music_loading(None) == dialects.music_replaced(None) == []
+    assert shown(dialects.music_replaced(M1, 20)) == [{"musicId": "m1", "playedMs": 20}]
+    assert dialects.music_loading(None) == dialects.music_replaced(None, 20) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "with_id", "without"),
+    [
+        (PlayerStatus.LOADING, [{"status": "loading", "musicId": "m1"}], []),
+        (PlayerStatus.PLAYING, [{"status": "playing", "musicId": "m1"}], [{"status": "playing"}]),
+        (PlayerStatus.PAUSED, [{"status": "paused", "musicId": "m1", "playedMs": 20}], [{"status": "paused"}]),
+        (PlayerStatus.IDLE, [{"status": "idle", "musicId": "m1", "playedMs": 20}], [{"status": "idle"}]),
+    ],
+)
+def test_a_track_with_id_says_how_much_was_heard_when_it_is_held_or_over(status, with_id, without):
+    assert shown(dialects.player_state(status, M1, 20)) == with_id
+    assert shown(dialects.player_state(status, None, 20)) == without
+
+
+def test_the_end_and_the_progress_of_a_track_have_a_position_with_an_id_only():
+    assert shown(dialects.music_idle(M1, 20)) == [{"musicId": "m1", "playedMs": 20}]
+    assert shown(dialects.music_idle(None, 20)) == [{}]
+    assert shown(dialects.music_position(M1, 20)) == [{"musicId": "m1", "playedMs": 20}]
+    assert dialects.music_position(None, 20) == []
 
 
 def test_a_track_without_id_waits_for_the_announcement():
     assert dialects.music_waits_for_tts(None)
     assert not dialects.music_waits_for_tts(M1)
-
-
-@pytest.mark.parametrize(
-    ("given", "current", "is_meant"),
-    [(None, None, True), (None, M1, True), (M1, M1, True), (M1, "m2", False), (M1, None, False), ("", M1, False)],
-)
-def test_a_music_command_addresses_the_current_track_or_is_ignored(given, current, is_meant):
-    assert dialects.addresses_track(given, current) is is_meant
 
 
 @pytest.mark.parametrize(("music_id", "echo"), [(None, {}), (M1, {"musicId": "m1"}), (MusicId(""), {})])

@@ -22,6 +22,7 @@ from clankvox.ipc.events import (
     MusicGainReached,
     MusicIdle,
     PlaybackArmed,
+    PlaybackPosition,
     PlayerState,
     ProcessReady,
     Ready,
@@ -231,6 +232,7 @@ GOLDEN = [
         '{"type":"music_error","code":"no_audio","message":"m"}',
     ),
     (MusicGainReached(music_id=M1, gain=0.2), '{"type":"music_gain_reached","musicId":"m1","gain":0.2}'),
+    (PlaybackPosition(music_id=M1, played_ms=20), '{"type":"playback_position","musicId":"m1","playedMs":20}'),
     (MusicGainReached(gain=0.15), '{"type":"music_gain_reached","gain":0.15}'),
     (
         StreamPublishMediaStarted(role=Role.STREAM_PUBLISH, connection_generation=1, source_generation=1),
@@ -296,6 +298,7 @@ def test_only_what_ends_audio_is_in_the_audio_lane_and_only_pictures_are_in_the_
 def test_only_telemetry_may_be_coalesced():
     assert {tag for tag, event in EVENTS.items() if event.is_telemetry} == {
         "buffer_depth",
+        "playback_position",
         "transport_stats",
         "stream_stats",
         "log",
