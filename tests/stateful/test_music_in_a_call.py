@@ -1,0 +1,104 @@
+"""Music beside everything else of a call: the order of endings, losses of the link, and an actor that fails."""
+
+import pytest
+
+from clankvox.ids import MUSIC
+from tests.support.factory import Call, short
+
+
+def play(call, name="m1", ms=2_000):
+    """Start a piece whose source has begun to give PCM."""
+    ids = {} if name is None else {"musicId": name}
+    call.line(type="music_play", url="https://example.com/a.opus", resolvedDirectUrl=True, **ids)
+    call.drain()
+    call.sources.last.give(ms)
+    call.drain()
+    return call
+
+
+def seen(call):
+    call.drain()
+    return short(call.events())
+
+
+def test_a_piece_is_loading_and_playing():
+    call = Call().connect()
+    assert seen(play(call)) == ["player_state loading m1", "player_state playing m1"]
+
+
+def test_stop_playback_ends_speech_before_music_and_music_before_the_next_command():
+    call = play(Call().connect())
+    call.audio("p1", 500)
+    seen(call)
+    call.line(type="stop_playback")
+    call.line(type="music_play", musicId="m2", url="https://example.com/b")
+    call.line(type="music_pause", musicId="m1")
+    lines = [line.split(" ", 1)[0] + " " + line.split(" ", 1)[1].replace(" 0", "") for line in seen(call)]
+    assert [line for line in lines if not line.startswith("buffer")] == [
+        "tts_playback_state p1 stopped stop_playback",
+        "player_state idle m1",
+        "music_idle m1",
+        "playback_armed stop_playback",
+        "player_state loading m2",
+    ]
+
+
+def test_leaving_ends_speech_then_music_then_encryption_then_the_connection():
+    call = play(Call().establish())
+    call.line(type="music_set_gain", musicId="m1", target=0.2)
+    call.audio("p1", 500)
+    seen(call)
+    call.line(type="leave")
+    kinds = [line.split()[0] for line in seen(call)]
+    assert [kind for kind in kinds if kind not in ("adapter_send", "buffer_depth")] == [
+        "tts_playback_state",
+        "player_state",
+        "music_idle",
+        "dave_state",
+        "connection_state",
+        "transport_state",
+    ]
+    assert call.sources.open_attempts == []
+
+
+def test_a_join_that_replaces_a_call_ends_its_music_before_the_new_op_4():
+    call = play(Call().connect())
+    seen(call)
+    call.join("c2", channel=21)
+    words = [line.split()[0] for line in seen(call)]
+    assert words.index("player_state") < words.index("music_idle") < words.index("adapter_send")
+
+
+@pytest.mark.parametrize("command", ["destroy", None])
+def test_the_end_of_the_process_ends_music(command):
+    call = play(Call().connect())
+    seen(call)
+    call.line(type=command) if command else call.end_of_input()
+    words = seen(call)
+    assert "music_idle m1 0" in words
+    assert call.exit_codes == [0]
+
+
+def test_a_lost_link_does_not_end_music():
+    call = play(Call().connect())
+    seen(call)
+    call.server.lost()
+    words = seen(call)
+    assert not [line for line in words if line.startswith(("player_state", "music", "playback"))]
+    assert (call.state("music"), call.sources.open_attempts) == ("playing", [1])
+
+
+def test_a_music_actor_that_fails_is_replaced_and_the_call_goes_on():
+    call = play(Call().connect())
+    seen(call)
+    call.pump.tolerant = True
+    call.actor(MUSIC)._on_pause = None
+    call.line(type="music_pause", musicId="m1")
+    words = seen(call)
+    assert words[:3] == ["music_error m1 pipeline_failed", "player_state idle m1 0", "playback_armed music_error"]
+    assert not [line for line in words if line.startswith(("error", "connection_state", "music_idle"))]
+    assert seen(play(call, "m2")) == ["player_state loading m2", "player_state playing m2"]
+    call.audio("p1", 100)
+    call.finish()
+    call.run(2.0)
+    assert "tts_playback_state p1 drained" in short(call.events())
