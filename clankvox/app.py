@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 import threading
+from functools import partial
+from itertools import count
 from random import SystemRandom
 from typing import Final
 
@@ -12,16 +14,20 @@ import pykka
 
 from clankvox.actors.base import Mailbox, Surroundings, Tell, teller
 from clankvox.actors.capture import CaptureActor
-from clankvox.actors.connection import Shells
+from clankvox.actors.connection import ConnectionActor, Shells
 from clankvox.actors.dave import DaveActor
 from clankvox.actors.facts import FactMail
+from clankvox.actors.music import MusicActor
 from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor
 from clankvox.actors.router import Boundary, RouterActor
+from clankvox.actors.stream_publish import StreamPublishActor
+from clankvox.actors.stream_watch import StreamWatchActor
+from clankvox.actors.video import VideoActor
 from clankvox.actors.voice import VoiceActor
 from clankvox.clock import SystemClock
 from clankvox.fsm.base import Transition, unobserved
-from clankvox.ids import ROUTER, ActorKind, Address, CaptureId, Role, UserId
+from clankvox.ids import MUSIC, ROUTER, ActorKind, Address, Attempt, CaptureId, Role, UserId, connection_address
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import TransportStats
 from clankvox.ipc.framing import FrameTooLarge, TimingBlock, frame_user_audio
@@ -34,7 +40,11 @@ from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.receive import ReceivePipeline
 from clankvox.media.receive_ports import Timing
 from clankvox.media.signal_meter import Signal
+from clankvox.media.source_port import SourceRequest
+from clankvox.media.track_buffer import TrackBuffer
+from clankvox.media.watch_list import WatchList
 from clankvox.messages.common import ActorFailed
+from clankvox.messages.music import SourceFailed
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
 from clankvox.outbox import Outbox
 from clankvox.shells.pacer import Pacer
@@ -54,6 +64,11 @@ EXIT_STDOUT_BROKEN: Final = 0
 """A parent that is gone is the normal end of a subprocess."""
 EXIT_INTERNAL: Final = 70
 """The router failed, whom nobody replaces."""
+CONNECTION_ACTORS: Final[dict[Role, type[ConnectionActor]]] = {
+    Role.VOICE: VoiceActor,
+    Role.STREAM_WATCH: StreamWatchActor,
+    Role.STREAM_PUBLISH: StreamPublishActor,
+}
 
 
 class PcmOutlet:
@@ -83,16 +98,41 @@ def _block(timing: Timing) -> TimingBlock:
     return TimingBlock(timing.origin, timing.media_time, timing.arrival, timing.duration_ticks)
 
 
-class VoiceRole:
-    """What the voice role's actors share: its sockets, its cipher, its pipeline."""
+class RoleParts:
+    """What the actors of one role share: its sockets, its cipher, its pipeline."""
 
-    def __init__(self, clock: SystemClock, outbox: Outbox, tell_router: Tell, connection: Tell) -> None:
+    def __init__(self, role: Role, clock: SystemClock, outbox: Outbox, tell_router: Tell, connection: Tell) -> None:
         self.udp = UdpSocket(clock, connection)
         self.cipher = FrameCipher(self.udp.wake)
         self.board = CaptureBoard(self.udp.wake)
-        facts = FactMail(Role.VOICE, tell_router, lambda: self.pipeline.attempt, outbox)
+        facts = FactMail(role, tell_router, lambda: self.pipeline.attempt, outbox)
         self.pipeline = ReceivePipeline(self.cipher, self.board, PcmOutlet(outbox), facts)
         self.web_socket = VoiceWebSocket(connection)
+        self.desk = BlindDesk()
+
+
+class NoSources:
+    """Fail at once, until the shell that reads sources is there."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def open(self, attempt: Attempt, request: SourceRequest, buffer: TrackBuffer) -> None:  # noqa: ARG002
+        """Fail."""
+        self._tell(SourceFailed(attempt=attempt, code="spawn_failed", message="no sources", position_ms=0))
+
+    def close(self, attempt: Attempt) -> None:
+        """Close nothing."""
+
+    def close_all(self) -> None:
+        """Close nothing."""
+
+
+class BlindDesk:
+    """Look at nothing, until the receive path can."""
+
+    def watch(self, streams: WatchList) -> None:
+        """Take note of nothing."""
 
 
 class App:
@@ -108,8 +148,14 @@ class App:
         self._stopped = threading.Event()
         self._exit_code = 0
         self._mailboxes: dict[Address, Mailbox] = {}
+        self._sources = NoSources(partial(self._tell_actor, MUSIC))
+        self._tracks = count(1)
         self._router: Tell = unborn
-        self._voice = VoiceRole(self._clock, self._outbox, self._tell_router, self._tell_connection)
+        self._roles = {
+            role: RoleParts(role, self._clock, self._outbox, self._tell_router, partial(self._tell_connection, role))
+            for role in Role
+        }
+        self._voice = self._roles[Role.VOICE]
         self._reader = StdinReader(
             stdin_fd,
             decode_command,
@@ -131,7 +177,7 @@ class App:
             collect=self._collect,
             release=self._reader.release,
             stopped=self._on_stopped,
-            streams=self._voice.pipeline.take_news,
+            streams=lambda role: self._roles[role].pipeline.take_news(),
         )
         router = RouterActor.start(self._surroundings(ROUTER, self._tell_router), boundary)
         self._router = teller(router)
@@ -147,9 +193,12 @@ class App:
     def _shut_down(self) -> None:
         """Stop in reverse order, within the 250 ms that a parent allows; what hangs is a daemon and dies with us."""
         self._reader.stop()
-        self._voice.udp.close()
+        for parts in self._roles.values():
+            parts.udp.close()
         self._pacer.stop()
-        self._voice.web_socket.wait_closed(SOCKETS_CLOSED_S)
+        deadline = self._clock.now() + SOCKETS_CLOSED_S
+        for parts in self._roles.values():
+            parts.web_socket.wait_closed(max(0.0, deadline - self._clock.now()))
         self._writer.flush_and_stop(FLUSH_S)
         pykka.ActorRegistry.stop_all(block=False)
         self._signals.stop()
@@ -160,8 +209,11 @@ class App:
             self._on_stopped(EXIT_INTERNAL)
         self._router(message)  # type: ignore[arg-type]  # every caller sends a message
 
-    def _tell_connection(self, message: object) -> None:
-        mailbox = self._mailboxes.get(Address(ActorKind.CONNECTION, Role.VOICE))
+    def _tell_connection(self, role: Role, message: object) -> None:
+        self._tell_actor(connection_address(role), message)
+
+    def _tell_actor(self, address: Address, message: object) -> None:
+        mailbox = self._mailboxes.get(address)
         if mailbox is not None:
             teller(mailbox)(message)  # type: ignore[arg-type]
 
@@ -171,19 +223,24 @@ class App:
     def _spawn(self, address: Address, router: Tell) -> Mailbox:
         """Start the actor of `address`. Router's thread."""
         surroundings = self._surroundings(address, router)
-        voice = self._voice
+        parts, voice = self._roles[address.role], self._voice
         mailbox: Mailbox
         match address.kind:
             case ActorKind.CONNECTION:
-                shells = Shells(voice.web_socket, voice.udp, voice.pipeline)
-                mailbox = VoiceActor.start(surroundings, shells, available_modes(), self._rng)
+                shells = Shells(parts.web_socket, parts.udp, parts.pipeline)
+                actor = CONNECTION_ACTORS[address.role]
+                mailbox = actor.start(surroundings, shells, available_modes(), self._rng)
             case ActorKind.DAVE:
-                mailbox = DaveActor.start(surroundings, voice.cipher, DaveyEngine)
+                mailbox = DaveActor.start(surroundings, parts.cipher, DaveyEngine)
             case ActorKind.PLAYBACK:
                 output = Output(voice.cipher, self._pacer, voice.udp.send, self._frames, self._rng)
                 mailbox = PlaybackActor.start(surroundings, output)
+            case ActorKind.MUSIC:
+                mailbox = MusicActor.start(surroundings, self._sources, self._tracks)
             case ActorKind.CAPTURE:
-                mailbox = CaptureActor.start(surroundings, voice.board)
+                mailbox = CaptureActor.start(surroundings, parts.board)
+            case ActorKind.VIDEO:
+                mailbox = VideoActor.start(surroundings, parts.desk)
             case _:
                 raise ValueError(f"nobody lives at {address.kind}")
         self._mailboxes[address] = mailbox

@@ -130,7 +130,9 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         if self._capture is None:
             return
         segment = self._board.withdraw(self._user_id)
-        ended = CaptureEnded(user_id=self._user_id, capture_id=self._capture_id, segment=segment)
+        ended = CaptureEnded(
+            role=self._address.role, user_id=self._user_id, capture_id=self._capture_id, segment=segment
+        )
         if self._state is CaptureState.CAPTURING:
             self.report(ended)
         else:
@@ -151,7 +153,9 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         """Finish a one-shot capture, or arm a persistent one anew. The pipeline writes nothing more into `arming`."""
         if arming != self._arming or self._state is not CaptureState.CAPTURING or self._capture is None:
             return
-        self.report(CaptureEnded(user_id=self._user_id, capture_id=self._capture_id, segment=segment))
+        self.report(
+            CaptureEnded(role=self._address.role, user_id=self._user_id, capture_id=self._capture_id, segment=segment)
+        )
         if self._capture.capture_id is not None:
             self._board.withdraw(self._user_id)
             self._capture = None
@@ -170,7 +174,7 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         """End in the contract's order: speaking_end, user_audio_end, client_disconnect; the subscription goes too."""
         self._set_speaking(speaking=False)
         self._end_capture()
-        self.report(MemberLeft(user_id=self._user_id))
+        self.report(MemberLeft(role=self._address.role, user_id=self._user_id))
         self._offer_retirement()
 
     def _on_reset(self, baton: ResetBaton) -> None:
@@ -198,4 +202,8 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
             self._speaking.speaking_ended()
         else:
             return
-        self.report(SpeakingReported(user_id=self._user_id, capture_id=self._capture_id, speaking=speaking))
+        self.report(
+            SpeakingReported(
+                role=self._address.role, user_id=self._user_id, capture_id=self._capture_id, speaking=speaking
+            )
+        )

@@ -13,7 +13,17 @@ from typing import Final, NamedTuple
 from clankvox.actors.base import BaseActor, Surroundings
 from clankvox.errors import TransportLost
 from clankvox.fsm.connection import ConnectionMachine, ConnectionState
-from clankvox.ids import Attempt, ChannelId, ConnectionId, Ssrc, UserId, capture_address, dave_address, next_attempt
+from clankvox.ids import (
+    Attempt,
+    ChannelId,
+    ConnectionId,
+    Ssrc,
+    UserId,
+    capture_address,
+    dave_address,
+    next_attempt,
+    video_address,
+)
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.media.receive import ReceivePipeline
 from clankvox.messages.capture import MemberGone
@@ -50,6 +60,7 @@ from clankvox.messages.connection import (
 )
 from clankvox.messages.dave import DaveOpReceived, MemberDisconnected, MembersConnected, SessionNegotiated
 from clankvox.messages.router import ConnectionReported, ResetRequested, Settled
+from clankvox.messages.video import VideoLinkReady, VideoMemberGone, VideoStateAnnounced
 from clankvox.ports import UdpPort, WebSocketPort
 from clankvox.protocol import gateway_effects as effects
 from clankvox.protocol.close_codes import ClosePolicy, policy_for
@@ -197,7 +208,10 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
     def _on_video_effect(
         self, effect: effects.VideoAnnounced | effects.WantsAnnounced | effects.SessionUpdated
     ) -> None:
-        """Act on what the server says of video; nothing unless the role has to do with it."""
+        """Act on what the server says of video: a receiving role hands on what others send, and sends none itself."""
+        if isinstance(effect, effects.VideoAnnounced):
+            announced = VideoStateAnnounced(attempt=self._attempt, user_id=effect.user_id, video=effect.video)
+            self.send(video_address(self._address.role), announced)
 
     @abstractmethod
     def _connection_id(self) -> ConnectionId | None:
@@ -411,8 +425,18 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
     def _complete(self, session: effects.SessionReady) -> None:
         sealer = PacketSealer(session.mode, session.secret_key)
         self._pipeline.open_with(sealer)
+        attempt = self._attempt
         self._on_session_ready(session, sealer)
-        self._send_keepalive()
+        if attempt == self._attempt:
+            self._send_keepalive()
+
+    def _announce_no_video(self) -> None:
+        """Send the op 12 without which a server takes and sends no video at all (observed)."""
+        nothing = gateway_ops.Video(audio_ssrc=self._ssrc, video_ssrc=0, rtx_ssrc=0, streams=())
+        self._send_json(gateway_ops.Op.VIDEO, nothing)
+
+    def _watch_video(self) -> None:
+        self.send(video_address(self._address.role), VideoLinkReady(attempt=self._attempt))
 
     def _negotiate_dave(self, session: effects.SessionReady, user_id: UserId, group_id: ChannelId) -> None:
         self._to_dave(
@@ -431,6 +455,7 @@ class ConnectionActor(BaseActor[ConnectionMessage | Inspect]):
         self._to_dave(MemberDisconnected(attempt=self._attempt, user_id=user))
         self._pipeline.forget_user(user)
         self.send(capture_address(user, self._address.role), MemberGone())
+        self.send(video_address(self._address.role), VideoMemberGone(user_id=user))
 
     def _to_dave(self, message: SessionNegotiated | DaveOpReceived | MembersConnected | MemberDisconnected) -> None:
         self.send(dave_address(self._address.role), message)

@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from clankvox.actors.base import BaseActor, Surroundings
 from clankvox.fsm.dave import DaveMachine, DaveState
-from clankvox.ids import PLAYBACK, Attempt, ChannelId, ConnectionId, UserId, connection_address
+from clankvox.ids import PLAYBACK, PUBLISH, Attempt, ChannelId, ConnectionId, Role, UserId, connection_address
 from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.media.mls_engine import MlsEngine
 from clankvox.messages.common import Inspect, ResetBaton
@@ -23,6 +23,7 @@ from clankvox.messages.dave import (
     SessionNegotiated,
 )
 from clankvox.messages.playback import GateChanged
+from clankvox.messages.publish import PublishGateChanged
 from clankvox.messages.router import DaveReported
 from clankvox.protocol.dave import (
     RECOVERY_WINDOW_S,
@@ -296,7 +297,16 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
                 version=version,
             )
         )
-        self.send(PLAYBACK, GateChanged())
+        self._tell_sender()
+
+    def _tell_sender(self) -> None:
+        match self._address.role:
+            case Role.VOICE:
+                self.send(PLAYBACK, GateChanged())
+            case Role.STREAM_PUBLISH:
+                self.send(PUBLISH, PublishGateChanged())
+            case Role.STREAM_WATCH:
+                pass  # nothing leaves but feedback, which DAVE does not cover
 
     def _to_connection(
         self, message: SendGatewayBinary | SendGatewayJson | TransitionPrepared | TransitionSettled

@@ -12,13 +12,14 @@ from clankvox.actors.transmission import Flow, Transmission
 from clankvox.clock import SLOT_S
 from clankvox.errors import CodecError
 from clankvox.fsm.playback import PlaybackMachine, PlaybackState
-from clankvox.ids import PlaybackId, Role, Ssrc, connection_address
+from clankvox.ids import MUSIC, PlaybackId, Role, Ssrc, connection_address
 from clankvox.media.frame_ledger import FrameFate
 from clankvox.media.opus_encoder import OpusEncoder
 from clankvox.media.rtp_sender import OpusFrame, Part
 from clankvox.media.tts_buffer import FlowState, OverflowRule, TtsBuffer
 from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import SendSpeaking
+from clankvox.messages.music import StopAllMusic
 from clankvox.messages.playback import (
     BufferPoll,
     DepthDue,
@@ -35,7 +36,6 @@ from clankvox.messages.playback import (
 )
 from clankvox.messages.router import (
     BufferDepthReported,
-    PlaybackStopped,
     RuntimeFailed,
     TtsChunkRefused,
     TtsOverflowed,
@@ -90,7 +90,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
                 self._on_stop_tts(playback_id)
             case StopPlayback():
                 self._end_speech("stop_playback")
-                self.report(PlaybackStopped(transport_ready=self._transmission.flow in _READY))
+                self.send(MUSIC, StopAllMusic())
             case PathOpened(ssrc=ssrc, sealer=sealer):
                 self._transmission.open(ssrc, sealer)
             case PathSuspended():

@@ -6,8 +6,11 @@ ipc.dialects.
 
 from typing import Final, assert_never
 
+from clankvox.actors import music_projection
 from clankvox.errors import InvalidRequest
+from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.dave import DaveState
+from clankvox.fsm.publish import PublishState
 from clankvox.ids import Role
 from clankvox.ipc import dialects
 from clankvox.ipc.events import (
@@ -16,11 +19,11 @@ from clankvox.ipc.events import (
     ClientDisconnect,
     Event,
     PlaybackArmed,
-    PlayerState,
     Ready,
     Segment,
     SpeakingEnd,
     SpeakingStart,
+    StreamPublishMediaStarted,
     StreamStats,
 )
 from clankvox.ipc.stats import StreamFates
@@ -29,7 +32,6 @@ from clankvox.ipc.statuses import (
     ConnectionStatus,
     DaveStatus,
     ErrorCode,
-    PlayerStatus,
     TransportStatus,
     TtsReason,
     TtsStatus,
@@ -42,7 +44,14 @@ from clankvox.messages.router import (
     ConnectionReported,
     DaveReported,
     MemberLeft,
-    PlaybackStopped,
+    MusicGainReported,
+    MusicPositionReported,
+    MusicReplaced,
+    MusicReported,
+    MusicUnplayable,
+    PublishMediaStarted,
+    PublishRefused,
+    PublishReported,
     Report,
     RequestRefused,
     RuntimeFailed,
@@ -50,6 +59,8 @@ from clankvox.messages.router import (
     TtsChunkRefused,
     TtsOverflowed,
     TtsReported,
+    VideoGone,
+    VideoReported,
 )
 
 DAVE_SHOWN: Final = {
@@ -72,8 +83,8 @@ _CONNECT_FAILED: Final = {
 }
 
 
-def events_of(report: Report) -> list[Event]:
-    """Return what the parent sees of `report`, in order."""
+def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
+    """Return what the parent sees of `report`, in order. `transport_ready`: voice is connected; music asks."""
     match report:
         case AdapterSendRequested():
             return [AdapterSend.voice_state(report.guild_id, report.channel_id, self_mute=report.self_mute)]
@@ -89,14 +100,16 @@ def events_of(report: Report) -> list[Event]:
             return dialects.tts_overflow(report.playback_id, report.dropped_samples, report.buffer_samples)
         case BufferDepthReported():
             return [BufferDepth(tts_samples=report.tts_samples, music_samples=report.music_samples)]
-        case PlaybackStopped():
-            return playback_stopped_events(report)
+        case MusicReported() | MusicReplaced() | MusicUnplayable() | MusicGainReported() | MusicPositionReported():
+            return music_projection.events_of(report, transport_ready=transport_ready)
         case RequestRefused():
             return dialects.request_error(InvalidRequest(report.message))
         case RuntimeFailed():
             return dialects.transport_error(
                 report.role, report.connection_id, ErrorCode.VOICE_RUNTIME_ERROR, report.message
             )
+        case SpeakingReported() | MemberLeft() if report.role is not Role.VOICE:
+            return []  # who speaks and who is there is said of the call; a stream has sound, not speakers
         case SpeakingReported():
             event = SpeakingStart if report.speaking else SpeakingEnd
             return [event(user_id=report.user_id, capture_id=report.capture_id)]
@@ -104,6 +117,21 @@ def events_of(report: Report) -> list[Event]:
             return [*_segment(report), *dialects.capture_end(report.user_id, report.capture_id)]
         case MemberLeft():
             return [ClientDisconnect(user_id=report.user_id)]
+        case PublishReported():
+            return publish_events(report)
+        case PublishRefused(reason=reason, waiting=waiting):
+            status = TransportStatus.WAITING_FOR_TRANSPORT if waiting else TransportStatus.FAILED
+            return dialects.transport_state(Role.STREAM_PUBLISH, None, status, reason)
+        case PublishMediaStarted():
+            return [
+                StreamPublishMediaStarted(
+                    role=Role.STREAM_PUBLISH,
+                    connection_generation=report.connection,
+                    source_generation=report.source,
+                )
+            ]
+        case VideoReported() | VideoGone():
+            return []  # merged over the roles first: see user_video
         case _:
             assert_never(report)
 
@@ -147,10 +175,12 @@ def stream_events(role: Role, reports: list[StreamReport]) -> list[Event]:
 
 
 def connection_events(report: ConnectionReported) -> list[Event]:
-    """Project a transition of the connection machine (voice role).
+    """Project a transition of the connection machine.
 
     Recoverable trouble shows only `reconnecting`; `disconnected` means that the process will not try again.
     """
+    if report.role is not Role.VOICE:
+        return stream_events_of(report)
     match report.event:
         case "session_ready":
             return _ready(report)
@@ -164,6 +194,28 @@ def connection_events(report: ConnectionReported) -> list[Event]:
             return _pair(report, ConnectionStatus.DISCONNECTED, TransportStatus.DISCONNECTED)
         case _:
             return []
+
+
+_SESSION: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
+_STREAM_SHOWN: Final = {
+    "credentials_completed": TransportStatus.CONNECTING,
+    "session_ready": TransportStatus.READY,
+    "left": TransportStatus.DISCONNECTED,
+}
+
+
+def stream_events_of(report: ConnectionReported) -> list[Event]:
+    """Project a transition of a stream role's connection: `failed` before it was ever ready, `disconnected` after."""
+    status, before = _STREAM_SHOWN.get(report.event), list[Event]()
+    if report.event == "gave_up":
+        status = TransportStatus.DISCONNECTED if report.was_ever_ready else TransportStatus.FAILED
+        if not report.was_ever_ready:
+            before = dialects.transport_error(report.role, None, _CONNECT_FAILED[report.role], report.detail)
+    if report.event == "left" and report.was not in _SESSION:
+        before = dialects.dave_state(report.role, None, DaveStatus.CLEARED)  # said by nobody else: there was none
+    if status is None:
+        return []
+    return [*before, *dialects.transport_state(report.role, None, status, report.reason or None)]
 
 
 def _ready(report: ConnectionReported) -> list[Event]:
@@ -190,9 +242,23 @@ def dave_events(report: DaveReported) -> list[Event]:
     return dialects.dave_state(report.role, report.connection_id, now, report.version)
 
 
-def playback_stopped_events(report: PlaybackStopped) -> list[Event]:
-    """stop_playback always shows an idle player; `armed` only with a transport."""
-    events: list[Event] = [PlayerState(status=PlayerStatus.IDLE)]
-    if report.transport_ready:
-        events.append(PlaybackArmed(reason=ArmedReason.STOP_PLAYBACK))
-    return events
+_PUBLISH_SHOWN: Final = {
+    PublishState.WAITING: TransportStatus.WAITING_FOR_TRANSPORT,
+    PublishState.PLAYING: TransportStatus.PLAYING,
+    PublishState.PAUSED: TransportStatus.PAUSED,
+    PublishState.PAUSED_WAITING: TransportStatus.PAUSED,
+}
+_PUBLISH_ENDS: Final = {"stopped": "stream_publish_stopped", "source_ended": "stream_publish_idle"}
+
+
+def publish_events(report: PublishReported) -> list[Event]:
+    """Project a transition of the publish machine; what a lost or new connection means for a source is its own."""
+    role, now = Role.STREAM_PUBLISH, report.now
+    if report.event == "source_failed":
+        return dialects.transport_state(role, None, TransportStatus.FAILED, report.reason)
+    if report.event in _PUBLISH_ENDS:
+        status = TransportStatus.READY if report.linked else TransportStatus.DISCONNECTED
+        return dialects.transport_state(role, None, status, _PUBLISH_ENDS[report.event])
+    if report.event == "path_closed" or (report.event == "path_opened" and now is not PublishState.PLAYING):
+        return []
+    return dialects.transport_state(role, None, _PUBLISH_SHOWN[now])

@@ -1,7 +1,7 @@
 """The router: owner of the parent's pipes and of the pacing clock, post office between actors, registry of captures.
 
-Commands take effect strictly in the order in which the parent wrote them: a connection command runs through several
-actors, and the ones behind it wait (machine state `settling`) until it has taken effect.
+Commands take effect strictly in the order in which the parent wrote them: a connection command, and stop_playback,
+runs through several actors, and the ones behind it wait (machine state `settling`) until it has taken effect.
 """
 
 import logging
@@ -11,12 +11,25 @@ from typing import Final, Protocol
 
 import msgspec
 
-from clankvox.actors import projection, translation, unavailable
+from clankvox.actors import projection, translation
 from clankvox.actors.announcer import announce
 from clankvox.actors.base import BaseActor, Mailbox, Surroundings, Tell, teller
+from clankvox.actors.user_video import UserVideoBook
+from clankvox.errors import InvalidRequest
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.router import RouterMachine, RouterState
-from clankvox.ids import MUSIC, PLAYBACK, ActorKind, Address, ConnectionId, Role, capture_address, connection_address
+from clankvox.ids import (
+    MUSIC,
+    PLAYBACK,
+    PUBLISH,
+    ActorKind,
+    Address,
+    ConnectionId,
+    Role,
+    capture_address,
+    connection_address,
+    video_address,
+)
 from clankvox.ids import dave_address as dave
 from clankvox.ipc import commands, dialects
 from clankvox.ipc.events import Event, TransportStats
@@ -39,6 +52,8 @@ from clankvox.messages.router import (
     StopOverdue,
     StopRequested,
     StreamsSuspended,
+    VideoGone,
+    VideoReported,
 )
 from clankvox.outbox import Outbox
 
@@ -46,7 +61,7 @@ _log = logging.getLogger("clankvox.router")
 
 STATISTICS_S: Final = 5.0
 SETTLE_DEADLINE_S: Final = 2.0
-"""A connection command settles in well under 10 ms; after this the router goes on without it."""
+"""A command that runs through several actors settles in well under 10 ms; after this the router goes on without it."""
 STOP_DEADLINE_S: Final = 0.1
 """Part of the 250 ms that the parent gives us between destroy and SIGKILL."""
 OVERFLOW_LIMIT_S: Final = 60.0
@@ -56,7 +71,7 @@ EXIT_STDOUT_STALLED: Final = 74
 _INTERNAL_ERROR: Final = "internal_error"
 _OUT: Final = frozenset({ConnectionState.IDLE, ConnectionState.CLOSED})
 _CONNECTED: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
-_CORE: Final = (connection_address(Role.VOICE), dave(Role.VOICE), PLAYBACK)
+_CORE: Final = (connection_address(Role.VOICE), dave(Role.VOICE), PLAYBACK, MUSIC)
 
 
 class PacingClock(Protocol):
@@ -69,6 +84,11 @@ class PacingClock(Protocol):
     def stop(self) -> None:
         """Stop the thread."""
         ...
+
+
+def no_streams(_role: Role) -> list[StreamReport]:
+    """Report nothing: there is no receive pipeline."""
+    return []
 
 
 class Boundary:
@@ -85,7 +105,7 @@ class Boundary:
         collect: Callable[[], TransportStats],
         release: Callable[[], None],
         stopped: Callable[[int], None],
-        streams: Callable[[], list[StreamReport]] = list,
+        streams: Callable[[Role], list[StreamReport]] = no_streams,
     ) -> None:
         """`release` gives one line's credit back; `stopped` is called once, with the exit code."""
         self.outbox = outbox
@@ -109,7 +129,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._sent: dict[Address, int] = {}
         self._waiting: deque[commands.Command | StopRequested] = deque()
         self._tickets = 0
-        self._voice_state = ConnectionState.IDLE
+        self._connections = dict.fromkeys(Role, ConnectionState.IDLE)
+        self._videos = UserVideoBook()
         self._connection_id: ConnectionId | None = None
         self._exit_code = 0
         self._unsettled = 0
@@ -146,7 +167,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                     self._on_settled()
             case SettleOverdue(ticket=ticket):
                 if ticket == self._tickets and self._state is RouterState.SETTLING:
-                    _log.error("connection command did not settle")
+                    _log.error("command did not settle")
                     self._unsettled = 0
                     self._on_settled()
             case ResetRequested():
@@ -191,7 +212,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _on_settled(self) -> None:
         match self._state:
             case RouterState.SETTLING:
-                self._machine.connection_settled()
+                self._machine.command_settled()
                 self._serve_waiting()
             case RouterState.STOPPING:
                 self._finish()
@@ -200,11 +221,25 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
 
     def _carry_out(self, command: commands.Command) -> None:
         match command:
-            case commands.Join() | commands.Leave() | commands.VoiceServer() | commands.VoiceState():
+            case (
+                commands.Join()
+                | commands.Leave()
+                | commands.VoiceServer()
+                | commands.VoiceState()
+                | commands.StreamWatchConnect()
+                | commands.StreamWatchDisconnect()
+                | commands.StreamPublishConnect()
+                | commands.StreamPublishDisconnect()
+            ):
                 self._forward_connection_command(command)
-            case commands.Audio() | commands.FinishTtsPlayback() | commands.StopTtsPlayback() | commands.StopPlayback():
+            case commands.StopPlayback():  # playback passes it on to music
+                self._begin_settling()
                 self._deliver(PLAYBACK, translation.playback_message(command))
-            case commands.SubscribeUser() if command.role is Role.VOICE:
+            case _ if isinstance(command, translation.PlaybackCommand):
+                self._deliver(PLAYBACK, translation.playback_message(command))
+            case _ if isinstance(command, translation.MusicCommand):
+                self._deliver(MUSIC, translation.music_message(command))
+            case commands.SubscribeUser():
                 subscribe = capture.Subscribe(
                     capture_id=command.capture_id,
                     sample_rate_hz=command.sample_rate,
@@ -214,39 +249,53 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                     min_speech_ms=command.min_speech_ms,
                 )
                 self._deliver(capture_address(command.user_id, command.role), subscribe)
-            case commands.UnsubscribeUser() if command.role is Role.VOICE:
+            case commands.UnsubscribeUser():
                 address = capture_address(command.user_id, command.role)
                 if address in self._actors:
                     self._deliver(address, capture.Unsubscribe())
+            case commands.SubscribeUserVideo() | commands.UnsubscribeUserVideo():
+                wanted = translation.video_message(command, self._connection_id)
+                for role in (Role.VOICE, Role.STREAM_WATCH):
+                    self._deliver(video_address(role), wanted)
+            case (
+                commands.StreamPublishPlay()
+                | commands.StreamPublishPlayVisualizer()
+                | commands.StreamPublishBrowserStart()
+                | commands.StreamPublishBrowserFrame()
+                | commands.StreamPublishStop()
+                | commands.StreamPublishPause()
+                | commands.StreamPublishResume()
+            ):
+                self._deliver(PUBLISH, translation.publish_message(command))
             case commands.Destroy():
                 self._begin_stop(StopRequested(exit_code=0, reason="destroy"))
             case _:
-                ready = self._voice_state in _CONNECTED
-                self._emit(unavailable.refusal(command, transport_ready=ready))
+                self._emit(dialects.request_error(InvalidRequest("this version cannot do that")))
 
-    def _forward_connection_command(
-        self, command: commands.Join | commands.Leave | commands.VoiceServer | commands.VoiceState
-    ) -> None:
+    def _forward_connection_command(self, command: translation.ConnectionCommand) -> None:
         if isinstance(command, commands.Join):
-            self._voice_state = ConnectionState.AWAITING_CREDENTIALS
+            self._connections[Role.VOICE] = ConnectionState.AWAITING_CREDENTIALS
             self._connection_id = command.connection_id
-        self._machine.connection_command_forwarded()
-        self._tickets += 1
-        self.later(SETTLE_DEADLINE_S, SettleOverdue(ticket=self._tickets))
-        self._order_connection(translation.connection_message(command))
+        self._begin_settling()
+        self._deliver(connection_address(translation.role_of(command)), translation.connection_message(command))
 
-    def _order_connection(self, message: Message) -> None:
+    def _begin_settling(self) -> None:
+        """Let later commands wait until the actors through which this one runs say Settled."""
+        self._machine.command_forwarded()
+        self._tickets += 1
+        self._unsettled += 1
+        self.later(SETTLE_DEADLINE_S, SettleOverdue(ticket=self._tickets))
+
+    def _order_connection(self, role: Role, message: Message) -> None:
         """Send what the connection answers with Settled."""
         self._unsettled += 1
-        self._deliver(connection_address(Role.VOICE), message)
+        self._deliver(connection_address(role), message)
 
     # --- the post office ---
 
     def _deliver(self, to: Address, message: Message) -> None:
         mailbox = self._actors.get(to)
         if mailbox is None:
-            if to == MUSIC:
-                return
             mailbox = self._spawn(to)
         self._sent[to] = self._sent.get(to, 0) + 1
         teller(mailbox)(message)
@@ -275,7 +324,9 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             stop(block=False)
 
     def _begin_reset(self, request: ResetRequested) -> None:
-        others = [PLAYBACK, dave(request.role), *self._captures(request.role)]
+        role = request.role
+        heard = [PLAYBACK, MUSIC] if role is Role.VOICE else []
+        others = [*heard, dave(role), video_address(role), *self._captures(role)]
         baton = ResetBaton(
             ticket=request.ticket,
             role=request.role,
@@ -305,13 +356,17 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     # --- to the parent ---
 
     def _on_report(self, report: Report) -> None:
-        if isinstance(report, ConnectionReported) and report.role is Role.VOICE:
-            self._voice_state = report.now
-            if report.event == "left":
+        if isinstance(report, ConnectionReported):
+            self._connections[report.role] = report.now
+            if report.event == "left" and report.role is Role.VOICE:
                 self._connection_id = None
-        if isinstance(report, RuntimeFailed) and report.connection_id is None:
+        if isinstance(report, RuntimeFailed) and report.role is Role.VOICE and report.connection_id is None:
             report = msgspec.structs.replace(report, connection_id=self._connection_id)
-        self._emit(projection.events_of(report))
+        if isinstance(report, VideoReported | VideoGone):
+            told = self._videos.events_of(report)
+            self._emit(told if dialects.wants_video_state(self._connection_id) else [])
+            return
+        self._emit(projection.events_of(report, transport_ready=self._connections[Role.VOICE] in _CONNECTED))
         if isinstance(report, MemberLeft | ConnectionReported):
             self._emit_stream_statistics()
 
@@ -319,12 +374,13 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         announce(self._outbox, events)
 
     def _emit_stream_statistics(self) -> None:
-        self._emit(projection.stream_events(Role.VOICE, self._boundary.streams()))
+        for role in Role:
+            self._emit(projection.stream_events(role, self._boundary.streams(role)))
 
     def _on_statistics_due(self) -> None:
         self.later(STATISTICS_S, StatisticsDue())
         self._emit_stream_statistics()
-        if self._voice_state in _CONNECTED:
+        if any(state in _CONNECTED for state in self._connections.values()):
             self._emit([self._boundary.collect()])
         since = self._outbox.control_overflow_since(self._clock.now())
         if since is not None and self._clock.now() - since >= OVERFLOW_LIMIT_S:
@@ -338,28 +394,30 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._sent.pop(address, None)
         if address.kind is ActorKind.CAPTURE or self._state is RouterState.STOPPING:
             return
+        if address.kind is ActorKind.MUSIC:  # it has told the parent; the call goes on
+            self._spawn(address)
+            return
         self._on_report(RuntimeFailed(role=address.role, connection_id=None, message=f"internal error: {error}"))
         self._spawn(address)
         if address.kind is ActorKind.CONNECTION:
             self._on_connection_replaced(address.role)
         else:
-            self._order_connection(connection.Leave(reason=_INTERNAL_ERROR))
+            self._order_connection(address.role, translation.end_of(address.role, _INTERNAL_ERROR))
 
     def _on_connection_replaced(self, role: Role) -> None:
         """Say on behalf of the dead that its call is over, and have everybody end theirs; its heir is idle."""
+        was, connection_id = self._connections[role], self._connection_id if role is Role.VOICE else None
         lost = ConnectionReported(
             role=role,
-            connection_id=self._connection_id,
+            connection_id=connection_id,
             event="left",
-            was=self._voice_state,
+            was=was,
             now=ConnectionState.CLOSED,
             reason=_INTERNAL_ERROR,
         )
         self._unsettled = 0
-        self._begin_reset(
-            ResetRequested(ticket=0, role=role, reason=_INTERNAL_ERROR, connection_id=self._connection_id)
-        )
-        if self._voice_state not in _OUT:
+        self._begin_reset(ResetRequested(ticket=0, role=role, reason=_INTERNAL_ERROR, connection_id=connection_id))
+        if was not in _OUT:
             self._on_report(lost)
         if self._state is RouterState.SETTLING:
             self._on_settled()
@@ -376,7 +434,9 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _begin_stop(self, request: StopRequested) -> None:
         self._exit_code = request.exit_code
         self._machine.stop_requested()
-        self._order_connection(connection.Close(reason=request.reason))
+        for role in Role:
+            if connection_address(role) in self._actors:
+                self._order_connection(role, connection.Close(reason=request.reason))
         self.later(STOP_DEADLINE_S, StopOverdue())
 
     def _finish(self) -> None:

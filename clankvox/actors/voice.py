@@ -12,7 +12,7 @@ from clankvox.actors.connection import CONNECTED, OUT, ConnectionActor, Server, 
 from clankvox.actors.voice_credentials import Credentials
 from clankvox.errors import InvalidRequest
 from clankvox.fsm.connection import ConnectionState
-from clankvox.ids import PLAYBACK, ChannelId, ConnectionId, dave_address
+from clankvox.ids import PLAYBACK, ChannelId, ConnectionId, dave_address, video_address
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.messages.connection import (
     Close,
@@ -29,6 +29,7 @@ from clankvox.messages.connection import (
 from clankvox.messages.dave import ConnectionSuspended
 from clankvox.messages.playback import PathOpened, PathSuspended
 from clankvox.messages.router import AdapterSendRequested, StreamsSuspended
+from clankvox.messages.video import VideoLinkLost
 from clankvox.protocol.backoff import AttemptBudget, Backoff
 from clankvox.protocol.close_codes import BUDGETS, MOVE_WAIT_S, ClosePolicy, Recovery
 from clankvox.protocol.gateway_effects import SessionReady
@@ -242,7 +243,9 @@ class VoiceActor(ConnectionActor):
         self._ready_with = self._used
         self._was_ever_ready = True
         self._report("session_ready", was, "")
+        self._announce_no_video()
         self._send_json(gateway_ops.Op.SPEAKING, gateway_ops.Speaking(speaking=0, ssrc=session.ssrc, delay=0))
+        self._watch_video()
         assert self._join is not None  # noqa: S101 - a session belongs to a join
         assert self._used is not None  # noqa: S101 - and to credentials
         assert self._used.user_id is not None  # noqa: S101 - which were complete
@@ -297,6 +300,7 @@ class VoiceActor(ConnectionActor):
         self._machine.connection_lost()
         self._report("connection_lost", was, reason)
         self.send(PLAYBACK, PathSuspended())
+        self.send(video_address(self._address.role), VideoLinkLost())
         self.send(dave_address(self._address.role), ConnectionSuspended())
         self.report(StreamsSuspended(role=self._address.role))
 

@@ -13,7 +13,7 @@ class RouterState(StrEnum):
 
     SERVING = "serving"
     SETTLING = "settling"
-    """A connection command runs through several actors; later commands wait until it has taken effect."""
+    """A command runs through several actors; later commands wait until it has taken effect."""
     STOPPING = "stopping"
     """The process ends; commands are not taken any more."""
 
@@ -23,6 +23,6 @@ class RouterMachine(StrictMachine):
 
     s = States.from_enum(RouterState, initial=RouterState.SERVING, final=RouterState.STOPPING, use_enum_instance=True)
 
-    connection_command_forwarded = Event(s.SERVING.to(s.SETTLING))
-    connection_settled = Event(s.SETTLING.to(s.SERVING))
+    command_forwarded = Event(s.SERVING.to(s.SETTLING))
+    command_settled = Event(s.SETTLING.to(s.SERVING))
     stop_requested = Event(s.SERVING.to(s.STOPPING) | s.SETTLING.to(s.STOPPING))

@@ -89,6 +89,8 @@ class StreamWatchConnect(_Command, frozen=True, kw_only=True):
     session_id: str
     user_id: UserId
     dave_channel_id: ChannelId
+    rtc_channel_id: ChannelId | None = None
+    """An addition: the stream's channel as the gateway names it; without it the DAVE channel is given."""
 
 
 class StreamPublishConnect(_Command, frozen=True, kw_only=True):
@@ -100,6 +102,8 @@ class StreamPublishConnect(_Command, frozen=True, kw_only=True):
     session_id: str
     user_id: UserId
     dave_channel_id: ChannelId
+    rtc_channel_id: ChannelId | None = None
+    """An addition: the stream's channel as the gateway names it; without it the DAVE channel is given."""
 
 
 class StreamWatchDisconnect(_Command, frozen=True, kw_only=True):

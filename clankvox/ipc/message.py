@@ -10,7 +10,17 @@ from typing import Any, Final
 from msgspec import Struct
 
 SNOWFLAKE_KEYS: Final = frozenset(
-    {"guildId", "channelId", "userId", "serverId", "daveChannelId", "guild_id", "channel_id", "user_id"}
+    {
+        "guildId",
+        "channelId",
+        "userId",
+        "serverId",
+        "daveChannelId",
+        "rtcChannelId",
+        "guild_id",
+        "channel_id",
+        "user_id",
+    }
 )
 """Keys whose value is a u64 written as a decimal string (snake_case ones are Discord's own objects)."""
 

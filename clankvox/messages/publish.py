@@ -2,7 +2,8 @@
 
 from clankvox.ids import Attempt, Ssrc
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.messages.common import Message, ResetBaton
+from clankvox.messages.common import Message
+from clankvox.messages.playback import SlotServed
 
 
 class PublishUrl(Message, frozen=True, kw_only=True):
@@ -97,6 +98,16 @@ class PublishFailed(Message, frozen=True, kw_only=True):
     reason: str
 
 
+class PublishReportDue(Message, frozen=True, kw_only=True):
+    """Own timer: sender reports of this connection are due."""
+
+    connection: int
+
+
+class SoundPoll(Message, frozen=True, kw_only=True):
+    """Own timer while no sound leaves: look whether there is some."""
+
+
 PublishMessage = (
     PublishUrl
     | PublishBrowser
@@ -111,5 +122,7 @@ PublishMessage = (
     | PublishStarted
     | PublishEnded
     | PublishFailed
-    | ResetBaton
+    | PublishReportDue
+    | SoundPoll
+    | SlotServed
 )

@@ -9,9 +9,12 @@ import msgspec
 from clankvox.errors import CommandError
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.dave import DaveState
-from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, PlaybackId, Role, UserId
+from clankvox.fsm.music import MusicState
+from clankvox.fsm.publish import PublishState
+from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, MusicId, PlaybackId, Role, Ssrc, UserId
 from clankvox.media.segment import Segment
 from clankvox.messages.common import ActorFailed, Envelope, Message, ResetBaton
+from clankvox.wire.gateway_ops import StreamDescription
 
 
 class CommandReceived(Message, frozen=True, kw_only=True):
@@ -50,7 +53,7 @@ class SettleOverdue(Message, frozen=True, kw_only=True):
 
 
 class Settled(Message, frozen=True, kw_only=True):
-    """Connection: the last connection command has taken effect."""
+    """Connection or music: the command that ran through several actors has taken effect."""
 
 
 class ResetRequested(Message, frozen=True, kw_only=True):
@@ -142,10 +145,71 @@ class BufferDepthReported(Message, frozen=True, kw_only=True):
     music_samples: int
 
 
-class PlaybackStopped(Message, frozen=True, kw_only=True):
-    """Playback: stop_playback has taken effect."""
+class MusicReported(Message, frozen=True, kw_only=True):
+    """Music: a transition of its machine, or a command that changed nothing (then `was` is `now`)."""
 
-    transport_ready: bool
+    music_id: MusicId | None
+    event: str
+    was: MusicState
+    now: MusicState
+    played_ms: int = 0
+    reason: str = ""
+    """Of a stop: music_stop, stop_playback, or that of the reset."""
+    code: str = ""
+    """Of a failure: what kind, as the source classified it."""
+    detail: str = ""
+    """Of a failure: a human sentence, without URLs."""
+
+
+class MusicReplaced(Message, frozen=True, kw_only=True):
+    """Music: a track that another one took the place of is silent now."""
+
+    music_id: MusicId | None
+    played_ms: int
+
+
+class MusicUnplayable(Message, frozen=True, kw_only=True):
+    """Music: music_play with an empty id or URL; what plays is untouched."""
+
+    music_id: MusicId | None
+
+
+class MusicGainReported(Message, frozen=True, kw_only=True):
+    """Music: a ramp of its gain is complete."""
+
+    music_id: MusicId | None
+    gain: float
+
+
+class MusicPositionReported(Message, frozen=True, kw_only=True):
+    """Music: how much of the track crossed the wire."""
+
+    music_id: MusicId | None
+    played_ms: int
+
+
+class PublishReported(Message, frozen=True, kw_only=True):
+    """Publish: a transition of its machine; `linked` tells whether there is a connection."""
+
+    event: str
+    was: PublishState
+    now: PublishState
+    linked: bool
+    reason: str = ""
+
+
+class PublishRefused(Message, frozen=True, kw_only=True):
+    """Publish: a command was not carried out; `waiting` if it may be once its source is started."""
+
+    reason: str
+    waiting: bool = False
+
+
+class PublishMediaStarted(Message, frozen=True, kw_only=True):
+    """Publish: the first picture of a source was sent on this connection."""
+
+    connection: int
+    source: int
 
 
 class RequestRefused(Message, frozen=True, kw_only=True):
@@ -165,6 +229,7 @@ class RuntimeFailed(Message, frozen=True, kw_only=True):
 class SpeakingReported(Message, frozen=True, kw_only=True):
     """Capture: the user began or ceased to speak; the id is that of a live capture."""
 
+    role: Role = Role.VOICE
     user_id: UserId
     capture_id: CaptureId | None
     speaking: bool
@@ -173,6 +238,7 @@ class SpeakingReported(Message, frozen=True, kw_only=True):
 class CaptureEnded(Message, frozen=True, kw_only=True):
     """Capture: user_audio_end, behind the PCM that it ends; before it the segment, if the capture asked for one."""
 
+    role: Role = Role.VOICE
     user_id: UserId
     capture_id: CaptureId | None
     segment: Segment | None = None
@@ -181,7 +247,26 @@ class CaptureEnded(Message, frozen=True, kw_only=True):
 class MemberLeft(Message, frozen=True, kw_only=True):
     """Capture or connection: client_disconnect, after the user's endings."""
 
+    role: Role = Role.VOICE
     user_id: UserId
+
+
+class VideoReported(Message, frozen=True, kw_only=True):
+    """Video: what the user sends on this role now."""
+
+    role: Role
+    user_id: UserId
+    audio_ssrc: Ssrc | None
+    video_ssrc: Ssrc | None
+    streams: tuple[StreamDescription, ...]
+
+
+class VideoGone(Message, frozen=True, kw_only=True):
+    """Video: the user sends nothing any more on this role; the SSRC names what it was."""
+
+    role: Role
+    user_id: UserId
+    ssrc: Ssrc | None
 
 
 Report = (
@@ -192,12 +277,21 @@ Report = (
     | TtsChunkRefused
     | TtsOverflowed
     | BufferDepthReported
-    | PlaybackStopped
+    | MusicReported
+    | MusicReplaced
+    | MusicUnplayable
+    | MusicGainReported
+    | MusicPositionReported
     | RequestRefused
     | RuntimeFailed
     | SpeakingReported
     | CaptureEnded
     | MemberLeft
+    | VideoReported
+    | VideoGone
+    | PublishReported
+    | PublishRefused
+    | PublishMediaStarted
 )
 
 RouterMessage = (

@@ -15,6 +15,8 @@ class SubscribeVideo(Message, frozen=True, kw_only=True):
     pixel_count: int | None
     stream_type: str | None
     jpeg_quality: int
+    decode_vp8: bool
+    """False: the parent decodes VP8 itself."""
 
 
 class UnsubscribeVideo(Message, frozen=True, kw_only=True):

@@ -1,13 +1,14 @@
 """clankvox.actors.translation: commands of the contract become messages, and nothing of them is lost."""
 
 import base64
+import json
 
 import pytest
 from msgspec import UNSET
 
-from clankvox.actors.translation import connection_message, playback_message
+from clankvox.actors.translation import connection_message, music_message, playback_message
 from clankvox.ipc.decoding import decode_command
-from clankvox.messages import connection, playback
+from clankvox.messages import connection, music, playback
 
 
 def test_a_join_keeps_its_ids():
@@ -63,7 +64,28 @@ def test_pcm_that_cannot_be_played_becomes_its_reason(fields, reason):
         (b'{"type":"finish_tts_playback","playbackId":"p"}', playback.FinishTts(playback_id="p")),
         (b'{"type":"stop_tts_playback"}', playback.StopTts(playback_id=None)),
         (b'{"type":"stop_playback"}', playback.StopPlayback()),
+        (
+            b'{"type":"duck","target":0.2,"attackMs":1,"releaseMs":2}',
+            playback.SetDucking(target=0.2, attack_ms=1, release_ms=2),
+        ),
     ],
 )
 def test_orders_to_playback_keep_their_id(line, expected):
     assert playback_message(decode_command(line)) == expected
+
+
+@pytest.mark.parametrize("name", ["m", None])
+def test_orders_to_music_keep_their_id_and_only_music_without_one_waits_for_speech(name):
+    fields = {} if name is None else {"musicId": name}
+    play = {"type": "music_play", "url": " https://example.com ", "resolvedDirectUrl": True}
+    gain = {"type": "music_set_gain", "target": 2, "fadeMs": 10}
+    expected = [
+        music.PlayMusic(music_id=name, url="https://example.com", direct=True, waits_for_speech=name is None),
+        music.SetMusicGain(music_id=name, target=1.0, fade_ms=10),
+        music.StopMusic(music_id=name),
+        music.PauseMusic(music_id=name),
+        music.ResumeMusic(music_id=name),
+    ]
+    plain = [{"type": f"music_{word}"} for word in ("stop", "pause", "resume")]
+    commands = [decode_command(json.dumps(line | fields).encode()) for line in (play, gain, *plain)]
+    assert [music_message(command) for command in commands] == expected

@@ -13,7 +13,7 @@ from tests.support.transitions import declared
 def test_an_event_without_a_transition_raises_and_changes_nothing():
     machine = RouterMachine()
     with pytest.raises(TransitionNotAllowed):
-        machine.connection_settled()
+        machine.command_settled()
     assert machine.current_state_value is RouterState.SERVING
 
 
@@ -22,26 +22,26 @@ def test_an_exception_of_the_observer_is_not_swallowed():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        RouterMachine(observe).connection_command_forwarded()
+        RouterMachine(observe).command_forwarded()
 
 
 def test_the_observer_sees_each_transition_once():
     seen = []
     machine = RouterMachine(seen.append)
-    machine.connection_command_forwarded()
+    machine.command_forwarded()
     machine.stop_requested()
     assert seen == [
-        Transition("RouterMachine", "connection_command_forwarded", "serving", "settling"),
+        Transition("RouterMachine", "command_forwarded", "serving", "settling"),
         Transition("RouterMachine", "stop_requested", "settling", "stopping"),
     ]
 
 
 def test_transitions_are_logged_with_fields_and_no_text_of_their_own(caplog):
     with caplog.at_level(logging.DEBUG, logger="clankvox.fsm"):
-        RouterMachine().connection_command_forwarded()
+        RouterMachine().command_forwarded()
     (record,) = [record for record in caplog.records if record.name == "clankvox.fsm"]
     assert record.getMessage() == "transition"
-    assert record.fields["event"] == "connection_command_forwarded"
+    assert record.fields["event"] == "command_forwarded"
 
 
 def test_every_machine_is_strict_and_has_a_docstring():

@@ -6,8 +6,8 @@ def test_every_event_in_every_state():
     assert_exactly(
         RouterMachine,
         """
-        connection_command_forwarded: serving>settling
-        connection_settled: settling>serving
+        command_forwarded: serving>settling
+        command_settled: settling>serving
         stop_requested: serving>stopping settling>stopping
         """,
     )

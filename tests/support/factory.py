@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 from collections.abc import Callable
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -14,21 +15,24 @@ from clankvox.actors.base import BaseActor, Surroundings, Tell, teller
 from clankvox.actors.capture import CaptureActor
 from clankvox.actors.connection import Shells
 from clankvox.actors.dave import DaveActor
-from clankvox.actors.facts import FactMail
+from clankvox.actors.music import MusicActor
 from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor
+from clankvox.actors.publish import PublishActor
 from clankvox.actors.router import Boundary, RouterActor
+from clankvox.actors.video import VideoActor
 from clankvox.actors.voice import VoiceActor
+from clankvox.app import CONNECTION_ACTORS
 from clankvox.errors import CommandError, OpenFailed
-from clankvox.ids import PLAYBACK, ROUTER, ActorKind, Address, Role, UserId, capture_address
+from clankvox.ids import MUSIC, PLAYBACK, ROUTER, ActorKind, Address, Role, UserId, capture_address
 from clankvox.ids import connection_address as connection_at
 from clankvox.ids import dave_address as dave_at
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import TransportStats
-from clankvox.media.capture_board import CaptureBoard
-from clankvox.media.frame_cipher import FrameCipher, Gate
+from clankvox.media.frame_cipher import Gate
 from clankvox.media.frame_ledger import FrameLedger
 from clankvox.media.receive import StreamReport
+from clankvox.media.video_target import HD_720
 from clankvox.messages.common import Inspect, Message
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
 from clankvox.outbox import Outbox
@@ -37,8 +41,11 @@ from clankvox.wire.ip_discovery import PACKET_BYTES
 from clankvox.wire.rtp import SILENCE_FRAME, is_rtp, parse_header
 from clankvox.wire.transport_crypto import TransportMode, open_sealed
 from tests.support.fake_mls import FakeEngine
-from tests.support.fake_server import KEY, FakeServer
-from tests.support.fake_shells import ModelPipeline, RecordingUdp, RecordingWebSocket, SteppedPacer
+from tests.support.fake_publish import FakePublisher, FakeWay
+from tests.support.fake_role import FakeRole
+from tests.support.fake_server import KEY
+from tests.support.fake_shells import SteppedPacer
+from tests.support.fake_source import FakeSources
 from tests.support.manual_clock import ManualClock
 from tests.support.pump import Choose, Pump, first
 from tests.support.transitions import record
@@ -57,11 +64,6 @@ class Call:
         self.pump = Pump(self.clock)
         self.outbox = Outbox(self.clock.now)
         self.pacer = SteppedPacer(self.clock)
-        self.web_socket = RecordingWebSocket()
-        self.udp = RecordingUdp()
-        self.board = CaptureBoard()
-        self.cipher = FrameCipher()
-        self.udp.gate = lambda: self.cipher.gate
         self.ledger = FrameLedger()
         self.engines: list[Any] = []
         self.exit_codes: list[int] = []
@@ -70,8 +72,13 @@ class Call:
         """News of streams, for the router to fetch."""
         self._make_engine = make_engine
         self._actors: dict[Address, BaseActor] = {}
-        facts = FactMail(Role.VOICE, self.tell_router, lambda: self.pipeline.attempt, self.outbox)
-        self.pipeline = ModelPipeline(self.board, self.outbox, facts)
+        self.sources = FakeSources(self._tell_music)
+        self._tracks = count(1)
+        self.publisher, self.publish_way = FakePublisher(), FakeWay()
+        self.roles = {role: FakeRole(self, role) for role in Role}
+        voice = self.roles[Role.VOICE]
+        self.web_socket, self.udp, self.server = voice.web_socket, voice.udp, voice.server
+        self.board, self.cipher, self.pipeline = voice.board, voice.cipher, voice.pipeline
         boundary = Boundary(
             outbox=self.outbox,
             pacer=self.pacer,
@@ -82,13 +89,14 @@ class Call:
             streams=self._take_streams,
         )
         self.router = RouterActor(Surroundings(ROUTER, self.clock, self.tell_router, record), boundary)
-        self.server = FakeServer(self)
         self.leaks: list[bytes] = []
         """Frames that left in clear while only encrypted ones might."""
         self.pump.adopt(self.router)
         self._datagrams_read = 0
 
-    def _take_streams(self) -> list[StreamReport]:
+    def _take_streams(self, role: Role) -> list[StreamReport]:
+        if role is not Role.VOICE:
+            return []
         news, self.streams = self.streams, []
         return news
 
@@ -96,6 +104,12 @@ class Call:
         teller(self.router.actor_ref)(message)
 
     # --- actors ---
+
+    def actor(self, address: Address) -> BaseActor:
+        return self._actors[address]
+
+    def _tell_music(self, news: Message) -> None:
+        teller(self._actors[MUSIC].actor_ref)(news)
 
     @property
     def connection(self) -> VoiceActor:
@@ -114,10 +128,7 @@ class Call:
 
     def states(self) -> dict[str, str]:
         """State of every actor by kind, of captures by user."""
-        return {
-            str(actor._address.user_id or actor._address.kind): actor.handle(Inspect())["state"]
-            for actor in self.pump.actors
-        }
+        return {_short_name(actor._address): actor.handle(Inspect())["state"] for actor in self.pump.actors}
 
     def state(self, name: str) -> str:
         return self.states()[name]
@@ -129,17 +140,25 @@ class Call:
 
     def _spawn(self, address: Address, router: Tell) -> Any:
         surroundings = Surroundings(address, self.clock, router, record)
+        parts = self.roles[address.role]
         match address.kind:
             case ActorKind.CONNECTION:
-                shells = Shells(self.web_socket, self.udp, self.pipeline)
-                actor = VoiceActor(surroundings, shells, tuple(TransportMode), self.rng)
+                shells = Shells(parts.web_socket, parts.udp, parts.pipeline)
+                actor = CONNECTION_ACTORS[address.role](surroundings, shells, tuple(TransportMode), self.rng)
             case ActorKind.DAVE:
-                actor = DaveActor(surroundings, self.cipher, self._new_engine)
+                actor = DaveActor(surroundings, parts.cipher, self._new_engine)
             case ActorKind.PLAYBACK:
                 output = Output(self.cipher, self.pacer, self.udp.send, self.ledger, self.rng)
                 actor = PlaybackActor(surroundings, output)
+            case ActorKind.MUSIC:
+                actor = MusicActor(surroundings, self.sources, self._tracks)
             case ActorKind.CAPTURE:
-                actor = CaptureActor(surroundings, self.board)
+                actor = CaptureActor(surroundings, parts.board)
+            case ActorKind.VIDEO:
+                actor = VideoActor(surroundings, parts.desk)
+            case ActorKind.PUBLISH:
+                output = Output(parts.cipher, self.pacer, parts.udp.send, self.ledger, self.rng)
+                actor = PublishActor(surroundings, self.publisher, self.publish_way, output, HD_720)
             case _:
                 raise AssertionError(address)
         self._actors[address] = actor
@@ -276,6 +295,11 @@ class Call:
             except OpenFailed:
                 continue
         raise AssertionError("a packet that nobody can open")
+
+
+def _short_name(address: Address) -> str:
+    name = str(address.user_id or address.kind)
+    return name if address.role is Role.VOICE or address.kind is ActorKind.ROUTER else f"{address.role} {name}"
 
 
 def in_clear(payload: bytes) -> bool:

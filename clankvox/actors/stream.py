@@ -1,0 +1,123 @@
+"""What both stream roles share: a second connection, beside the voice call, to the servers of one Go Live stream.
+
+The parent brings complete credentials and decides itself about another try (its gateway has to give new ones), so a
+stream connection that is lost is over. Nothing here touches the voice role.
+"""
+
+import logging
+from abc import abstractmethod
+from typing import Final
+
+from clankvox.actors.connection import OUT, ConnectionActor, Server
+from clankvox.errors import InvalidRequest
+from clankvox.fsm.connection import ConnectionState
+from clankvox.ids import ConnectionId
+from clankvox.media.packet_sealer import PacketSealer
+from clankvox.messages.connection import Close, ConnectionOrder, StreamConnect, StreamDisconnect
+from clankvox.protocol.close_codes import ClosePolicy
+from clankvox.protocol.gateway_effects import SessionReady
+from clankvox.protocol.voice_gateway import SessionCredentials
+
+_log = logging.getLogger("clankvox.stream")
+
+_REPLACED: Final = "stream_replaced"
+
+
+class StreamActor(ConnectionActor):
+    """The connection to a stream's server; its machine is the voice role's, without waiting for credentials."""
+
+    _order: StreamConnect | None = None
+
+    @abstractmethod
+    def _open_media(self, session: SessionReady, sealer: PacketSealer) -> None:
+        """Let media flow; the machine is ready and the parent knows."""
+
+    @abstractmethod
+    def _close_media(self, *, wanted: bool) -> None:
+        """Stop media before the link goes; `wanted` if the parent asked for it."""
+
+    def _connection_id(self) -> ConnectionId | None:
+        return None  # streams have no name of the parent's: their role is enough
+
+    def _carry_out_order(self, order: ConnectionOrder) -> None:
+        match order:
+            case StreamConnect():
+                self._on_connect(order)
+            case StreamDisconnect(reason=reason):
+                self._on_disconnect(reason)
+            case Close(reason=reason):
+                self._on_close(reason)
+            case _:
+                raise ValueError("an order for the voice role")
+
+    def _on_connect(self, order: StreamConnect) -> None:
+        if self._state in OUT:
+            self._machine.joined()
+            self._begin(order)
+            return
+        self._machine.replaced()
+        self._close_media(wanted=False)
+        self._reset(_REPLACED, lambda: self._begin(order))
+
+    def _begin(self, order: StreamConnect) -> None:
+        self._order = order
+        self._was_ever_ready = False
+        was = self._state
+        self._machine.credentials_completed()
+        self._report("credentials_completed", was, "")
+        credentials = SessionCredentials(
+            server_id=order.server_id,
+            channel_id=order.channel_id,
+            user_id=order.user_id,
+            session_id=order.session_id,
+            token=order.token,
+        )
+        try:
+            self._open_link(Server(order.endpoint, credentials))
+        except InvalidRequest as refusal:
+            self._give_up("endpoint_not_allowed", str(refusal))
+        self._settle()
+
+    def _on_disconnect(self, reason: str) -> None:
+        """Answer in any state: the parent is told that nothing is connected, also when nothing was."""
+        was = self._state
+        if was in OUT:
+            self._reset(reason, lambda: self._after_disconnect(was, reason))
+            return
+        self._close_media(wanted=True)
+        self._machine.left()
+        self._reset(reason, lambda: self._after_disconnect(was, reason))
+
+    def _after_disconnect(self, was: ConnectionState, reason: str) -> None:
+        self._order = None
+        self._report("left", was, reason)
+        self._settle()
+
+    def _on_close(self, reason: str) -> None:
+        if self._state not in OUT:
+            self._close_media(wanted=True)
+        self._machine.close()
+        self._reset(reason, self._settle)
+
+    def _on_session_ready(self, session: SessionReady, sealer: PacketSealer) -> None:
+        assert self._order is not None  # noqa: S101 - a session belongs to an order
+        was = self._state
+        self._machine.session_ready()
+        self._was_ever_ready = True
+        self._report("session_ready", was, "")
+        self._open_media(session, sealer)
+        if self._state in OUT:
+            return  # what the server wants cannot be done
+        self._negotiate_dave(session, self._order.user_id, self._order.group_id)
+
+    def _on_link_lost(self, policy: ClosePolicy, reason: str) -> None:
+        fields = {"role": str(self._address.role), "close_code": policy.code, "reason": reason}
+        _log.info("stream link lost", extra={"fields": fields})
+        self._give_up(reason, policy.sentence)
+
+    def _give_up(self, reason: str, sentence: str) -> None:
+        """End this connection: encryption first, as the contract has it, then the transport."""
+        was = self._state
+        self._close_media(wanted=False)
+        self._machine.gave_up()
+        self._reset(reason, lambda: self._report("gave_up", was, reason, detail=sentence))

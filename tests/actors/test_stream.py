@@ -1,0 +1,179 @@
+import pytest
+
+from clankvox.actors.stream import StreamActor
+from clankvox.ids import Role, connection_address
+from clankvox.messages.connection import Join
+from clankvox.wire.gateway_ops import Op
+from tests.support.factory import Call, short
+
+ENDPOINT = "stream.example.com:443"
+ROLES = {"stream_watch": Role.STREAM_WATCH, "stream_publish": Role.STREAM_PUBLISH}
+
+
+def connect(call, role, **more):
+    fields = {
+        "endpoint": ENDPOINT,
+        "token": "tok",
+        "serverId": "900",
+        "sessionId": "sess",
+        "userId": "7",
+        "daveChannelId": "899",
+    }
+    call.line(type=f"{role}_connect", **(fields | more))
+    call.drain()
+
+
+def ready(role, dave_version=0, **more):
+    call = Call()
+    connect(call, role, **more)
+    call.roles[ROLES[role]].server.handshake(dave_version)
+    return call
+
+
+@pytest.fixture(params=ROLES)
+def role(request):
+    return request.param
+
+
+def test_a_stream_connects_with_its_own_socket_and_never_touches_the_call(role):
+    call = Call().establish()
+    connect(call, role)
+    call.roles[ROLES[role]].server.handshake(1)
+    assert short(call.events()) == [
+        f"transport_state {role} connecting",
+        f"transport_state {role} ready",
+        f"dave_state {role} negotiating 1",
+    ]
+    assert call.roles[ROLES[role]].web_socket.urls == [f"wss://{ENDPOINT}/?v=9"]
+    assert (call.state("connection"), call.state("dave")) == ("ready", "established")
+    assert len(call.web_socket.urls) == 1
+
+
+def test_it_identifies_with_the_session_of_the_call_and_asks_for_no_video_of_its_own(role):
+    call = ready(role)
+    sent = dict(call.roles[ROLES[role]].server.json_sent())
+    assert sent[Op.IDENTIFY]["server_id"] == "900"
+    assert (sent[Op.IDENTIFY]["channel_id"], sent[Op.IDENTIFY]["session_id"]) == ("899", "sess")
+    assert sent[Op.VIDEO] == {"audio_ssrc": 1000, "video_ssrc": 0, "rtx_ssrc": 0, "streams": []}
+
+
+def test_a_channel_that_the_gateway_named_is_told_to_the_server(role):
+    call = ready(role, rtcChannelId="901")
+    assert dict(call.roles[ROLES[role]].server.json_sent())[Op.IDENTIFY]["channel_id"] == "901"
+
+
+def test_disconnecting_clears_the_encryption_and_then_the_transport(role):
+    call = ready(role)
+    call.events()
+    call.line(type=f"{role}_disconnect", reason="enough")
+    call.drain()
+    assert short(call.events()) == [f"dave_state {role} cleared", f"transport_state {role} disconnected enough"]
+    assert call.roles[ROLES[role]].web_socket.closed_with == [1000]
+
+
+def test_disconnecting_nothing_is_answered_all_the_same(role):
+    call = Call()
+    for _ in range(2):
+        call.line(type=f"{role}_disconnect")
+        call.drain()
+        expected = [f"dave_state {role} cleared", f"transport_state {role} disconnected {role}_disconnect"]
+        assert short(call.events()) == expected
+
+
+def test_a_new_connection_replaces_the_old_one(role):
+    call = ready(role)
+    call.events()
+    connect(call, role, token="other")
+    assert short(call.events()) == [f"dave_state {role} cleared", f"transport_state {role} connecting"]
+    call.roles[ROLES[role]].server.handshake(0)
+    assert short(call.events()) == [f"transport_state {role} ready", f"dave_state {role} disabled 0"]
+
+
+def test_a_connection_that_fails_is_an_error_of_its_role(role):
+    call = Call()
+    connect(call, role)
+    call.events()
+    call.roles[ROLES[role]].server.lost(4006)
+    call.drain()
+    assert short(call.events()) == [
+        f"error {role}_connect_failed {role}",
+        f"transport_state {role} failed session_no_longer_valid",
+    ]
+    assert call.state(f"{role} connection") == "closed"
+
+
+def test_a_connection_that_is_lost_is_over_without_an_error(role):
+    call = ready(role)
+    call.events()
+    call.roles[ROLES[role]].server.lost(4015)
+    call.drain()
+    assert short(call.events()) == [
+        f"dave_state {role} cleared",
+        f"transport_state {role} disconnected server_crashed",
+    ]
+
+
+def test_an_endpoint_that_is_not_allowed_fails_at_once(role):
+    call = Call()
+    connect(call, role, endpoint="http://example.com/?token=1")
+    assert short(call.events()) == [
+        f"transport_state {role} connecting",
+        f"error {role}_connect_failed {role}",
+        f"transport_state {role} failed endpoint_not_allowed",
+    ]
+    connect(call, role)
+    assert short(call.events()) == [f"transport_state {role} connecting"]
+
+
+def test_orders_that_come_during_a_reset_wait_for_it(role):
+    call = ready(role)
+    call.events()
+    for _ in range(2):
+        call.line(type=f"{role}_disconnect", reason="twice")
+    call.drain()
+    assert len(call.events()) == 4
+
+
+def test_destroy_closes_the_stream_with_its_own_close_frame(role):
+    call = ready(role)
+    call.line(type="destroy")
+    call.drain()
+    assert call.exit_codes == [0]
+    assert call.roles[ROLES[role]].web_socket.closed_with == [1000]
+    assert call.state(f"{role} connection") == "closed"
+
+
+def test_an_order_of_the_call_is_a_bug(role):
+    call = ready(role)
+    actor = call.actor(connection_address(ROLES[role]))
+    assert isinstance(actor, StreamActor)
+    with pytest.raises(ValueError, match="voice role"):
+        actor.handle(Join(connection_id=None, guild_id=1, channel_id=2, self_mute=False))
+
+
+def test_credentials_show_in_no_repr(role):
+    call = ready(role)
+    actor = call.actor(connection_address(ROLES[role]))
+    assert "tok" not in repr(actor._order) + repr(actor._server)
+
+
+def test_a_failing_stream_ends_only_itself(role):
+    call = Call().establish()
+    connect(call, role)
+    call.roles[ROLES[role]].server.handshake(1)
+    call.events()
+
+    def broken(_message):
+        raise RuntimeError("bug")
+
+    actor = call.actor(connection_address(ROLES[role]))
+    actor.handle = broken
+    call.pump.tolerant = True
+    call.roles[ROLES[role]].server.opened()
+    call.drain()
+    told = short(call.events())
+    assert told[0] == f"error voice_runtime_error {role}"
+    assert f"transport_state {role} disconnected internal_error" in told
+    assert (call.state("connection"), call.state("dave")) == ("ready", "established")
+    connect(call, role)
+    assert short(call.events()) == [f"transport_state {role} connecting"]
