@@ -37,7 +37,7 @@ ALLOWED = {
     "loopback": {"ids", "errors", "clock", "wire"},
 }  # fmt: skip
 
-SEES_THE_PARENT = {"router", "announcer", "projection", "translation", "user_video"}
+SEES_THE_PARENT = {"router", "announcer", "projection", "translation", "user_video", "music_projection"}
 """The router and its helpers are the only modules of actors/ that know the parent's contract."""
 SHELLS_SEE_OF_IPC = {"framing", "commands", "events"}
 

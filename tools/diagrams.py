@@ -17,7 +17,9 @@ from clankvox.messages.connection import ConnectionMessage
 from clankvox.messages.dave import DaveMessage
 from clankvox.messages.music import MusicMessage
 from clankvox.messages.playback import PlaybackMessage
+from clankvox.messages.publish import PublishMessage
 from clankvox.messages.router import RouterMessage
+from clankvox.messages.video import VideoMessage
 
 ROOT: Final = Path(__file__).parent.parent
 FOLDER: Final = ROOT / "docs" / "diagrams"
@@ -30,6 +32,8 @@ RECEIVERS: Final = {
     "playback": PlaybackMessage,
     "music": MusicMessage,
     "capture": CaptureMessage,
+    "video": VideoMessage,
+    "publish": PublishMessage,
 }
 _ALIASES: Final = {
     "dave actor": "dave",
@@ -41,14 +45,17 @@ _ALIASES: Final = {
     "udp shell": "udp",
     "own timer": "self",
     "own timer while nothing is sent": "self",
+    "own timer while no sound leaves": "self",
+    "publish worker": "publish_worker",
     "stdin shell (end of input), signal shell, or a broken stdout": "signals",
     "any actor": "any_actor",
     "any actor of a role": "any_actor",
     "any actor to the router": "any_actor",
     "an actor to the router, from its failure hook": "any_actor",
     "capture or connection": "capture",
+    "connection or music": "music",
 }
-_SHELLS: Final = ("stdin", "signals", "websocket", "udp", "pacer", "receive_path", "source")
+_SHELLS: Final = ("stdin", "signals", "websocket", "udp", "pacer", "receive_path", "source", "publish_worker")
 NAME: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -78,7 +85,7 @@ def topology() -> str:
         for sender, names in sorted(told.items()):
             if sender not in ("self", "any_actor"):
                 lines.append(f'    {sender} -->|"{"<br>".join(sorted(names))}"| {receiver}')
-    ring = ("connection", "router", "playback", "dave", "capture", "connection")
+    ring = ("connection", "router", "playback", "music", "dave", "capture", "connection")
     lines += [f"    {one} -.->|ResetBaton| {other}" for one, other in itertools.pairwise(ring)]
     return "\n".join(lines) + "\n"
 
