@@ -139,6 +139,7 @@ class ReceiveTotals:
         "own_ssrc",
         "packets",
         "rtcp",
+        "rtcp_refused",
         "streams_evicted",
         "transport_decrypt_fail",
         "unrecognized",
@@ -159,6 +160,8 @@ class ReceiveTotals:
         self.discovery_refused = 0
         """Datagrams like an answer to IP discovery that answer no question of ours."""
         self.rtcp = 0
+        self.rtcp_refused = 0
+        """RTCP that does not authenticate or cannot be read."""
         self.not_audio = 0
         self.own_ssrc = 0
         self.before_key = 0

@@ -2,10 +2,12 @@
 
 Layers, outermost first: kind of datagram, transport encryption, header extension and padding, DAVE, order, Opus
 (RFC 3550 section 5.1, RFC 7714; padding and extension lie inside the transport's encryption). It all runs inline on
-the role's UDP thread, under the capture board's lock: one lock a datagram, no actor, no queue.
+the role's UDP thread, under the capture board's lock: one lock a datagram, no actor, no queue. Video goes to its
+VideoReceiver at the payload.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from clankvox.errors import OpenFailed, WireError
@@ -21,8 +23,11 @@ from clankvox.media.sender_binding import SweepBudget
 from clankvox.media.signal_meter import SignalMeter
 from clankvox.media.speaker import HELD_FRAMES, HELD_S, SpeakerTools
 from clankvox.media.speaker_roster import SpeakerRoster
-from clankvox.wire import ip_discovery
+from clankvox.media.video_receiver import VideoReceiver
+from clankvox.media.watch_list import WatchList
+from clankvox.wire import ip_discovery, rtcp
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, RtpHeader, is_rtcp, parse_header, strip
+from clankvox.wire.video_codec import VIDEO_PAYLOADS
 
 _MOST_STREAMS: Final = 512
 """Several times what a channel holds; beyond that the SSRC that was silent for longest is forgotten."""
@@ -46,13 +51,24 @@ class ReceivePipeline:
     capture, installing a key or giving a hint, wake the UDP thread if it must take effect before the next packet.
     """
 
-    def __init__(self, cipher: FrameCipher, board: CaptureBoard, sink: PcmSink, facts: ReceiveFacts) -> None:
+    def __init__(
+        self,
+        cipher: FrameCipher,
+        board: CaptureBoard,
+        sink: PcmSink,
+        facts: ReceiveFacts,
+        video: VideoReceiver | None = None,
+        on_rtcp: Callable[[rtcp.Packet, float], None] | None = None,
+    ) -> None:
+        """`video` for roles that watch. `on_rtcp` gets what others report and ask of us, on the UDP thread."""
         self.totals = ReceiveTotals()
         self.attempt = Attempt(0)
         """The connection that datagrams belong to now."""
         self._cipher = cipher
         self._board = board
         self._facts = facts
+        self._video = video
+        self._on_feedback = on_rtcp
         self._alarm = Alarm()
         speaker_tools = SpeakerTools(sink, facts, self.totals, SignalMeter(), self._alarm)
         self._roster = SpeakerRoster(board, speaker_tools)
@@ -78,6 +94,8 @@ class ReceivePipeline:
             self._drop_streams()
             self.attempt = attempt
             self._own_ssrc = own_ssrc
+            if self._video is not None:
+                self._video.attach(attempt, own_ssrc, self._alarm)
 
     def open_with(self, opener: PacketOpener) -> None:
         """Take the transport key of this connection."""
@@ -113,7 +131,22 @@ class ReceivePipeline:
             self._roster.forget(user_id)
             for stream in left:
                 self._report_end(stream, user_id)
+            if self._video is not None:
+                self._video.forget_user(user_id)
             self._alarm.due = 0.0
+
+    def watch(self, streams: WatchList) -> None:
+        """Say what video is announced and wanted: see VideoReceiver.watch. Then wake the UDP thread."""
+        with self._board.lock:
+            if self._video is not None:
+                self._video.watch(streams)
+                self._alarm.due = 0.0
+
+    def require_keyframe(self, ssrc: Ssrc, now: float) -> None:
+        """Say that a decoder lost track of this stream. Any thread that holds no lock of a sink."""
+        with self._board.lock:
+            if self._video is not None:
+                self._video.require_keyframe(ssrc, now)
 
     def reports(self) -> list[StreamReport]:
         """Copy the ledger of every stream of this connection. Any thread."""
@@ -156,7 +189,7 @@ class ReceivePipeline:
             if len(datagram) == _PONG_BYTES:
                 self._on_pong(datagram)
             elif is_rtcp(datagram):
-                self.totals.rtcp += 1
+                self._on_rtcp(datagram, now)
             elif len(datagram) == ip_discovery.PACKET_BYTES and datagram[0] == 0:
                 self._on_discovery(datagram)
             else:
@@ -171,6 +204,8 @@ class ReceivePipeline:
                 for stream in self._streams.values():
                     stream.poll(now)
                 self._roster.poll(now)
+                if self._video is not None:
+                    self._video.poll(now)
             return self._alarm.due
 
     def _catch_up(self, now: float) -> None:
@@ -189,6 +224,8 @@ class ReceivePipeline:
             self._hints_changed = False
             for stream in list(self._streams.values()):
                 stream.retry(now)
+            if self._video is not None:
+                self._video.retry(now)
 
     def _on_pong(self, datagram: bytes) -> None:
         counter = ip_discovery.parse_pong(datagram)
@@ -214,7 +251,9 @@ class ReceivePipeline:
         except WireError:
             self.totals.unrecognized += 1
             return
-        if header.payload_type != OPUS_PAYLOAD_TYPE:
+        if header.payload_type in VIDEO_PAYLOADS and self._video is not None:
+            self._on_video(self._video, header, datagram, now)
+        elif header.payload_type != OPUS_PAYLOAD_TYPE:
             self.totals.not_audio += 1
         elif header.ssrc == self._own_ssrc:
             self.totals.own_ssrc += 1
@@ -222,6 +261,38 @@ class ReceivePipeline:
             self._keep_until_key(datagram, now)
         else:
             self._on_audio(self._opener, header, datagram, now)
+
+    def _on_video(self, video: VideoReceiver, header: RtpHeader, datagram: bytes, now: float) -> None:
+        """Hand a video packet on; before the key it is dropped, because a picture comes anew for the asking."""
+        if self._opener is None or not video.expects(header):
+            return
+        try:
+            plaintext = self._opener.open(datagram, header.clear_bytes)
+        except OpenFailed:
+            video.totals.transport_decrypt_fail += 1
+            return
+        try:
+            payload = strip(header, plaintext)
+        except WireError:
+            video.totals.bad_packets += 1
+            return
+        video.receive(header, payload, now)
+
+    def _on_rtcp(self, datagram: bytes, now: float) -> None:
+        self.totals.rtcp += 1
+        if self._opener is None:
+            return
+        try:
+            opened = self._opener.open(datagram, rtcp.RTCP_CLEAR_BYTES)
+            packets = rtcp.parse_compound(datagram[: rtcp.RTCP_CLEAR_BYTES] + opened)
+        except WireError:
+            self.totals.rtcp_refused += 1
+            return
+        for packet in packets:
+            if isinstance(packet, rtcp.SenderReport) and self._video is not None:
+                self._video.on_sender_report(packet, now)
+            if self._on_feedback is not None:
+                self._on_feedback(packet, now)
 
     def _keep_until_key(self, datagram: bytes, now: float) -> None:
         """Keep packets that outran the session description, which comes by another way."""
@@ -280,6 +351,8 @@ class ReceivePipeline:
 
     def _drop_streams(self) -> None:
         self._roster.suspend()
+        if self._video is not None:
+            self._video.detach()
         for stream in list(self._streams.values()):
             user_id = stream.user_id
             stream.discard()

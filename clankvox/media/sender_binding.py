@@ -1,6 +1,6 @@
 """Who sends on an SSRC: op 5 is a hint, an authenticated DAVE frame is the proof."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from clankvox.ids import UserId
@@ -32,10 +32,17 @@ class SweepBudget:
 class SenderBinding:
     """Finds the user behind one SSRC while opening its frames. Not thread-safe."""
 
-    __slots__ = ("_budget", "_cipher", "_next_sweep_at", "_starved", "hinted", "proven")
+    __slots__ = ("_budget", "_cipher", "_next_sweep_at", "_open_frame", "_starved", "hinted", "proven")
 
-    def __init__(self, cipher: FrameCipher, budget: SweepBudget) -> None:
+    def __init__(
+        self,
+        cipher: FrameCipher,
+        budget: SweepBudget,
+        open_frame: Callable[[UserId, bytes, float], OpenedFrame] | None = None,
+    ) -> None:
+        """`open_frame` is the cipher's method for the kind of frame, audio if it is not given."""
         self._cipher = cipher
+        self._open_frame = open_frame or cipher.open_audio
         self._budget = budget
         self._next_sweep_at = 0.0
         self._starved = False
@@ -81,12 +88,12 @@ class SenderBinding:
         if first is None:
             first, second = second, None
         try:
-            opened = self._cipher.open_audio(first if first is not None else _NOBODY, payload, arrival)
+            opened = self._open_frame(first if first is not None else _NOBODY, payload, arrival)
         except FrameRejected as rejected:
             if second is None or second == first or rejected.reason is not RejectReason.NO_KEY:
                 raise
             first = second
-            opened = self._cipher.open_audio(second, payload, arrival)
+            opened = self._open_frame(second, payload, arrival)
         if opened.authenticated:
             return first, self._prove(first, opened)
         return self._owner_in_clear(payload), opened
@@ -110,7 +117,7 @@ class SenderBinding:
             if user in absent or user in {self.proven, self.hinted}:
                 continue
             try:
-                opened = self._cipher.open_audio(user, payload, arrival)
+                opened = self._open_frame(user, payload, arrival)
             except FrameRejected:
                 continue
             return user, self._prove(user, opened)

@@ -1,0 +1,41 @@
+from clankvox.media.keyframe_gate import KeyframeGate
+
+
+def test_deltas_pass_only_behind_a_key_frame_without_a_loss():
+    gate = KeyframeGate()
+    assert not gate.admit(keyframe=False)
+    assert gate.admit(keyframe=True)
+    assert gate.admit(keyframe=False)
+    gate.lose()
+    assert not gate.admit(keyframe=False)
+    assert gate.admit(keyframe=True)
+
+
+def test_requests_are_a_second_apart_and_rarer_when_nobody_answers():
+    gate = KeyframeGate()
+    asked = [tenth / 10 for tenth in range(160) if gate.take_request(tenth / 10)]
+    assert asked == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15]
+    gate.admit(keyframe=True)
+    assert not gate.take_request(99.0)
+    assert (gate.unanswered, gate.due) == (0, None)
+
+
+def test_a_loss_right_after_a_request_waits_for_its_second():
+    gate = KeyframeGate()
+    assert gate.take_request(1.0)
+    gate.admit(keyframe=True)
+    gate.lose()
+    assert not gate.take_request(1.5)
+    assert gate.due == 2.0
+    assert gate.take_request(2.0)
+
+
+def test_every_two_seconds_without_a_picture_are_told():
+    gate = KeyframeGate()
+    told = [tenth / 10 for tenth in range(70) if gate.take_overdue(tenth / 10)]
+    assert told == [2.0, 4.0, 6.0]
+    gate.admit(keyframe=True)
+    assert not gate.take_overdue(8.0)
+    gate.lose()
+    assert not gate.take_overdue(9.0)
+    assert gate.take_overdue(11.0)
