@@ -185,7 +185,7 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
         if was in SOUNDING:
             self.send(PLAYBACK, playback.HoldTrack(track=piece.track))
         if was is MusicState.REOPENING:
-            self._sources.close(piece.attempt)
+            piece.close(self._sources)
         if was not in PAUSED:
             self._machine.pause_requested()
         self._leaving.cut()
@@ -311,7 +311,7 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
         if self._state in FADING:
             self._end_stopped(_MUSIC_STOP, silent=True)
         elif self._state in OFFERED:  # a stop was taken back when the fade was over already
-            self._sources.close(piece.attempt)
+            piece.close(self._sources)
             self._machine.track_lost()
             if self._state is MusicState.REOPENING:
                 self._reopen(piece)
@@ -366,7 +366,7 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
         if sounds:
             self._leaving.drop(piece)
         else:
-            self._sources.close(piece.attempt)
+            piece.close(self._sources)
 
     def _tell(
         self,

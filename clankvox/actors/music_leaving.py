@@ -67,9 +67,9 @@ class LeavingPieces:
         """Take note that `track` will not sound again."""
         dropped, replaced = self._dropped.pop(track, None), self._replaced.pop(track, None)
         if dropped is not None:
-            self._sources.close(dropped.attempt)
+            dropped.close(self._sources)
         if replaced is not None:
-            self._sources.close(replaced.attempt)
+            replaced.close(self._sources)
             self._tell_end(replaced)
 
     def end(self) -> None:
@@ -83,7 +83,7 @@ class LeavingPieces:
         """End all; nobody is left to hear the ramp."""
         self.end()
         for piece in self._dropped.values():
-            self._sources.close(piece.attempt)
+            piece.close(self._sources)
         self._dropped.clear()
 
     def _tell_end(self, piece: Piece) -> None:

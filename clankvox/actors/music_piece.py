@@ -1,7 +1,7 @@
-"""One piece of music as the music actor knows it: values and one record, no behaviour."""
+"""One piece of music as the music actor knows it."""
 
 from clankvox.ids import Attempt, MusicId, Track
-from clankvox.media.source_port import SourceRequest
+from clankvox.media.source_port import MusicSourcePort, SourceRequest
 from clankvox.media.track_buffer import TrackBuffer
 
 _SAMPLES_PER_MS = 48
@@ -36,3 +36,8 @@ class Piece:
     def played_ms(self) -> int:
         """Position of what has crossed the wire, from the beginning of the piece."""
         return self.request.start_ms + self.buffer.played_samples // _SAMPLES_PER_MS
+
+    def close(self, sources: MusicSourcePort) -> None:
+        """End its source and wipe its PCM, which a source that is through with its track forgets about. Idempotent."""
+        sources.close(self.attempt)
+        self.buffer.close()
