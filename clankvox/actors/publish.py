@@ -4,7 +4,7 @@ Pictures never come by here: a worker reads, encodes and sends them (media.publi
 20 ms at a time, as the speech of the call does.
 """
 
-from typing import Final, Protocol, assert_never
+from typing import Final, assert_never
 
 import numpy as np
 
@@ -18,9 +18,9 @@ from clankvox.ids import Role, Ssrc, connection_address
 from clankvox.media.frame_ledger import FrameFate
 from clankvox.media.opus_encoder import MUSIC, OpusEncoder
 from clankvox.media.publish_port import PublishPort, PublishRequest
-from clankvox.media.rtp_sender import OpusFrame
+from clankvox.media.publish_way import PublishWay
+from clankvox.media.rtp_sender import OpusFrame, SealedPacket
 from clankvox.media.stream_audio import StreamAudio
-from clankvox.media.video_sender import VideoSender
 from clankvox.media.video_target import VideoTarget
 from clankvox.messages.common import Inspect
 from clankvox.messages.connection import SendGatewayJson
@@ -44,7 +44,7 @@ from clankvox.messages.publish import (
     ViewersWant,
 )
 from clankvox.messages.router import PublishMediaStarted, PublishRefused, PublishReported
-from clankvox.ports import SlotReport
+from clankvox.ports import SendOutcome, SlotReport
 from clankvox.wire.gateway_ops import Op, Payload, Resolution, Speaking, StreamDescription, Video
 
 REPORT_S: Final = 1.0
@@ -58,22 +58,6 @@ _SOURCED: Final = frozenset(
     {PublishState.WAITING, PublishState.PLAYING, PublishState.PAUSED, PublishState.PAUSED_WAITING}
 )
 _LINKED: Final = frozenset({PublishState.PLAYING, PublishState.PAUSED})
-
-
-class PublishWay(Protocol):
-    """The connection's way out for pictures, and the way back for what viewers say of them."""
-
-    def open(self, path: PublishPathOpened) -> VideoSender:
-        """Make the sender of a new connection, and listen to its viewers."""
-        ...
-
-    def report(self) -> None:
-        """Send the sender reports that are due."""
-        ...
-
-    def close(self) -> None:
-        """Forget the connection."""
-        ...
 
 
 class PublishActor(BaseActor[PublishMessage | Inspect]):
@@ -100,7 +84,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         """See BaseActor."""
         match message:
             case SlotServed(path=path, report=report):
-                self._transmission.on_slot(path, report)
+                self._on_slot(path, report)
             case SoundPoll() | PublishGateChanged():
                 self._on_gate_or_poll(message)
             case PublishUrl():
@@ -180,6 +164,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         if self._path is not None:
             self._take("source_started")
             self._announce(active=True)
+            self._begin_sound()
         else:
             self._take("source_queued")
 
@@ -238,7 +223,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
     def _on_path_opened(self, path: PublishPathOpened) -> None:
         self._path = path
         self._connection += 1
-        self._port.attach(path.attempt, self._way.open(path))
+        self._port.attach(path.attempt, self._way.open(path.audio_ssrc, path.video_ssrc, path.rtx_ssrc, path.sealer))
         self._port.want(wanted=True)
         self._take("path_opened")
         if self._state is PublishState.PLAYING:
@@ -271,7 +256,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
 
     def _on_report_due(self, connection: int) -> None:
         if connection == self._connection and self._path is not None:
-            self._way.report()
+            self._way.report(self._clock.now())
             self.later(REPORT_S, PublishReportDue(connection=connection))
 
     def _announce(self, *, active: bool) -> None:
@@ -345,6 +330,12 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
     def slot_served(self, path: int, report: SlotReport) -> None:
         """See FrameMaker. Pacer thread."""
         teller(self.actor_ref)(SlotServed(path=path, report=report))
+
+    def _on_slot(self, path: int, report: SlotReport) -> None:
+        packet = report.packet
+        if report.outcome is SendOutcome.SENT and isinstance(packet, SealedPacket):
+            self._way.sound_left(len(packet.frame.payload), packet.timestamp, report.slot_deadline)
+        self._transmission.on_slot(path, report)
 
     def _begin_sound(self) -> None:
         if self._request is not None and self._request.with_audio:

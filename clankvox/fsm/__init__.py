@@ -8,7 +8,9 @@ from clankvox.fsm.connection import ConnectionMachine
 from clankvox.fsm.dave import DaveMachine
 from clankvox.fsm.music import MusicMachine
 from clankvox.fsm.playback import PlaybackMachine
+from clankvox.fsm.publish import PublishMachine
 from clankvox.fsm.router import RouterMachine
+from clankvox.fsm.video import VideoMachine
 
 MACHINES: Final[tuple[type[StrictMachine], ...]] = (
     RouterMachine,
@@ -18,5 +20,7 @@ MACHINES: Final[tuple[type[StrictMachine], ...]] = (
     SpeakingMachine,
     PlaybackMachine,
     MusicMachine,
+    VideoMachine,
+    PublishMachine,
 )
 """Every machine of the product: diagrams, transition tables and coverage are made from this list."""

@@ -31,7 +31,10 @@ from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import TransportStats
 from clankvox.media.frame_cipher import Gate
 from clankvox.media.frame_ledger import FrameLedger
+from clankvox.media.publish_way import PublishWay, WayOut
 from clankvox.media.receive import StreamReport
+from clankvox.media.sender_report import ReportClock
+from clankvox.media.video_path import PublishCounters
 from clankvox.media.video_target import HD_720
 from clankvox.messages.common import Inspect, Message
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
@@ -41,7 +44,7 @@ from clankvox.wire.ip_discovery import PACKET_BYTES
 from clankvox.wire.rtp import SILENCE_FRAME, is_rtp, parse_header
 from clankvox.wire.transport_crypto import TransportMode, open_sealed
 from tests.support.fake_mls import FakeEngine
-from tests.support.fake_publish import FakePublisher, FakeWay
+from tests.support.fake_publish import FakePublisher
 from tests.support.fake_role import FakeRole
 from tests.support.fake_server import KEY
 from tests.support.fake_shells import SteppedPacer
@@ -74,7 +77,7 @@ class Call:
         self._actors: dict[Address, BaseActor] = {}
         self.sources = FakeSources(self._tell_music)
         self._tracks = count(1)
-        self.publisher, self.publish_way = FakePublisher(), FakeWay()
+        self.publisher = FakePublisher()
         self.roles = {role: FakeRole(self, role) for role in Role}
         voice = self.roles[Role.VOICE]
         self.web_socket, self.udp, self.server = voice.web_socket, voice.udp, voice.server
@@ -158,12 +161,17 @@ class Call:
                 actor = VideoActor(surroundings, parts.desk)
             case ActorKind.PUBLISH:
                 output = Output(parts.cipher, self.pacer, parts.udp.send, self.ledger, self.rng)
-                actor = PublishActor(surroundings, self.publisher, self.publish_way, output, HD_720)
+                actor = PublishActor(surroundings, self.publisher, self._publish_way(parts), output, HD_720)
             case _:
                 raise AssertionError(address)
         self._actors[address] = actor
         self.pump.adopt(actor)
         return actor.actor_ref
+
+    def _publish_way(self, parts: FakeRole) -> PublishWay:
+        counters, clock = PublishCounters(), ReportClock(0, 0.0)
+        out = WayOut(parts.cipher, self.pacer, parts.udp.send, counters, clock, self.rng)
+        return PublishWay(out, self.publisher.force_idr)
 
     def _new_engine(self, version: int, user_id: int, group_id: int) -> Any:
         self.engines.append(self._make_engine(version, user_id, group_id))

@@ -4,7 +4,6 @@ from clankvox.ids import Attempt
 from clankvox.media.publish_port import PublishRequest
 from clankvox.media.stream_audio import StreamAudio
 from clankvox.media.video_target import VideoTarget
-from clankvox.messages.publish import PublishPathOpened
 
 
 class FakePublisher:
@@ -57,23 +56,3 @@ class FakePublisher:
     def new_calls(self) -> list[str]:
         calls, self.calls = self.calls, []
         return calls
-
-
-class FakeWay:
-    """actors.publish.PublishWay."""
-
-    def __init__(self) -> None:
-        self.paths: list[PublishPathOpened] = []
-        self.reports = 0
-        self.is_open = False
-
-    def open(self, path: PublishPathOpened) -> object:
-        self.paths.append(path)
-        self.is_open = True
-        return object()
-
-    def report(self) -> None:
-        self.reports += 1
-
-    def close(self) -> None:
-        self.is_open = False

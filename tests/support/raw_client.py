@@ -26,9 +26,22 @@ _DAVE_JSON = {
 class RawClient:
     """Joins on construction unless `join=False`. One thread reads the WebSocket; the test thread reads the UDP."""
 
-    def __init__(self, discord, user, server=5, channel=6, version=9, mode=TransportMode.AES256_GCM, dave=1, join=True):
+    def __init__(
+        self,
+        discord,
+        user,
+        server=5,
+        channel=6,
+        version=9,
+        mode=TransportMode.AES256_GCM,
+        dave=1,
+        join=True,
+        codecs=None,
+        **identity,
+    ):
         self.user, self.server, self.channel, self.version, self.mode = user, server, channel, version, mode
-        self.token, self.session_id, self.dave_version = "token", f"session-{user}", dave
+        self.dave_version, self.codecs, self.identity = dave, codecs, identity
+        self.token, self.session_id = identity.get("token", "token"), identity.get("session_id", f"session-{user}")
         self.endpoint, self.ca_file = discord.endpoint, discord.ca_file
         self.member = DaveMember(user, channel)
         self.seen = []
@@ -61,7 +74,7 @@ class RawClient:
         address, port = ip_discovery.parse_reply(self.udp.recv(100), self.ssrc)
         assert (address, port) == self.udp.getsockname()
         data = ops.SelectProtocolData(address=address, port=port, mode=self.mode)
-        self.send(Op.SELECT_PROTOCOL, ops.SelectProtocol(protocol="udp", data=data))
+        self.send(Op.SELECT_PROTOCOL, ops.SelectProtocol(protocol="udp", data=data, codecs=self.codecs))
         self.wait(Op.SESSION_DESCRIPTION)
         return self
 
@@ -75,7 +88,7 @@ class RawClient:
         }
         if self.version >= 9:
             fields["channel_id"] = str(self.channel)
-        self.send(Op.IDENTIFY, ops.Identify(**{**fields, **changes}))
+        self.send(Op.IDENTIFY, ops.Identify(**{**fields, **self.identity, **changes}))
 
     def resume(self, **changes):
         fields = {
