@@ -20,6 +20,8 @@ class FakeServer:
         self._seq = 0
         self._read = 0
         self.modes = [mode.value for mode in TransportMode]
+        self.streams: list[dict[str, object]] = []
+        """Our own video SSRCs, as op 2 names them."""
         self.rng = Random(5)
 
     @property
@@ -44,7 +46,7 @@ class FakeServer:
     def ready(self) -> None:
         self.text(
             Op.READY,
-            {"ssrc": SSRC, "ip": "10.1.2.3", "port": 50_004, "modes": self.modes, "experiments": [], "streams": []},
+            {"ssrc": SSRC, "ip": "10.1.2.3", "port": 50_004, "modes": self.modes, "experiments": [], "streams": self.streams},
         )
 
     def discovered(self) -> None:
