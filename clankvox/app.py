@@ -14,9 +14,10 @@ import pykka
 
 from clankvox.actors.base import Mailbox, Surroundings, Tell, teller
 from clankvox.actors.capture import CaptureActor
-from clankvox.actors.connection import ConnectionActor, Shells
+from clankvox.actors.connection import ConnectionActor
 from clankvox.actors.dave import DaveActor
 from clankvox.actors.facts import FactMail
+from clankvox.actors.link import Shells
 from clankvox.actors.music import MusicActor
 from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor

@@ -8,7 +8,8 @@ import logging
 from abc import abstractmethod
 from typing import Final
 
-from clankvox.actors.connection import OUT, ConnectionActor, Server
+from clankvox.actors.connection import OUT, ConnectionActor
+from clankvox.actors.link import Server
 from clankvox.errors import InvalidRequest
 from clankvox.fsm.connection import ConnectionState
 from clankvox.ids import ConnectionId

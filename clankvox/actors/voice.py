@@ -8,7 +8,8 @@ from typing import Final, assert_never
 from msgspec import UNSET
 
 from clankvox.actors.base import Surroundings
-from clankvox.actors.connection import CONNECTED, OUT, ConnectionActor, Server, Shells
+from clankvox.actors.connection import CONNECTED, OUT, ConnectionActor
+from clankvox.actors.link import Server, Shells
 from clankvox.actors.voice_credentials import Credentials
 from clankvox.errors import InvalidRequest
 from clankvox.fsm.connection import ConnectionState

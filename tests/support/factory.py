@@ -13,8 +13,8 @@ from msgspec import Struct, structs
 
 from clankvox.actors.base import BaseActor, Surroundings, Tell, teller
 from clankvox.actors.capture import CaptureActor
-from clankvox.actors.connection import Shells
 from clankvox.actors.dave import DaveActor
+from clankvox.actors.link import Shells
 from clankvox.actors.music import MusicActor
 from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor
