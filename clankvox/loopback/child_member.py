@@ -12,7 +12,8 @@ import msgspec
 from clankvox.errors import InvalidRequest
 from clankvox.loopback.hosted_member import Answered, Ciphered
 from clankvox.loopback.member import Answer
-from clankvox.loopback.member_process import LENGTH_BYTES, Reply, Request, pack, pack_payload, unpack_payload
+from clankvox.loopback.member_engine import VideoCodec
+from clankvox.loopback.member_process import ENCRYPT, LENGTH_BYTES, Reply, Request, pack, pack_payload, unpack_payload
 from clankvox.wire.gateway_ops import Op, Payload
 
 _START_S: Final = 30.0
@@ -96,6 +97,14 @@ class ChildMember:
     def decrypt(self, user_id: int, frame: bytes, done: Ciphered) -> None:
         """See HostedMember."""
         self._call(Request("decrypt", user_id, frame), lambda reply: done(reply.frame))
+
+    def encrypt_video(self, codec: VideoCodec, frame: bytes, done: Ciphered) -> None:
+        """See HostedMember."""
+        self._call(Request(ENCRYPT[codec], 0, frame), lambda reply: done(reply.frame))
+
+    def decrypt_video(self, user_id: int, frame: bytes, done: Ciphered) -> None:
+        """See HostedMember."""
+        self._call(Request("decrypt_video", user_id, frame), lambda reply: done(reply.frame))
 
     def close(self) -> None:
         """See HostedMember."""

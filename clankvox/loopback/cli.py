@@ -12,7 +12,7 @@ from typing import Final
 
 from clankvox.errors import WireError
 from clankvox.loopback.console import Console, LineWriter
-from clankvox.loopback.options import DEFAULT_HEARTBEAT_INTERVAL_MS, Options
+from clankvox.loopback.options import DEFAULT_HEARTBEAT_INTERVAL_MS, Options, VideoPolicy
 from clankvox.loopback.server import CannotListen, LoopbackServer
 from clankvox.wire.gateway_ops import snowflake
 
@@ -69,6 +69,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         heartbeat_interval_ms=arguments.heartbeat_interval_ms,
         resume_window_s=arguments.resume_window_ms / 1000,
         channels=dict(arguments.channel),
+        video=VideoPolicy(pli=not arguments.no_pli, nack=not arguments.no_nack, stap_a=arguments.stap_a),
     )
 
 
@@ -98,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SERVER=CHANNEL",
         help="channel of a server for version 8 clients, which do not tell it (the server id)",
     )
+    add("--no-pli", action="store_true", help="let no request for a key frame reach the sender of a video")
+    add("--no-nack", action="store_true", help="answer no NACK, leave them all to the sender of a video")
+    add("--stap-a", action="store_true", help="pack small NAL units of H264 together")
     add("--serve-forever", action="store_true", help="go on when stdin ends")
     return parser
 

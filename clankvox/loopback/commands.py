@@ -7,6 +7,7 @@ import msgspec
 from clankvox.errors import InvalidRequest, WireError
 from clankvox.ids import ChannelId, GuildId, UserId
 from clankvox.loopback.impairment import Probability
+from clankvox.loopback.member_engine import VideoCodec
 from clankvox.wire.gateway_ops import snowflake
 
 Snowflake = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}$")]
@@ -20,9 +21,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fie
 
 
 class Impair(Command, frozen=True, kw_only=True, tag="impair"):
-    """Set the network faults of one user, or of everybody who is or will be there. Zeros end them."""
+    """Set the network faults of one user (on one server), or of everybody who is or will be there. Zeros end them."""
 
     user_id: Snowflake | None = None
+    server_id: Snowflake | None = None
     direction: Literal["up", "down", "both"] = "both"
     loss: Probability = 0.0
     jitter_ms: Annotated[float, msgspec.Meta(ge=0, le=10_000)] = 0.0
@@ -35,6 +37,7 @@ class Close(Command, frozen=True, kw_only=True, tag="close"):
     """Close a user's WebSocket with a code; 1005, 1006 and 1015 cut the connection without a close frame."""
 
     user_id: Snowflake
+    server_id: Snowflake | None = None
     code: Annotated[int, msgspec.Meta(ge=1000, le=4999)]
 
 
@@ -42,6 +45,7 @@ class Stall(Command, frozen=True, kw_only=True, tag="stall"):
     """Hold back a user's gateway messages and lose its datagrams, both ways, for so long."""
 
     user_id: Snowflake
+    server_id: Snowflake | None = None
     ms: Milliseconds
 
 
@@ -83,10 +87,111 @@ class AddSpeaker(Command, frozen=True, kw_only=True, tag="add_speaker"):
     pause_ms: Milliseconds = 0.0
 
 
+class AddPublisher(Command, frozen=True, kw_only=True, tag="add_publisher"):
+    """Let a member of our own join and show a video `file`, or a test pattern, with a running clock drawn into it.
+
+    Without `clock` a test pattern is encoded once and repeated, which costs next to nothing. `tone` (Hz) or `sound` (a
+    file) gives it a sound track. On a stream server (`add_stream`) it is a Go Live streamer, elsewhere a webcam.
+    """
+
+    user_id: Snowflake
+    server_id: Snowflake | None = None
+    channel_id: Snowflake | None = None
+    file: str | None = None
+    codec: VideoCodec = "H264"
+    width: Annotated[int, msgspec.Meta(ge=160, le=3840, multiple_of=2)] = 640
+    height: Annotated[int, msgspec.Meta(ge=96, le=2160, multiple_of=2)] = 360
+    fps: Annotated[float, msgspec.Meta(ge=1, le=60)] = 30.0
+    gop: Annotated[int, msgspec.Meta(ge=1, le=3000)] = 60
+    slices: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
+    bit_rate: Annotated[int, msgspec.Meta(ge=50_000, le=50_000_000)] | None = None
+    clock: bool = True
+    honours_pli: bool = True
+    answers_nack: bool = True
+    tone: Annotated[float, msgspec.Meta(ge=20, le=20_000)] | None = None
+    sound: str | None = None
+    library: Literal["davey", "libdave"] = "davey"
+
+
+class AddWatcher(Command, frozen=True, kw_only=True, tag="add_watcher"):
+    """Let a member of our own join, watch everybody who shows something, and hear them.
+
+    `stats` tells what it saw. `record` names a folder for every `recordEvery`th picture as PNG and for what it hears as
+    WAV. Without `decode` it only counts what it could decrypt.
+    """
+
+    user_id: Snowflake
+    server_id: Snowflake | None = None
+    channel_id: Snowflake | None = None
+    decode: bool = True
+    nack: bool = True
+    pli: bool = True
+    quality: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
+    record: str | None = None
+    record_every: Annotated[int, msgspec.Meta(ge=1)] = 30
+    library: Literal["davey", "libdave"] = "davey"
+
+
 class RemoveSpeaker(Command, frozen=True, kw_only=True, tag="remove_speaker"):
     """Let a member of our own leave; its recordings are complete with the answer."""
 
     user_id: Snowflake
+    server_id: Snowflake | None = None
+
+
+class RemoveMember(RemoveSpeaker, frozen=True, kw_only=True, tag="remove_member"):
+    """The same by its better name: of whatever kind the member is."""
+
+
+class Pause(Command, frozen=True, kw_only=True, tag="pause"):
+    """Let a publisher pause its video, or go on."""
+
+    user_id: Snowflake
+    paused: bool = True
+
+
+class Want(Command, frozen=True, kw_only=True, tag="want"):
+    """Let a watcher say how much it wants of everything (op 15): 0 for nothing."""
+
+    user_id: Snowflake
+    quality: Annotated[int, msgspec.Meta(ge=0, le=100)]
+
+
+class Snapshot(Command, frozen=True, kw_only=True, tag="snapshot"):
+    """Write the last picture that a watcher saw (`of` one user) to a `file`: .png, or .npz for the exact planes."""
+
+    user_id: Snowflake
+    file: Annotated[str, msgspec.Meta(pattern=r"\.(png|npz)$")]
+    of: Snowflake | None = None
+
+
+class SetSfu(Command, frozen=True, kw_only=True, tag="sfu"):
+    """Change how the media server treats video; what is not named stays."""
+
+    pli: bool | None = None
+    nack: bool | None = None
+    stap_a: bool | None = None
+
+
+class UpdateSession(Command, frozen=True, kw_only=True, tag="session_update"):
+    """Tell a client to send otherwise from now on (op 14)."""
+
+    user_id: Snowflake
+    server_id: Snowflake | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    keyframe_interval_ms: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+
+class AddStream(Command, frozen=True, kw_only=True, tag="add_stream"):
+    """Make a stream server, or let one more user come to one: the answer has what its media process has to be told.
+
+    The session is that of the user's voice connection, unless `sessionId` says which one.
+    """
+
+    user_id: Snowflake
+    server_id: Snowflake | None = None
+    session_id: Annotated[str, msgspec.Meta(min_length=1)] | None = None
 
 
 class Channel(Command, frozen=True, kw_only=True, tag="channel"):
@@ -101,7 +206,25 @@ class Stats(Command, frozen=True, kw_only=True, tag="stats"):
 
 
 AnyCommand: TypeAlias = (
-    Impair | Close | Stall | Downgrade | Upgrade | BadCommit | AddSpeaker | RemoveSpeaker | Channel | Stats
+    Impair
+    | Close
+    | Stall
+    | Downgrade
+    | Upgrade
+    | BadCommit
+    | AddSpeaker
+    | AddPublisher
+    | AddWatcher
+    | RemoveSpeaker
+    | RemoveMember
+    | Pause
+    | Want
+    | Snapshot
+    | SetSfu
+    | UpdateSession
+    | AddStream
+    | Channel
+    | Stats
 )
 
 _DECODER: Final[msgspec.json.Decoder[AnyCommand]] = msgspec.json.Decoder(AnyCommand)

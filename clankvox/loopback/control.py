@@ -1,44 +1,47 @@
 """Carries out orders on a running server."""
 
-import asyncio
 from pathlib import Path
-from typing import Final
+
+import msgspec
 
 from clankvox.clock import Clock
 from clankvox.errors import InvalidRequest
-from clankvox.ids import ChannelId, UserId
-from clankvox.loopback import speech
-from clankvox.loopback.child_member import ChildMember
+from clankvox.ids import GuildId, UserId
+from clankvox.loopback.cast import Cast
 from clankvox.loopback.commands import (
+    AddPublisher,
     AddSpeaker,
+    AddStream,
+    AddWatcher,
     AnyCommand,
     BadCommit,
     Channel,
     Close,
     Downgrade,
     Impair,
+    Pause,
     RemoveSpeaker,
+    SetSfu,
+    Snapshot,
     Stall,
     Stats,
+    UpdateSession,
     Upgrade,
+    Want,
     channel,
     server,
     user,
 )
-from clankvox.loopback.hosted_member import HostedMember, InlineMember
 from clankvox.loopback.impairment import Impairment
-from clankvox.loopback.member import DaveMember, Library
 from clankvox.loopback.participant import Emit, Participant
-from clankvox.loopback.recording import Recording
+from clankvox.loopback.publisher import Publisher
 from clankvox.loopback.registry import Registry
 from clankvox.loopback.room import Room
 from clankvox.loopback.session import Session
-from clankvox.loopback.speaker import Script, Speaker
+from clankvox.loopback.watcher import Watcher
+from clankvox.wire.gateway_ops import Op, SessionUpdate
 
 Answer = dict[str, object]
-
-_MAX_LIBDAVE: Final = 5
-"""libdave can abort the process in larger groups."""
 
 
 class Control:
@@ -48,11 +51,10 @@ class Control:
         """Act on the rooms of `registry`; `seed` stands in for an impairment that names none."""
         self._registry = registry
         self._clock = clock
-        self._emit = emit
         self._seed = seed
-        self._speakers: dict[UserId, Speaker] = {}
-        self._children: list[ChildMember] = []
-        self._joining: set[UserId] = set()
+        self.cast = Cast(registry, clock, emit, seed)
+        self.endpoint = ""
+        """Where clients find the gateway, once that is known."""
 
     async def carry_out(self, command: AnyCommand) -> Answer:
         """Do it and return the answer; InvalidRequest if it cannot be done."""
@@ -64,23 +66,29 @@ class Control:
 
     async def end(self) -> None:
         """Let all members of our own go, and their processes."""
-        for user_id in list(self._speakers):
-            self._remove_speaker(user_id)
-        await asyncio.gather(*(child.ended() for child in self._children))
+        await self.cast.end()
 
     async def _act(self, command: AnyCommand) -> Answer:
         match command:
-            case AddSpeaker():
-                return await self._add_speaker(command)
+            case AddSpeaker() | AddPublisher() | AddWatcher():
+                return await self.cast.engage(command)
             case RemoveSpeaker():
-                self._remove_speaker(user(command.user_id))
+                self.cast.dismiss(user(command.user_id), _server(command.server_id))
+            case Pause() | Want() | Snapshot():
+                return await self._direct(command)
+            case SetSfu():
+                self._set_sfu(command)
+            case UpdateSession():
+                self._update_session(command)
+            case AddStream():
+                return self._add_stream(command)
             case Impair():
                 self._impair(command)
             case Close():
-                for session in self._sessions(command.user_id):
+                for session in self._sessions(command):
                     self._registry.close_session(session, command.code)
             case Stall():
-                for session in self._sessions(command.user_id):
+                for session in self._sessions(command):
                     session.port.stalled_until_s = self._clock.now() + command.ms / 1000
             case Channel():
                 self._registry.channels[server(command.server_id)] = channel(command.channel_id)
@@ -105,7 +113,7 @@ class Control:
         if command.user_id is None:
             self._registry.impair_all(impairment, command.direction)
             return
-        for participant in self._participants(user(command.user_id)):
+        for participant in self._participants(user(command.user_id), _server(command.server_id)):
             participant.port.impair(impairment, command.direction)
 
     def _corrupt(self, user_id: UserId) -> None:
@@ -113,79 +121,43 @@ class Control:
         for room in self._registry.rooms.values():
             room.apply(room.service.corrupt_next_commit_for(user_id), self._clock.now())
 
-    async def _add_speaker(self, command: AddSpeaker) -> Answer:
+    async def _direct(self, command: Pause | Want | Snapshot) -> Answer:
+        """Tell a publisher or a watcher what to do."""
         user_id = user(command.user_id)
-        if (command.file is None) == (command.tone is None):
-            raise InvalidRequest("name either a file or a tone")
-        if user_id in self._joining:
-            raise InvalidRequest("this user is joining already")
-        self._room_for(command)  # refuse before the work of encoding
-        self._joining.add(user_id)
-        try:
-            said = await _load(command.file, command.tone)
-            member = await self._host(user_id, self._room_for(command).channel_id, command.library)
-            try:
-                return self._join(user_id, command, said, member)
-            except InvalidRequest:
-                member.close()
-                raise
-        finally:
-            self._joining.discard(user_id)
+        match command:
+            case Pause(paused=paused):
+                self.cast.find(Publisher, user_id).pause(paused=paused)
+            case Want(quality=quality):
+                self.cast.find(Watcher, user_id).want(quality)
+            case Snapshot(file=file, of=of):
+                watched = None if of is None else user(of)
+                return await self.cast.find(Watcher, user_id).snapshot(watched, Path(file))
+        return {}
 
-    async def _host(self, user_id: UserId, channel_id: ChannelId, library: Library) -> HostedMember:
-        if library == "davey":
-            return InlineMember(DaveMember(user_id, channel_id, library))
-        child = await ChildMember.spawn(user_id, channel_id)
-        self._children.append(child)
-        return child
+    def _set_sfu(self, command: SetSfu) -> None:
+        video = self._registry.sfu.video
+        changes = {"pli": command.pli, "nack": command.nack, "stap_a": command.stap_a}
+        given = {name: value for name, value in changes.items() if value is not None}
+        video.policy = msgspec.structs.replace(video.policy, **given)
 
-    def _join(self, user_id: UserId, command: AddSpeaker, said: speech.Speech, member: HostedMember) -> Answer:
-        room = self._room_for(command)
-        if user_id in self._speakers or user_id in room.members:
-            raise InvalidRequest("this user is in the room already")
-        if isinstance(member, ChildMember):
-            if (
-                sum(one.library == "libdave" for one in room.members.values() if isinstance(one, Speaker))
-                >= _MAX_LIBDAVE
-            ):
-                raise InvalidRequest(f"no more than {_MAX_LIBDAVE} members with libdave in a room")
-            member.on_lost = lambda: self._remove_speaker(user_id, "died")
-        recording = None if command.record is None else Recording(Path(command.record))
-        speaker = Speaker(
-            user_id,
-            self._registry.allocate_ssrcs(1),
-            member,
-            Script(
-                speech=said,
-                start_s=command.start_ms / 1000,
-                loop=command.tone is not None if command.loop is None else command.loop,
-                pause_s=command.pause_ms / 1000,
-            ),
-            recording,
-            receive=command.receive,
-            library=command.library,
-            seed=self._seed,
+    def _update_session(self, command: UpdateSession) -> None:
+        update = SessionUpdate(
+            video_codec=command.video_codec,
+            audio_codec=command.audio_codec,
+            keyframe_interval=command.keyframe_interval_ms,
         )
-        self._speakers[user_id] = speaker
-        self._registry.admit(speaker, room)
-        room.enter(speaker)
-        speaker.begin(room, self._registry.sfu, self._clock, self._emit)
-        self._registry.joined(speaker, room, library=command.library)
-        return {"userId": str(user_id), "serverId": str(room.server_id), "ssrc": speaker.port.ssrc}
+        for session in self._sessions(command):
+            session.send(Op.SESSION_UPDATE, update)
 
-    def _remove_speaker(self, user_id: UserId, reason: str = "removed") -> None:
-        speaker = self._speakers.pop(user_id, None)
-        if speaker is None:
-            raise InvalidRequest("no such speaker")
-        speaker.end()
-        for room in list(self._registry.rooms.values()):
-            self._registry.leave(speaker, room, reason)
-
-    def _room_for(self, command: AddSpeaker) -> Room:
-        if command.server_id is None:
-            return self._registry.only_room()
-        channel_id = None if command.channel_id is None else channel(command.channel_id)
-        return self._registry.room(server(command.server_id), channel_id)
+    def _add_stream(self, command: AddStream) -> Answer:
+        user_id = user(command.user_id)
+        session_id = command.session_id or self._registry.voice_session(user_id)
+        if session_id is None:
+            raise InvalidRequest("this user is in no voice call, whose session a stream would borrow")
+        server_id = _server(command.server_id)
+        if server_id is None:
+            server_id = self._registry.free_server_id()
+        return self._registry.stream_servers.issue(server_id, user_id, session_id).to_json(self.endpoint)
 
     def _rooms(self, server_id: str | None) -> list[Room]:
         rooms = list(self._registry.rooms.values())
@@ -196,14 +168,23 @@ class Control:
             raise InvalidRequest("no such room")
         return named
 
-    def _sessions(self, user_id: str) -> list[Session]:
-        sessions = self._registry.sessions_of(user(user_id))
+    def _sessions(self, command: Close | Stall | UpdateSession) -> list[Session]:
+        server_id = _server(command.server_id)
+        sessions = [
+            session
+            for session in self._registry.sessions_of(user(command.user_id))
+            if server_id in (None, session.room.server_id)
+        ]
         if not sessions:
             raise InvalidRequest("no such client")
         return sessions
 
-    def _participants(self, user_id: UserId) -> list[Participant]:
-        present = [room.members[user_id] for room in self._registry.rooms.values() if user_id in room.members]
+    def _participants(self, user_id: UserId, server_id: GuildId | None = None) -> list[Participant]:
+        present = [
+            room.members[user_id]
+            for room in self._registry.rooms.values()
+            if user_id in room.members and server_id in (None, room.server_id)
+        ]
         if not present:
             raise InvalidRequest("no such user")
         return present
@@ -223,7 +204,5 @@ def _describe(participant: Participant, room: Room) -> Answer:
     return {**who, **participant.report(), **participant.port.report()}
 
 
-async def _load(file: str | None, hz: float | None) -> speech.Speech:
-    if file is not None:
-        return await asyncio.to_thread(speech.load, Path(file))
-    return await asyncio.to_thread(speech.tone, hz or 0.0)
+def _server(server_id: str | None) -> GuildId | None:
+    return None if server_id is None else server(server_id)

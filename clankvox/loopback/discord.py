@@ -77,10 +77,18 @@ class LoopbackDiscord:
         carried_out = self._server.carry_out(command_from(fields))
         return asyncio.run_coroutine_threadsafe(carried_out, self._loop).result(_COMMAND_S)
 
-    def stats(self, user_id: int | str) -> dict[str, Any]:
-        """Return the counters of one user, who has to be there."""
-        clients = self.command({"type": "stats"})["clients"]
-        return next(client for client in clients if client["userId"] == str(user_id))
+    def stats(self, user_id: int | str, server_id: int | str | None = None) -> dict[str, Any]:
+        """Return the counters of one user, who has to be there (on one server, if it matters)."""
+        for client in self.command({"type": "stats"})["clients"]:
+            there = server_id is None or client["serverId"] == str(server_id)
+            if there and client["userId"] == str(user_id):
+                return dict(client)
+        raise NotSeen("no such user there")
+
+    def add_stream(self, user_id: int | str, **fields: Any) -> dict[str, Any]:
+        """Return what to put into `stream_watch_connect` or `stream_publish_connect`; see the order `add_stream`."""
+        answer = self.command({"type": "add_stream", "userId": str(user_id), **fields})
+        return {name: value for name, value in answer.items() if name not in ("type", "command")}
 
     def wait_for(self, predicate: Callable[[Happening], bool], timeout_s: float = 10.0, since: int = 0) -> Happening:
         """Return the first happening from index `since` on for which `predicate` is true; NotSeen after `timeout_s`."""

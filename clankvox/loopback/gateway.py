@@ -11,13 +11,13 @@ from websockets.exceptions import ConnectionClosed
 
 from clankvox.clock import Clock
 from clankvox.errors import PeerViolation, WireError
+from clankvox.loopback.codec_table import CodecTable
 from clankvox.loopback.media_port import Transport
 from clankvox.loopback.registry import Registry
 from clankvox.loopback.session import Session
 from clankvox.wire.gateway_ops import (
     BackendVersion,
     CloseCode,
-    Codec,
     GatewayMessage,
     Heartbeat,
     HeartbeatAck,
@@ -32,6 +32,7 @@ from clankvox.wire.gateway_ops import (
     Resumed,
     SelectProtocol,
     SessionDescription,
+    SessionUpdate,
     Speaking,
     TransitionReady,
     Video,
@@ -50,7 +51,6 @@ _MISSED_BEATS: Final = 3
 _NEVER_ON_THE_WIRE: Final = frozenset({1005, 1006, 1015})
 """Close codes that only stand for the absence of a close frame (RFC 6455 section 7.4.1)."""
 _SERVER_ONLY: Final = frozenset({Op.READY, Op.SESSION_DESCRIPTION, Op.HELLO, Op.RESUMED, Op.CLIENTS_CONNECT})
-_DEFAULT_VIDEO_CODEC: Final = "H264"
 
 
 class Conversation:
@@ -103,18 +103,18 @@ class Conversation:
         self._drained.clear()
         self._queued.set()
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         """Close with `code` once the queue is written, or after a second."""
         if self._closing is None:
-            self._closing = asyncio.create_task(self._close(code))
+            self._closing = asyncio.create_task(self._close(code, reason))
 
-    async def _close(self, code: int) -> None:
+    async def _close(self, code: int, reason: str) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._drained.wait(), _DRAIN_S)
         if code in _NEVER_ON_THE_WIRE:
             self._websocket.transport.abort()
         else:
-            await self._websocket.close(code)
+            await self._websocket.close(code, reason)
 
     def _client_left(self) -> bool:
         """Tell a goodbye of the client (1000, 1001) from a socket that is lost and may be resumed."""
@@ -213,6 +213,10 @@ class Conversation:
                 room.show(session, payload_of(message, Video))
             case Op.MEDIA_SINK_WANTS:
                 room.want(session, payload_of(message, MediaSinkWants))
+            case Op.SESSION_UPDATE:
+                codecs = payload_of(message, SessionUpdate).codecs
+                if codecs is not None:
+                    session.port.codecs = CodecTable(codecs)
             case Op.BACKEND_VERSION:
                 session.send(Op.BACKEND_VERSION, BackendVersion(voice="0.12.0", rtc_worker="0.4.0"))
             case Op.TRANSITION_READY if room.is_connected(session):
@@ -267,7 +271,7 @@ class Conversation:
         except ValueError as error:
             raise PeerViolation("unknown mode", CloseCode.UNKNOWN_ENCRYPTION_MODE) from error
         transport = Transport(mode)
-        video = _first_video_codec(selected.codecs or ())
+        session.port.codecs = CodecTable(selected.codecs or ())
         session.send(
             Op.SESSION_DESCRIPTION,
             SessionDescription(
@@ -275,7 +279,7 @@ class Conversation:
                 secret_key=tuple(transport.key),
                 dave_protocol_version=session.room.service.version_for(session.dave_version),
                 audio_codec="opus",
-                video_codec=video,
+                video_codec=session.port.codecs.preferred_video(),
                 media_session_id=session.media_session_id,
             ),
         )
@@ -298,9 +302,3 @@ def _refuse_other_protocols(message: GatewayMessage) -> None:
     protocol = message.data.get("protocol") if isinstance(message.data, dict) else None
     if protocol != "udp":
         raise PeerViolation("only udp is spoken here", CloseCode.UNKNOWN_PROTOCOL)
-
-
-def _first_video_codec(codecs: tuple[Codec, ...]) -> str:
-    """Return the preferred video codec that the client can encode; a lower priority wins."""
-    video = [codec for codec in codecs if codec.type == "video" and codec.encode is not False]
-    return min(video, key=lambda codec: codec.priority).name if video else _DEFAULT_VIDEO_CODEC

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from clankvox.errors import MlsError, OpenFailed
 from clankvox.loopback.member import Answer, DaveMember
+from clankvox.loopback.member_engine import VideoCodec
 from clankvox.wire.gateway_ops import Op, Payload
 
 Answered = Callable[[list[Answer]], None]
@@ -55,6 +56,14 @@ class HostedMember(Protocol):
         """Decrypt an Opus frame of `user_id`."""
         ...
 
+    def encrypt_video(self, codec: VideoCodec, frame: bytes, done: Ciphered) -> None:
+        """Encrypt a whole picture."""
+        ...
+
+    def decrypt_video(self, user_id: int, frame: bytes, done: Ciphered) -> None:
+        """Decrypt a whole picture of `user_id`."""
+        ...
+
     def close(self) -> None:
         """Let go of the member; no callback comes after this."""
         ...
@@ -100,21 +109,26 @@ class InlineMember:
 
     def encrypt(self, frame: bytes, done: Ciphered) -> None:
         """See HostedMember."""
-        try:
-            sealed = self._member.encrypt_opus(frame)
-        except MlsError:
-            done(None)
-        else:
-            done(sealed)
+        done(_unless_refused(lambda: self._member.encrypt_opus(frame)))
 
     def decrypt(self, user_id: int, frame: bytes, done: Ciphered) -> None:
         """See HostedMember."""
-        try:
-            opened = self._member.decrypt(user_id, frame)
-        except OpenFailed:
-            done(None)
-        else:
-            done(opened)
+        done(_unless_refused(lambda: self._member.decrypt(user_id, frame)))
+
+    def encrypt_video(self, codec: VideoCodec, frame: bytes, done: Ciphered) -> None:
+        """See HostedMember."""
+        done(_unless_refused(lambda: self._member.encrypt_video(codec, frame)))
+
+    def decrypt_video(self, user_id: int, frame: bytes, done: Ciphered) -> None:
+        """See HostedMember."""
+        done(_unless_refused(lambda: self._member.decrypt_video(user_id, frame)))
 
     def close(self) -> None:
         """See HostedMember."""
+
+
+def _unless_refused(call: Callable[[], bytes]) -> bytes | None:
+    try:
+        return call()
+    except (MlsError, OpenFailed):
+        return None

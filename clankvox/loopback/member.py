@@ -9,7 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 from clankvox.errors import MlsError, OpenFailed
 from clankvox.ids import UserId
-from clankvox.loopback.member_engine import Engine
+from clankvox.loopback.member_engine import Engine, VideoCodec
 from clankvox.wire.dave_frame import is_dave_frame
 from clankvox.wire.gateway_ops import (
     ExecuteTransition,
@@ -92,6 +92,20 @@ class DaveMember:
         if self.version == 0:
             return frame
         return self._engine.encrypt_opus(frame)
+
+    def encrypt_video(self, codec: VideoCodec, frame: bytes) -> bytes:
+        """Return a whole picture as it is packetised, in clear only while version 0 is executed; MlsError as above."""
+        if self.version == 0:
+            return frame
+        return self._engine.encrypt_video(codec, frame)
+
+    def decrypt_video(self, user_id: int, frame: bytes) -> bytes:
+        """Return the picture of `user_id`; OpenFailed for what does not authenticate, or is clear but should not be."""
+        if is_dave_frame(frame):
+            return self._engine.decrypt_video(user_id, frame)
+        if self.version:
+            raise OpenFailed("a clear picture while encryption is on")
+        return frame
 
     def decrypt(self, user_id: int, frame: bytes) -> bytes:
         """Return the Opus frame of `user_id`; OpenFailed (a WireError) for what does not authenticate.

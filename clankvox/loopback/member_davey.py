@@ -7,8 +7,10 @@ from contextlib import contextmanager
 import davey
 
 from clankvox.errors import ClankvoxError, MlsError, OpenFailed
+from clankvox.loopback.member_engine import VideoCodec
 
 _VERSION = davey.DAVE_PROTOCOL_VERSION
+_CODECS = {"H264": davey.Codec.h264, "VP8": davey.Codec.vp8}
 
 
 @contextmanager
@@ -81,7 +83,17 @@ class DaveyEngine:
         with _contained(MlsError):
             return bytes(self._session.encrypt_opus(frame))
 
+    def encrypt_video(self, codec: VideoCodec, frame: bytes) -> bytes:
+        """See Engine."""
+        with _contained(MlsError):
+            return bytes(self._session.encrypt(davey.MediaType.video, _CODECS[codec], frame))
+
     def decrypt(self, user_id: int, frame: bytes) -> bytes:
         """See Engine."""
         with _contained(OpenFailed):
             return bytes(self._session.decrypt(user_id, davey.MediaType.audio, frame))
+
+    def decrypt_video(self, user_id: int, frame: bytes) -> bytes:
+        """See Engine."""
+        with _contained(OpenFailed):
+            return bytes(self._session.decrypt(user_id, davey.MediaType.video, frame))

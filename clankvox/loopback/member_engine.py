@@ -1,7 +1,10 @@
 """What a DAVE member needs of an MLS and frame encryption library."""
 
 from collections.abc import Set as AbstractSet
-from typing import Protocol
+from typing import Literal, Protocol
+
+VideoCodec = Literal["H264", "VP8"]
+"""Video codecs that members of our own speak, by their names in op 1."""
 
 
 class Engine(Protocol):
@@ -44,6 +47,14 @@ class Engine(Protocol):
         """Encrypt one Opus frame; MlsError without a key."""
         ...
 
+    def encrypt_video(self, codec: VideoCodec, frame: bytes) -> bytes:
+        """Encrypt one whole picture (H264 in Annex B); MlsError without a key."""
+        ...
+
     def decrypt(self, user_id: int, frame: bytes) -> bytes:
         """Decrypt a DAVE frame of `user_id`; OpenFailed if it does not authenticate."""
+        ...
+
+    def decrypt_video(self, user_id: int, frame: bytes) -> bytes:
+        """Decrypt a picture of `user_id`; OpenFailed if it does not authenticate."""
         ...

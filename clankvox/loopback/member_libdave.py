@@ -9,10 +9,12 @@ from collections.abc import Set as AbstractSet
 import dave
 
 from clankvox.errors import MlsError, OpenFailed
+from clankvox.loopback.member_engine import VideoCodec
 
 _VERSION = 1
 _AUDIO_SSRC = 1
-"""Codecs are assigned by SSRC; the engine has one stream, so any number serves."""
+"""Codecs are assigned by SSRC; the engine has one stream of each, so any numbers serve."""
+_VIDEO_SSRCS = {"H264": (2, dave.Codec.h264), "VP8": (3, dave.Codec.vp8)}
 
 # It reports every refused message there, which is our daily business.
 logging.getLogger("dave").setLevel(logging.CRITICAL)
@@ -30,6 +32,8 @@ class LibdaveEngine:
         self._session.init(_VERSION, channel_id, str(user_id))
         self._encryptor = dave.Encryptor()
         self._encryptor.assign_ssrc_to_codec(_AUDIO_SSRC, dave.Codec.opus)
+        for ssrc, codec in _VIDEO_SSRCS.values():
+            self._encryptor.assign_ssrc_to_codec(ssrc, codec)
         self._decryptors: dict[int, dave.Decryptor] = {}
         self._roster: set[int] = set()
         self._ratchet_due = False
@@ -90,15 +94,29 @@ class LibdaveEngine:
 
     def encrypt_opus(self, frame: bytes) -> bytes:
         """See Engine."""
-        sealed = self._encryptor.encrypt(dave.MediaType.audio, _AUDIO_SSRC, frame)
+        return self._encrypt(dave.MediaType.audio, _AUDIO_SSRC, frame)
+
+    def encrypt_video(self, codec: VideoCodec, frame: bytes) -> bytes:
+        """See Engine."""
+        return self._encrypt(dave.MediaType.video, _VIDEO_SSRCS[codec][0], frame)
+
+    def decrypt(self, user_id: int, frame: bytes) -> bytes:
+        """See Engine."""
+        return self._decrypt(user_id, dave.MediaType.audio, frame)
+
+    def decrypt_video(self, user_id: int, frame: bytes) -> bytes:
+        """See Engine."""
+        return self._decrypt(user_id, dave.MediaType.video, frame)
+
+    def _encrypt(self, media: dave.MediaType, ssrc: int, frame: bytes) -> bytes:
+        sealed = self._encryptor.encrypt(media, ssrc, frame)
         if sealed is None:
             raise MlsError("libdave cannot encrypt")
         return bytes(sealed)
 
-    def decrypt(self, user_id: int, frame: bytes) -> bytes:
-        """See Engine."""
+    def _decrypt(self, user_id: int, media: dave.MediaType, frame: bytes) -> bytes:
         decryptor = self._decryptors.get(user_id)
-        plain = None if decryptor is None else decryptor.decrypt(dave.MediaType.audio, frame)
+        plain = None if decryptor is None else decryptor.decrypt(media, frame)
         if plain is None:
             raise OpenFailed("libdave cannot decrypt")
         return bytes(plain)

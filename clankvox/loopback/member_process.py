@@ -5,12 +5,14 @@ in order.
 """
 
 import sys
+from collections.abc import Callable
 from typing import BinaryIO, Final, Literal
 
 import msgspec
 
 from clankvox.errors import MlsError, OpenFailed
 from clankvox.loopback.member import Answer, DaveMember
+from clankvox.loopback.member_engine import VideoCodec
 from clankvox.wire.gateway_ops import (
     ExecuteTransition,
     GatewayMessage,
@@ -25,6 +27,12 @@ from clankvox.wire.gateway_ops import (
 
 LENGTH_BYTES: Final = 4
 
+Call = Literal[
+    "connected", "left", "start", "receive", "encrypt", "decrypt", "encrypt_h264", "encrypt_vp8", "decrypt_video"
+]
+ENCRYPT: Final[dict[VideoCodec, Call]] = {"H264": "encrypt_h264", "VP8": "encrypt_vp8"}
+"""Calls that encrypt a picture."""
+
 _JSON_PAYLOADS: Final[dict[Op, type[Payload]]] = {
     Op.PREPARE_TRANSITION: PrepareTransition,
     Op.EXECUTE_TRANSITION: ExecuteTransition,
@@ -37,7 +45,7 @@ _JSON_PAYLOADS: Final[dict[Op, type[Payload]]] = {
 class Request(msgspec.Struct, frozen=True, array_like=True):
     """A call: `number` is a user id, a version or an opcode, `data` a frame or a payload."""
 
-    call: Literal["connected", "left", "start", "receive", "encrypt", "decrypt"]
+    call: Call
     number: int = 0
     data: bytes = b""
 
@@ -104,23 +112,22 @@ def _carry_out(member: DaveMember, request: Request) -> Reply:
         case Request("receive", op, data):
             answers = member.receive(Op(op), unpack_payload(Op(op), data))
         case Request("encrypt", _, data):
-            frame = _encrypt(member, data)
+            frame = _unless_refused(lambda: member.encrypt_opus(data))
         case Request("decrypt", user_id, data):
-            frame = _decrypt(member, user_id, data)
+            frame = _unless_refused(lambda: member.decrypt(user_id, data))
+        case Request("encrypt_h264", _, data):
+            frame = _unless_refused(lambda: member.encrypt_video("H264", data))
+        case Request("encrypt_vp8", _, data):
+            frame = _unless_refused(lambda: member.encrypt_video("VP8", data))
+        case Request("decrypt_video", user_id, data):
+            frame = _unless_refused(lambda: member.decrypt_video(user_id, data))
     return _reply(member, answers, frame)
 
 
-def _encrypt(member: DaveMember, frame: bytes) -> bytes | None:
+def _unless_refused(call: Callable[[], bytes]) -> bytes | None:
     try:
-        return member.encrypt_opus(frame)
-    except MlsError:
-        return None
-
-
-def _decrypt(member: DaveMember, user_id: int, frame: bytes) -> bytes | None:
-    try:
-        return member.decrypt(user_id, frame)
-    except OpenFailed:
+        return call()
+    except (MlsError, OpenFailed):
         return None
 
 

@@ -9,6 +9,17 @@ DEFAULT_HEARTBEAT_INTERVAL_MS: Final = 41_250
 """What Discord's documentation shows in Hello."""
 
 
+class VideoPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How the media server treats video; it can be changed while it runs."""
+
+    pli: bool = True
+    """Pass requests for a key frame on to the sender."""
+    nack: bool = True
+    """Answer NACKs out of a cache, and ask the sender only for what never came here. Else all go to the sender."""
+    stap_a: bool = False
+    """Pack small NAL units of H264 together."""
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of one server. Port 0 lets the system choose."""
 
@@ -29,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_interval_ms: int = DEFAULT_HEARTBEAT_INTERVAL_MS
     resume_window_s: float = 15.0
     """How long a lost session can be resumed; until then the others think that it is there."""
+    video: VideoPolicy = VideoPolicy()
     channels: dict[int, int] = {}
     """Server id to channel id, for version 8 clients, which do not tell the channel that names the MLS group."""
 

@@ -13,9 +13,12 @@ from clankvox.loopback.participant import Emit, Participant
 from clankvox.loopback.room import Room
 from clankvox.loopback.session import SSRCS_A_SESSION, Link, Session
 from clankvox.loopback.sfu import Sfu
+from clankvox.loopback.stream_servers import StreamServers, dave_channel
 from clankvox.wire.gateway_ops import CloseCode, Identify, Resume, snowflake
 
 _SSRC_LIMIT: Final = 1 << 32
+_FIRST_SERVER: Final = 1_400_000_000_000_000_000
+_SERVER_STEP: Final = 10
 _RESUMABLE: Final = frozenset({CloseCode.WORKER_CRASHED, CloseCode.SERVER_CRASHED})
 """Close codes of 4000 and above after which a session lives on."""
 
@@ -29,17 +32,17 @@ class Registry:
         self.sfu = sfu
         self.rooms: dict[tuple[GuildId, ChannelId], Room] = {}
         self.channels = {GuildId(server): ChannelId(channel) for server, channel in options.channels.items()}
+        self.stream_servers = StreamServers()
         self._options = options
         self._emit = emit
         self._clock = clock
         self._impairments: dict[Direction, Impairment] = {}
         self._sessions: list[Session] = []
+        self._next_server = _FIRST_SERVER
         self._next_ssrc = random.Random(options.seed).randrange(1, _SSRC_LIMIT // 2)  # noqa: S311 - reproducible
 
     def open_session(self, identify: Identify, version: int) -> Session:
         """Op 0: find or make the room, let a former session of the user go first; PeerViolation if refused."""
-        if self._options.tokens and identify.token not in self._options.tokens:
-            raise PeerViolation("token not listed", CloseCode.AUTHENTICATION_FAILED)
         if self._options.require_dave and not identify.max_dave_protocol_version:
             raise PeerViolation("DAVE is required", CloseCode.DAVE_REQUIRED)
         try:
@@ -47,15 +50,34 @@ class Registry:
             channel_id = None if identify.channel_id is None else ChannelId(snowflake(identify.channel_id))
         except WireError as error:
             raise PeerViolation("no such server", CloseCode.SERVER_NOT_FOUND) from error
-        if not identify.session_id:
-            raise PeerViolation("no session", CloseCode.SESSION_NO_LONGER_VALID)
+        self._check_credentials(identify, server_id, user_id)
         self._retire(server_id, user_id)
         room = self.room(server_id, channel_id)
         ssrc = self.allocate_ssrcs(SSRCS_A_SESSION)
         session = Session(identify, room, user_id, ssrc, version, self._options.seed)
+        session.port.on_invalid_ssrc = lambda: self.close_session(session, CloseCode.BAD_REQUEST, "Invalid SSRC")
         self._sessions.append(session)
         self.admit(session, room)
         return session
+
+    def voice_session(self, user_id: UserId) -> str | None:
+        """Return the session id of the user's voice connection, which its streams borrow."""
+        for session in self._sessions:
+            if session.user_id == user_id and session.room.server_id not in self.stream_servers:
+                return session.identify.session_id
+        return None
+
+    def _check_credentials(self, identify: Identify, server_id: GuildId, user_id: UserId) -> None:
+        issued = self.stream_servers.issued(server_id, user_id)
+        if issued is not None:
+            if identify.token != issued.token:
+                raise PeerViolation("not the token of this stream", CloseCode.AUTHENTICATION_FAILED)
+            if identify.session_id != issued.session_id:
+                raise PeerViolation("not the session of the voice call", CloseCode.SESSION_NO_LONGER_VALID)
+        elif self._options.tokens and identify.token not in self._options.tokens:
+            raise PeerViolation("token not listed", CloseCode.AUTHENTICATION_FAILED)
+        if not identify.session_id:
+            raise PeerViolation("no session", CloseCode.SESSION_NO_LONGER_VALID)
 
     def admit(self, participant: Participant, room: Room) -> None:
         """Let the SFU know `participant`, who is about to enter `room`."""
@@ -99,10 +121,10 @@ class Registry:
         """Report a resume that replayed so many messages."""
         self._emit("resumed", {**_who(session, session.room), "replayed": replayed})
 
-    def close_session(self, session: Session, code: int) -> None:
+    def close_session(self, session: Session, code: int, reason: str = "") -> None:
         """Close the client's socket; most codes of 4000 and above end the session too."""
         session.resumable = code < CloseCode.UNKNOWN_OPCODE or code in _RESUMABLE
-        session.close(code)
+        session.close(code, reason)
 
     def connection_lost(self, session: Session, link: Link, *, left: bool) -> None:
         """Keep the session of a WebSocket that is gone, unless the client `left` or its session was ended."""
@@ -118,6 +140,8 @@ class Registry:
     def room(self, server_id: GuildId, channel_id: ChannelId | None = None) -> Room:
         """Return the room of a server; without a channel the one that is there, or a new one: `admit` keeps it."""
         present = [room for room in self.rooms.values() if room.server_id == server_id]
+        if server_id in self.stream_servers:
+            channel_id = dave_channel(server_id)  # whichever of its two channels a client names
         if channel_id is None and server_id in self.channels:
             channel_id = self.channels[server_id]
         if channel_id is None and present:
@@ -168,6 +192,11 @@ class Registry:
         first = self._next_ssrc
         self._next_ssrc += count
         return Ssrc(first)
+
+    def free_server_id(self) -> GuildId:
+        """Return the id of a server that does not exist yet, nor its neighbours."""
+        self._next_server += _SERVER_STEP
+        return GuildId(self._next_server)
 
     def sessions_of(self, user_id: UserId) -> list[Session]:
         """Return the sessions of one user, of which there is one a room."""

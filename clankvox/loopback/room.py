@@ -1,9 +1,11 @@
 """A room: who is there, what they tell each other, and its DAVE delivery service."""
 
+from collections.abc import Collection, Iterable
+
 from clankvox.errors import WireError
 from clankvox.ids import ChannelId, GuildId, UserId
 from clankvox.loopback.delivery import DeliveryService, Phase
-from clankvox.loopback.media_port import MediaRoom
+from clankvox.loopback.media_port import MediaRoom, wanted_quality
 from clankvox.loopback.mls_outbox import Effects
 from clankvox.loopback.participant import Emit, Participant
 from clankvox.wire.gateway_ops import (
@@ -35,7 +37,6 @@ class Room:
         self.media = MediaRoom()
         self.service = DeliveryService(channel_id)
         self._connected: set[UserId] = set()
-        self._wants: dict[UserId, MediaSinkWants] = {}
         self._emit = emit
         if not dave:
             self.service.prepare_downgrade()
@@ -76,7 +77,7 @@ class Room:
                 continue
             if other.speaking is not None:
                 participant.send(Op.SPEAKING, other.speaking)
-            if other.video is not None:
+            if other.video is not None and other.video.video_ssrc:
                 participant.send(Op.VIDEO, other.video)
 
     def leave(self, participant: Participant, now: float) -> None:
@@ -85,11 +86,13 @@ class Room:
             return
         del self.members[participant.user_id]
         self._connected.discard(participant.user_id)
-        self._wants.pop(participant.user_id, None)
         if participant.port in self.media.ports:
             self.media.ports.remove(participant.port)
         self._tell_others(participant, Op.CLIENT_DISCONNECT, ClientDisconnect(user_id=str(participant.user_id)))
         self.apply(self.service.member_left(participant.user_id), now)
+        if participant.port.wants is not None:
+            for other in self.members.values():
+                self._tell_wants(other)
 
     def is_connected(self, participant: Participant) -> bool:
         """Whether `participant` has its session description."""
@@ -107,32 +110,34 @@ class Room:
 
     def show(self, participant: Participant, video: Video) -> None:
         """Op 12 of `participant`: its video SSRCs, or zeros for none."""
+        port = participant.port
+        before = participant.video
+        streams = video.streams
+        if streams is None and before is not None and video.video_ssrc:
+            streams = before.streams  # an update without a list keeps the former one
         told = Video(
             audio_ssrc=video.audio_ssrc,
             video_ssrc=video.video_ssrc,
-            streams=None if video.streams is None else tuple(_as_told(stream) for stream in video.streams),
+            streams=None if streams is None else tuple(_as_told(stream) for stream in streams),
             user_id=str(participant.user_id),
         )
         participant.video = told
-        port = participant.port
-        named = {video.video_ssrc, video.rtx_ssrc, *(stream.ssrc for stream in video.streams or ())}
-        named |= {stream.rtx_ssrc for stream in video.streams or ()}
         self._tell_others(participant, Op.VIDEO, told)
+        port.video_described = True
+        port.repairs = _repairs(video, streams or (), port.ssrcs)
+        named = {video.video_ssrc, *(stream.ssrc for stream in streams or ()), *port.repairs}
         port.announced &= {port.ssrc}
         port.announce((port.ssrcs & named) - {port.ssrc})
+        if told != before:
+            self._show_changed(participant, told)
 
     def want(self, participant: Participant, wants: MediaSinkWants) -> None:
         """Op 15 of `participant`: what is not wanted stops, and each sender hears which of its layers are wanted."""
-        self._wants[participant.user_id] = wants
+        participant.port.wants = wants
         participant.port.unwanted = {ssrc for ssrc, quality in wants.wants.items() if quality == 0}
         for other in self.members.values():
-            mine = {
-                ssrc: self._most_wanted(other, ssrc)
-                for ssrc in wants.wants
-                if ssrc in other.port.ssrcs - {other.port.ssrc}
-            }
-            if mine and other is not participant:
-                other.send(Op.MEDIA_SINK_WANTS, MediaSinkWants(wants=mine))
+            if other is not participant:
+                self._tell_wants(other, set(wants.wants))
 
     def receive_dave(self, participant: Participant, op: int, payload: bytes | Payload, now: float) -> None:
         """Ops 23, 26, 28 and 31 of `participant`; what makes no sense is counted by the service."""
@@ -182,17 +187,42 @@ class Room:
             if other is not participant:
                 other.send(op, payload)
 
+    def _show_changed(self, sender: Participant, told: Video) -> None:
+        """Report a video that began, changed or ended, and tell its sender that it is wanted until we know better."""
+        active = bool(told.video_ssrc) and any(stream.active is not False for stream in told.streams or ())
+        self._emit("video", self._about(sender, active=active, ssrc=told.video_ssrc))
+        if not active:
+            return
+        if any(other.port.wants is not None for other in self.members.values() if other is not sender):
+            self._tell_wants(sender)
+        else:
+            sender.send(Op.MEDIA_SINK_WANTS, MediaSinkWants(any=_WANTED))
+
+    def _tell_wants(self, sender: Participant, named: Collection[int] = ()) -> None:
+        """Tell `sender` the most that anybody wants of what it shows, or of what it may send and was `named`."""
+        port = sender.port
+        shown = (port.announced | (port.ssrcs & set(named))) - port.repairs.keys() - {port.ssrc}
+        if not shown:
+            return
+        wants = {ssrc: self._most_wanted(sender, ssrc) for ssrc in sorted(shown)}
+        shows = bool(sender.video and sender.video.video_ssrc)
+        sender.send(Op.MEDIA_SINK_WANTS, MediaSinkWants(any=max(wants.values()) if shows else None, wants=wants))
+
     def _most_wanted(self, sender: Participant, ssrc: int) -> int:
         """Return the highest quality that any receiver wants of `ssrc`; who said nothing wants all."""
-        wanted = [self._wants.get(user_id) for user_id in self._connected - {sender.user_id}]
-        return max((_quality(wants, ssrc) for wants in wanted), default=0)
+        others = [self.members[user_id] for user_id in self._connected - {sender.user_id}]
+        return max((wanted_quality(other.port.wants, ssrc) for other in others), default=0)
 
 
-def _quality(wants: MediaSinkWants | None, ssrc: int) -> int:
-    if wants is None:
-        return _WANTED
-    default = _WANTED if wants.any is None else wants.any
-    return wants.wants.get(ssrc, default)
+def _repairs(video: Video, streams: Iterable[StreamDescription], ssrcs: Collection[int]) -> dict[int, int]:
+    """Return repair SSRC to primary SSRC; a stream that names none has the next number."""
+    pairs = {}
+    if video.video_ssrc:
+        pairs[video.rtx_ssrc or video.video_ssrc + 1] = video.video_ssrc
+    for stream in streams:
+        if stream.ssrc:
+            pairs[stream.rtx_ssrc or stream.ssrc + 1] = stream.ssrc
+    return {rtx: primary for rtx, primary in pairs.items() if rtx in ssrcs and primary in ssrcs}
 
 
 def _describe(subject: Participant, listener: Participant) -> None:

@@ -24,7 +24,7 @@ class Link(Protocol):
         """Queue a frame; order is kept, nothing blocks."""
         ...
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         """Close after what is queued."""
         ...
 
@@ -38,7 +38,7 @@ class Session(Participant):
         self.identify = identify
         self.room = room
         self.version = version
-        self.streams = _mirrored((identify.streams or ())[:_MAX_LAYERS], ssrc)
+        self.streams = _mirrored(_offered(identify), ssrc)
         self.port.ssrcs = frozenset(range(ssrc, ssrc + 1 + 2 * max(len(self.streams), 1)))
         self.link: Link | None = None
         """The WebSocket that serves this session now."""
@@ -81,10 +81,10 @@ class Session(Participant):
             return self._numbered
         return (self._numbered - last_seen) % _NUMBERS
 
-    def close(self, code: int) -> None:
+    def close(self, code: int, reason: str = "") -> None:
         """Close the WebSocket, if there is one."""
         if self.link is not None:
-            self.link.close(code)
+            self.link.close(code, reason)
 
     def report(self) -> dict[str, object]:
         """Return the gateway's part of `stats`."""
@@ -96,6 +96,13 @@ class Session(Participant):
             "online": self.link is not None,
             "gateway": dict(self.counters),
         }
+
+
+def _offered(identify: Identify) -> tuple[StreamDescription, ...]:
+    """Return the layers that op 0 offers; a client that says `video` without a list gets one."""
+    if not identify.streams and identify.video:
+        return (StreamDescription(type="video", rid="100", quality=100),)
+    return (identify.streams or ())[:_MAX_LAYERS]
 
 
 def _mirrored(offered: tuple[StreamDescription, ...], ssrc: int) -> tuple[StreamDescription, ...]:

@@ -4,15 +4,20 @@ It never looks into a frame but for its DAVE trailer. Datagrams that are not wha
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from clankvox.clock import Clock
 from clankvox.errors import OpenFailed, WireError
 from clankvox.loopback.impairment import Link
 from clankvox.loopback.media_port import Address, MediaPort, Packet
+from clankvox.loopback.options import VideoPolicy
+from clankvox.loopback.rtcp_relay import RtcpRelay
+from clankvox.loopback.stap_repacker import Arrival
+from clankvox.loopback.video_relay import VideoRelay, bare
 from clankvox.wire import ip_discovery
-from clankvox.wire.rtcp import RTCP_CLEAR_BYTES, Fir, Nack, Pli, SenderReport, parse_compound
+from clankvox.wire.rtcp import RTCP_CLEAR_BYTES, build_compound, parse_compound
+from clankvox.wire.rtcp import Packet as RtcpPacket
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, RtpHeader, is_rtcp, is_rtp, parse_header, strip
 
 _EARLY_S: Final = 0.2
@@ -25,7 +30,7 @@ CallAt = Callable[[float, Callable[[], None]], object]
 class Sfu:
     """Routes datagrams between media ports. The event loop owns it."""
 
-    def __init__(self, send: Send, call_at: CallAt, clock: Clock) -> None:
+    def __init__(self, send: Send, call_at: CallAt, clock: Clock, policy: VideoPolicy | None = None) -> None:
         """`send` puts a datagram on the wire at once; `call_at` runs something at a later instant."""
         self.dropped: Counter[str] = Counter()
         """Datagrams of nobody, by cause."""
@@ -34,6 +39,8 @@ class Sfu:
         self._clock = clock
         self._by_address: dict[Address, MediaPort] = {}
         self._by_ssrc: dict[int, MediaPort] = {}
+        self.video = VideoRelay(policy or VideoPolicy(), self._deliver, call_at)
+        self._rtcp = RtcpRelay(self.video, self.owner, self._deliver_rtcp)
 
     def attach(self, port: MediaPort) -> None:
         """Let `port` be found by its SSRCs."""
@@ -43,6 +50,7 @@ class Sfu:
 
     def detach(self, port: MediaPort) -> None:
         """Forget `port`; what it still sends is from an unknown address."""
+        self.video.forget(port)
         for ssrc in port.ssrcs:
             self._by_ssrc.pop(ssrc, None)
         if port.address is not None and self._by_address.get(port.address) is port:
@@ -72,7 +80,7 @@ class Sfu:
         elif is_rtp(datagram):
             self._through(port.up, arrival_s, lambda at: self._take_rtp(port, datagram, at))
         elif is_rtcp(datagram):
-            self._through(port.up, arrival_s, lambda _: self._take_rtcp(port, datagram))
+            self._through(port.up_reports, arrival_s, lambda at: self._take_rtcp(port, datagram, at))
         else:
             self._through(port.up_probes, arrival_s, lambda at: self._take_probe(port, datagram, at))
 
@@ -80,6 +88,15 @@ class Sfu:
         """Take a packet of a member of our own, which has no transport; `frame` b"" is padding only."""
         port.received["packets"] += 1
         self._relay(port, datagram_header, header, b"", frame, now)
+
+    def submit(self, port: MediaPort, header: RtpHeader, payload: bytes, now: float) -> None:
+        """Take a video packet of a member of our own; the faults of its way up apply as to a client's."""
+        arrival = Arrival(bare(header), header, b"", payload)
+        self._through(port.up, now, lambda at: self.video.take(port, arrival, at))
+
+    def submit_rtcp(self, port: MediaPort, packets: Sequence[RtcpPacket], now: float) -> None:
+        """Take RTCP of a member of our own."""
+        self._through(port.up_reports, now, lambda at: self._rtcp.take(port, packets, at))
 
     def _through(self, link: Link, now: float, take: Callable[[float], None]) -> None:
         if link.clean:
@@ -137,17 +154,43 @@ class Sfu:
         except WireError as error:
             port.received["open_failed" if isinstance(error, OpenFailed) else "malformed"] += 1
             return
-        if header.ssrc not in port.announced:
+        if header.ssrc == port.ssrc:
+            self._take_audio(port, Arrival(datagram, header, plaintext[: header.extension_bytes], frame), now)
+        elif port.may_send(header.ssrc):
+            self.video.take(port, Arrival(datagram, header, plaintext[: header.extension_bytes], frame), now)
+        elif port.ssrc in port.announced and header.ssrc in port.once_announced:
+            port.received["video_off"] += 1
+        else:
+            self._hold_video(port, datagram, now)
+
+    def _take_audio(self, port: MediaPort, arrival: Arrival, now: float) -> None:
+        if arrival.header.ssrc not in port.announced:
             port.received["invalid_ssrc"] += 1
-            port.early.append((datagram, now))
+            port.early.append((arrival.datagram, now))
             return
         port.received["packets"] += 1
-        self._relay(port, datagram, header, plaintext[: header.extension_bytes], frame, now)
+        self._relay(port, *arrival, now)
+
+    def _hold_video(self, port: MediaPort, datagram: bytes, now: float) -> None:
+        """Keep video that came before its op 12 or op 5; if they stay away, the client is to be thrown out."""
+        port.received["invalid_ssrc"] += 1
+        if not port.early_video:
+            self._call_at(now + _EARLY_S, lambda: self._refuse_early(port))
+        port.early_video.append((datagram, now))
+
+    def _refuse_early(self, port: MediaPort) -> None:
+        if port.early_video:
+            port.early_video.clear()
+            if port.on_invalid_ssrc is not None:
+                port.on_invalid_ssrc()
 
     def _forward_early(self, port: MediaPort) -> None:
         """Forward packets that came a moment before their op 5: TCP and UDP keep no order between them."""
         early = list(port.early)
         port.early.clear()
+        if port.announced > {port.ssrc}:
+            early += port.early_video
+            port.early_video.clear()
         for datagram, arrival_s in early:
             if arrival_s >= self._clock.now() - _EARLY_S:
                 port.received["announced_late"] += 1
@@ -188,8 +231,7 @@ class Sfu:
             else:
                 self._through(receiver.down, now, lambda _: self._send_to(receiver, datagram))
 
-    def _take_rtcp(self, port: MediaPort, datagram: bytes) -> None:
-        """Relay sender reports to everybody and picture or packet requests to whom they are for."""
+    def _take_rtcp(self, port: MediaPort, datagram: bytes, now: float) -> None:
         if port.transport is None:
             port.received["before_session"] += 1
             return
@@ -199,28 +241,17 @@ class Sfu:
         except WireError as error:
             port.received["open_failed" if isinstance(error, OpenFailed) else "malformed"] += 1
             return
-        port.received["rtcp"] += 1
-        receivers: set[MediaPort] = set()
-        for packet in packets:
-            match packet:
-                case SenderReport(ssrc=ssrc) if ssrc in port.announced:
-                    receivers.update(port.room.ports)
-                case Pli(media_ssrc=ssrc) | Nack(media_ssrc=ssrc):
-                    receivers.update(self._sender_in_room(port, ssrc))
-                case Fir(requests=requests):
-                    for request in requests:
-                        receivers.update(self._sender_in_room(port, request.ssrc))
-        for receiver in receivers - {port}:
-            self._deliver_rtcp(receiver, datagram[:RTCP_CLEAR_BYTES], plaintext)
+        self._rtcp.take(port, packets, now)
 
-    def _sender_in_room(self, port: MediaPort, ssrc: int) -> list[MediaPort]:
-        owner = self._by_ssrc.get(ssrc)
-        return [owner] if owner is not None and owner.room is port.room else []
-
-    def _deliver_rtcp(self, receiver: MediaPort, clear: bytes, plaintext: bytes) -> None:
-        if receiver.transport is not None and receiver.address is not None:
+    def _deliver_rtcp(self, receiver: MediaPort, packets: list[RtcpPacket], now: float) -> None:
+        hear = receiver.hear_rtcp
+        if hear is not None:
+            self._through(receiver.down_reports, now, lambda at: hear(packets, at))
+        elif receiver.transport is not None and receiver.address is not None:
             receiver.forwarded["rtcp"] += 1
-            self._send_to(receiver, receiver.transport.seal_rtcp(clear, plaintext))
+            plain = build_compound(packets)
+            sealed = receiver.transport.seal_rtcp(plain[:RTCP_CLEAR_BYTES], plain[RTCP_CLEAR_BYTES:])
+            self._through(receiver.down_reports, now, lambda _: self._send_to(receiver, sealed))
 
     def _send_to(self, receiver: MediaPort, datagram: bytes) -> None:
         if receiver.address is not None:

@@ -11,7 +11,7 @@ class Wire:
     def put(self, frame):
         self.frames.append(frame)
 
-    def close(self, code):
+    def close(self, code, reason=""):
         self.frames.append(code)
 
     def numbers(self):

@@ -154,13 +154,15 @@ def test_sequence_gaps_late_packets_and_odd_timestamps_are_counted(discord, pair
 def test_video_that_a_receiver_does_not_want_is_not_forwarded(discord, pair):
     sender, receiver = pair
     video = sender.ssrc + 1
+    receiver.send(Op.VIDEO, ops.Video(audio_ssrc=receiver.ssrc, video_ssrc=0, rtx_ssrc=0, streams=()))
+    sender.wait(Op.VIDEO)
     sender.send(Op.VIDEO, ops.Video(audio_ssrc=sender.ssrc, video_ssrc=video, rtx_ssrc=video + 1))
     receiver.wait(Op.VIDEO)
     clear = rtp.build_header(payload_type=103, sequence=1, timestamp=1, ssrc=video, marker=True)
     sender.send_packet(clear, b"picture")
     header, extensions, payload = receiver.packet()
     assert (header.ssrc, header.marker, payload) == (video, True, b"picture")
-    assert extensions.keys() == {3, 6}
+    assert extensions.keys() == {2, 3, 4, 5, 6, 7, 8, 10, 11}
     receiver.send(Op.MEDIA_SINK_WANTS, ops.MediaSinkWants(wants={video: 0}))
     sender.wait(Op.MEDIA_SINK_WANTS)
     sender.send_packet(clear, b"unseen")

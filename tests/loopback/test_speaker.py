@@ -155,7 +155,7 @@ def test_a_child_that_dies_leaves_the_room(discord):
     with RawClient(discord, 1) as client:
         add(discord, 2, tone=440, library="libdave")
         client.hear(1)
-        child = discord._server._control._speakers[2]._member
+        child = discord._server._control.cast.members[5, 2]._member
         child._process.kill()
         assert client.wait(Op.CLIENT_DISCONNECT) == {"user_id": "2"}
         left = discord.wait_for(lambda happening: happening["type"] == "left" and happening["userId"] == "2")
