@@ -5,7 +5,7 @@ import struct
 import threading
 from collections import defaultdict
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 ETH_P_IP: Final = 0x0800
 SO_TIMESTAMPNS: Final = 35
@@ -14,13 +14,21 @@ _TIMESPEC: Final = struct.Struct("qq")
 _UDP: Final = 17
 
 
+class Datagram(NamedTuple):
+    """One that was sent: when, on the wall clock, and how many bytes of UDP payload."""
+
+    at_s: float
+    size: int
+
+
 class WireTap:
     """A context: notes the instant of every datagram to the watched UDP ports. Needs CAP_NET_RAW and Linux."""
 
     def __init__(self, ports: dict[str, int]) -> None:
         """Watch destination `ports` by name. PermissionError without the right to open a packet socket."""
         self._names = {port: name for name, port in ports.items()}
-        self.sent_s: dict[str, list[float]] = defaultdict(list)
+        self.sent: dict[str, list[Datagram]] = defaultdict(list)
+        """By name of the port and SSRC in hex, as in "clankvox:0000002a"."""
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
@@ -56,7 +64,7 @@ class WireTap:
                 continue
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
             ssrc = payload[8:12].hex()
-            self.sent_s[f"{name}:{ssrc}"].append(seconds + nanoseconds * 1e-9)
+            self.sent[f"{name}:{ssrc}"].append(Datagram(seconds + nanoseconds * 1e-9, len(payload)))
 
 
 def is_opus(payload: bytes) -> bool:
