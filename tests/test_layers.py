@@ -58,6 +58,7 @@ OWNERS = {
     "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo"},
     "h11": {"shells"},
     "opuslib": {"media", "loopback", "demo"},
+    "simplejpeg": {"media"},
     "av": {"media", "loopback", "demo"},
     "numpy": {"media", "actors", "loopback", "demo"},
 }

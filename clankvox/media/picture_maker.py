@@ -1,0 +1,172 @@
+"""Access units to the pictures that the parent is shown: decode all, score all, encode the few that are wanted."""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, Protocol
+
+import av
+from av.video.reformatter import ColorRange
+
+from clankvox.errors import CodecError
+from clankvox.ids import Attempt, Role, Ssrc, UserId
+from clankvox.media.change_score import ChangeMeter, ChangeScore
+from clankvox.media.jpeg import JpegEncoder
+from clankvox.media.picture_gate import PictureGate
+from clankvox.media.video_decoder import VideoDecoder, luma_of
+from clankvox.media.video_ports import AccessUnit
+from clankvox.media.watch_list import PictureWish, WatchList
+from clankvox.wire.video_codec import VideoCodec
+
+RESET_ERRORS: Final = 50
+RESET_INTERVAL_S: Final = 5.0
+_MOST_STREAMS: Final = 16
+
+
+class DecodedPicture(NamedTuple):
+    """A picture for the parent."""
+
+    role: Role
+    user_id: UserId
+    ssrc: Ssrc
+    width: int
+    height: int
+    jpeg: bytes
+    rtp_timestamp: int
+    stream_type: str | None
+    rid: str | None
+    change: ChangeScore
+
+
+class PictureSink(Protocol):
+    """Where pictures go. Worker thread; must not block."""
+
+    def picture(self, picture: DecodedPicture) -> None:
+        """Take a picture."""
+        ...
+
+    def compressed(self, unit: AccessUnit) -> None:
+        """Take a VP8 frame for a parent that decodes them itself."""
+        ...
+
+
+class PictureTotals:
+    """Since the process started; reading single counters is safe from any thread."""
+
+    __slots__ = ("compressed", "decode_errors", "decoded", "emitted", "resets", "too_large")
+
+    def __init__(self) -> None:
+        self.decoded = 0
+        self.emitted = 0
+        """Pictures that went to the parent as JPEG."""
+        self.compressed = 0
+        """VP8 frames that went to the parent as they are."""
+        self.decode_errors = 0
+        self.too_large = 0
+        """Among the errors: pictures that were refused by their declared size."""
+        self.resets = 0
+
+
+class _Stream:
+    """What is kept of one stream between its pictures."""
+
+    def __init__(self, unit: AccessUnit) -> None:
+        self.attempt: Attempt = unit.attempt
+        self.decoder = VideoDecoder(unit.codec)
+        self.meter = ChangeMeter()
+        self.gate = PictureGate()
+        self.jpeg = JpegEncoder()
+        self.errors = 0
+        """In a row."""
+        self.made_at = unit.arrival
+
+
+class PictureMaker:
+    """Makes the pictures of a role. `watch` from any thread, all else on the role's decoding thread.
+
+    `need_keyframe` is called, with no lock held, when a decoder lost track of its stream.
+    """
+
+    def __init__(self, sink: PictureSink, need_keyframe: Callable[[Ssrc], None]) -> None:
+        self.totals = PictureTotals()
+        self._sink = sink
+        self._need_keyframe = need_keyframe
+        self._wishes: dict[Ssrc, PictureWish] = {}
+        self._wishes_of: dict[UserId, PictureWish] = {}
+        self._streams: dict[Ssrc, _Stream] = {}
+
+    def watch(self, streams: WatchList) -> None:
+        """Take what is wanted now."""
+        self._wishes = {stream.ssrc: stream.wish for stream in streams if stream.wish is not None}
+        self._wishes_of = {stream.user_id: stream.wish for stream in streams if stream.wish is not None}
+
+    def make(self, unit: AccessUnit) -> None:
+        """Decode a unit, and emit its picture if it is due."""
+        wish = self._wishes.get(unit.ssrc) or self._wishes_of.get(unit.user_id)
+        if wish is None:
+            return
+        stream = self._stream(unit)
+        if unit.codec is VideoCodec.VP8 and not wish.decode_vp8:
+            self._pass_on(stream, unit, wish)
+            return
+        frame = self._decode(stream, unit)
+        if frame is None:
+            return
+        stream.meter.observe(luma_of(frame), full_range=frame.color_range == ColorRange.JPEG)
+        if stream.gate.admit(wish.max_frames_per_second, unit.arrival):
+            self._emit(stream, unit, frame, wish.jpeg_quality)
+
+    def forget(self, ssrc: Ssrc) -> None:
+        """Drop the decoder of a stream that is over."""
+        self._streams.pop(ssrc, None)
+
+    def _stream(self, unit: AccessUnit) -> _Stream:
+        """Find or make what belongs to the unit; a new connection or codec begins anew."""
+        stream = self._streams.get(unit.ssrc)
+        if stream is None or stream.attempt != unit.attempt or stream.decoder.codec is not unit.codec:
+            self._streams.pop(unit.ssrc, None)
+            if len(self._streams) >= _MOST_STREAMS:
+                del self._streams[next(iter(self._streams))]
+            stream = self._streams[unit.ssrc] = _Stream(unit)
+        return stream
+
+    def _pass_on(self, stream: _Stream, unit: AccessUnit, wish: PictureWish) -> None:
+        """Thin deltas out; key frames are all that such a parent can begin with."""
+        if stream.gate.admit(wish.max_frames_per_second, unit.arrival) or unit.keyframe:
+            self.totals.compressed += 1
+            self._sink.compressed(unit)
+
+    def _decode(self, stream: _Stream, unit: AccessUnit) -> av.VideoFrame | None:
+        try:
+            frame = stream.decoder.decode(unit.data)
+        except CodecError as error:
+            self._on_error(stream, unit, error)
+            return None
+        stream.errors = 0
+        self.totals.decoded += frame is not None
+        return frame
+
+    def _on_error(self, stream: _Stream, unit: AccessUnit, error: CodecError) -> None:
+        """Count, begin anew if nothing has come out for long, and ask for what a decoder can begin with."""
+        self.totals.decode_errors += 1
+        self.totals.too_large += error.code == "picture_too_large"
+        stream.errors += 1
+        if stream.errors >= RESET_ERRORS and unit.arrival >= stream.made_at + RESET_INTERVAL_S:
+            self.totals.resets += 1
+            self._streams[unit.ssrc] = _Stream(unit)
+        self._need_keyframe(unit.ssrc)
+
+    def _emit(self, stream: _Stream, unit: AccessUnit, frame: av.VideoFrame, quality: int) -> None:
+        self.totals.emitted += 1
+        self._sink.picture(
+            DecodedPicture(
+                role=unit.role,
+                user_id=unit.user_id,
+                ssrc=unit.ssrc,
+                width=frame.width,
+                height=frame.height,
+                jpeg=stream.jpeg.encode(frame, quality),
+                rtp_timestamp=unit.rtp_timestamp,
+                stream_type=unit.stream_type,
+                rid=unit.rid,
+                change=stream.meter.take(),
+            )
+        )
