@@ -130,15 +130,22 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         if self._capture is None:
             return
         segment = self._board.withdraw(self._user_id)
-        ended = CaptureEnded(
-            role=self._address.role, user_id=self._user_id, capture_id=self._capture_id, segment=segment
-        )
+        ended = self._ended(self._capture, segment)
         if self._state is CaptureState.CAPTURING:
             self.report(ended)
         else:
             self._withdrawn.append((self._arming, ended))
         self._machine.unsubscribed()
         self._capture = None
+
+    def _ended(self, capture: Subscribe, segment: Segment | None) -> CaptureEnded:
+        return CaptureEnded(
+            role=self._address.role,
+            user_id=self._user_id,
+            capture_id=capture.capture_id,
+            segment=segment,
+            timeline=capture.timeline,
+        )
 
     def _on_speech_started(self, arming: int) -> None:
         if arming == self._arming and self._state is CaptureState.ARMED:
@@ -153,9 +160,7 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         """Finish a one-shot capture, or arm a persistent one anew. The pipeline writes nothing more into `arming`."""
         if arming != self._arming or self._state is not CaptureState.CAPTURING or self._capture is None:
             return
-        self.report(
-            CaptureEnded(role=self._address.role, user_id=self._user_id, capture_id=self._capture_id, segment=segment)
-        )
+        self.report(self._ended(self._capture, segment))
         if self._capture.capture_id is not None:
             self._board.withdraw(self._user_id)
             self._capture = None

@@ -37,6 +37,7 @@ from clankvox.ipc.statuses import (
     TtsStatus,
 )
 from clankvox.media.receive import StreamReport
+from clankvox.media.segment import Segment as MediaSegment
 from clankvox.messages.router import (
     AdapterSendRequested,
     BufferDepthReported,
@@ -114,7 +115,8 @@ def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
             event = SpeakingStart if report.speaking else SpeakingEnd
             return [event(user_id=report.user_id, capture_id=report.capture_id)]
         case CaptureEnded():
-            return [*_segment(report), *dialects.capture_end(report.user_id, report.capture_id)]
+            times = _times_ms(report.segment) if report.segment is not None and report.timeline else ()
+            return [*_segment(report), *dialects.capture_end(report.user_id, report.capture_id, *times)]
         case MemberLeft():
             return [ClientDisconnect(user_id=report.user_id)]
         case PublishReported():
@@ -136,17 +138,22 @@ def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
             assert_never(report)
 
 
+def _times_ms(segment: MediaSegment) -> tuple[float, float]:
+    return round(segment.start / _TICKS_PER_MS, 3), round(segment.end / _TICKS_PER_MS, 3)
+
+
 def _segment(report: CaptureEnded) -> list[Event]:
     """Say what the utterance was, if its capture asked."""
     segment = report.segment
     if segment is None:
         return []
+    start_ms, end_ms = _times_ms(segment)
     return [
         Segment(
             user_id=report.user_id,
             capture_id=report.capture_id,
-            start_ms=round(segment.start / _TICKS_PER_MS, 3),
-            end_ms=round(segment.end / _TICKS_PER_MS, 3),
+            start_ms=start_ms,
+            end_ms=end_ms,
             speech_ms=segment.speech_ms,
             peak=segment.peak,
             mean_level_dbfs=round(segment.mean_level_dbfs, 1),

@@ -163,9 +163,11 @@ def wants_depth_per_chunk(playback_id: PlaybackId | None) -> bool:
 # --- capture ---------------------------------------------------------------------------------------------
 
 
-def capture_end(user_id: UserId, capture_id: CaptureId | None) -> list[Event]:
-    """Events for the end of captured audio."""
-    return [UserAudioEnd(user_id=user_id, capture_id=capture_id)]
+def capture_end(
+    user_id: UserId, capture_id: CaptureId | None, start_ms: float | None = None, end_ms: float | None = None
+) -> list[Event]:
+    """Events for the end of captured audio; its media times only for a capture that asked for its timeline."""
+    return [UserAudioEnd(user_id=user_id, capture_id=capture_id, start_ms=start_ms, end_ms=end_ms)]
 
 
 def capture_is_one_shot(capture_id: CaptureId | None) -> bool:

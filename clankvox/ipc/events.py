@@ -149,12 +149,17 @@ class SpeakingEnd(_Event, frozen=True, kw_only=True):
 
 
 class UserAudioEnd(_Event, frozen=True, kw_only=True):
-    """The captured utterance is over; queued behind its last PCM."""
+    """The captured utterance is over; queued behind its last PCM.
+
+    Media times as those of `segment`, an addition: only for a capture that asked for `timeline`.
+    """
 
     lane: ClassVar[LaneName] = LaneName.AUDIO
 
     user_id: UserId
     capture_id: CaptureId | None = None
+    start_ms: float | None = None
+    end_ms: float | None = None
 
 
 class Segment(_Event, frozen=True, kw_only=True):

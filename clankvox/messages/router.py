@@ -242,6 +242,8 @@ class CaptureEnded(Message, frozen=True, kw_only=True):
     user_id: UserId
     capture_id: CaptureId | None
     segment: Segment | None = None
+    timeline: bool = False
+    """The capture asked when things were."""
 
 
 class MemberLeft(Message, frozen=True, kw_only=True):

@@ -379,6 +379,18 @@ def test_a_segment_comes_with_the_end_that_the_pipeline_finds():
     assert ends_of(call) == ["segment", "user_audio_end"]
 
 
+@pytest.mark.parametrize(("asked", "timed"), [({"timeline": True}, True), ({"preRollMs": 300}, False)])
+def test_only_a_capture_with_a_timeline_has_media_times_in_its_end(asked, timed):
+    call = Call().connect()
+    subscribe(call, capture_id="k1", **asked)
+    speak(call)
+    call.pipeline._facts.speech_ended(42, 1, SEGMENT)
+    call.drain()
+    (end,) = (event for event in call.events() if event["type"] == "user_audio_end")
+    times = {"startMs": 1_000.0, "endMs": 2_000.0} if timed else {}
+    assert end == {"type": "user_audio_end", "userId": "42", "captureId": "k1", **times}
+
+
 @pytest.mark.parametrize("heard", [True, False])
 def test_unsubscribing_tells_the_segment_of_what_was_heard(heard):
     call = Call().connect()

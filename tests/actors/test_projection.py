@@ -108,6 +108,15 @@ def test_no_event_holds_a_null_but_the_channel_of_op_4():
         assert "null" not in "".join(wire(events_of(report)))
 
 
+def test_the_end_of_an_utterance_says_when_it_was_if_its_capture_asked_for_its_timeline():
+    told = [
+        wire(events_of(CaptureEnded(user_id=42, capture_id=None, segment=segment, timeline=timeline)))[-1]
+        for segment, timeline in ((SEGMENT, True), (SEGMENT, False), (None, True))
+    ]
+    plain = '{"type":"user_audio_end","userId":"42"}'
+    assert told == ['{"type":"user_audio_end","userId":"42","startMs":1000.5,"endMs":2001.0}', plain, plain]
+
+
 def test_a_segment_is_told_in_milliseconds_of_the_timeline():
     segment, _ = wire(events_of(CaptureEnded(user_id=42, capture_id="k", segment=SEGMENT)))
     assert segment == (

@@ -49,6 +49,7 @@ def test_on_a_bad_network_both_ways_a_talkspurt_lasts_as_long_as_it_lasted_and_t
                 and isinstance(entry, Event)
                 and (entry.type, entry.body.get("userId")) == ("user_audio_end", user)
             )
+        ends = [[end.body["startMs"], end.body["endMs"]] for end in call.events_of("user_audio_end", userId=user)]
         for pieces, segment in utterances(call, user)[:SPURTS]:
             samples = len(pcm_of(pieces))
             assert -FRAME_SAMPLES <= samples - len(SPURT) <= (TRAILING_SILENCE + 1) * FRAME_SAMPLES
@@ -56,6 +57,7 @@ def test_on_a_bad_network_both_ways_a_talkspurt_lasts_as_long_as_it_lasted_and_t
             assert times == sorted(times)
             assert segment["endMs"] - segment["startMs"] == pytest.approx(samples / 48, abs=45)
             assert segment["startMs"] * 48 == pytest.approx(times[0], abs=1)
+            assert [segment["startMs"], segment["endMs"]] in ends
             assert segment["peak"] == max(piece.peak for piece in pieces)
             assert segment["speechMs"] >= 1_000
             assert -30 < segment["meanLevelDbfs"] < -5
@@ -75,6 +77,7 @@ def test_a_capture_that_asked_for_nothing_gets_neither_timing_nor_segment(call, 
     ((pieces, segment),) = utterances(call, user)
     assert segment is None
     assert {piece.timing for piece in pieces} == {None}
+    assert call.events_of("user_audio_end")[0].body.keys() == {"type", "userId", "captureId"}
 
 
 def test_a_cough_is_no_utterance_for_a_capture_that_wants_a_minimum_of_speech(call, tmp_path):
