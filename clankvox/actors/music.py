@@ -3,7 +3,7 @@
 No PCM comes here: sources fill a TrackBuffer each, on threads of their own, and the playback actor empties it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Final, assert_never
 
@@ -72,9 +72,9 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
         """See BaseActor."""
         match message:
             case PlayMusic():
-                self._on_play(message)
+                self._settling(lambda: self._on_play(message))
             case StopMusic() | PauseMusic() | ResumeMusic() | SetMusicGain():
-                self._on_command(message)
+                self._settling(lambda: self._on_command(message))
             case SourceStarted() | SourceEnded() | SourceFailed():
                 self._on_source(message)
             case TrackBegan(track=track) | TrackPosition(track=track):
@@ -127,6 +127,13 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
         return self._piece if self._piece is not None and self._piece.track == track else None
 
     # --- commands ---
+
+    def _settling(self, carry_out: Callable[[], None]) -> None:
+        """Let the commands behind this one wait: whether speech is taken may depend on what it does."""
+        try:
+            carry_out()
+        finally:
+            self.report(reports.Settled())
 
     def _on_play(self, command: PlayMusic) -> None:
         if not command.url or command.music_id == "":

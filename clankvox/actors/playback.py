@@ -1,38 +1,46 @@
-"""Playback: the speech of one TTS playback at a time, encoded one slot ahead (transmission.py sends it)."""
+"""Playback: what is heard of us in the voice call. One TTS playback at a time, and music underneath it.
 
-import logging
+Frames are mixed and encoded one slot ahead (media/programme.py) and sent by a Transmission.
+"""
+
 from collections import deque
-from typing import Final, NamedTuple, assert_never
-
-import numpy as np
+from typing import Final, assert_never
 
 from clankvox.actors.base import BaseActor, Surroundings, teller
 from clankvox.actors.output import Output
+from clankvox.actors.speech import Speech
+from clankvox.actors.tracks import Tracks
 from clankvox.actors.transmission import Flow, Transmission
 from clankvox.clock import SLOT_S
-from clankvox.errors import CodecError
 from clankvox.fsm.playback import PlaybackMachine, PlaybackState
-from clankvox.ids import MUSIC, PlaybackId, Role, Ssrc, connection_address
+from clankvox.ids import MUSIC, PlaybackId, Role, Ssrc, Track, connection_address
 from clankvox.media.frame_ledger import FrameFate
-from clankvox.media.opus_encoder import OpusEncoder
-from clankvox.media.rtp_sender import OpusFrame, Part
+from clankvox.media.mixer import Ducking, Mixer
+from clankvox.media.programme import Programme
+from clankvox.media.rtp_sender import OpusFrame
+from clankvox.media.track_voice import RAMP_SAMPLES
 from clankvox.media.tts_buffer import FlowState, OverflowRule, TtsBuffer
 from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import SendSpeaking
-from clankvox.messages.music import StopAllMusic
+from clankvox.messages.music import QuietReached, StopAllMusic
 from clankvox.messages.playback import (
+    AwaitQuiet,
     BufferPoll,
     DepthDue,
     FinishTts,
     GateChanged,
+    MixDue,
     MixMessage,
     PathOpened,
     PathSuspended,
     PlaybackMessage,
     PlayTts,
+    SetDucking,
+    SetGain,
     SlotServed,
     StopPlayback,
     StopTts,
+    TrackFilled,
 )
 from clankvox.messages.router import (
     BufferDepthReported,
@@ -43,21 +51,10 @@ from clankvox.messages.router import (
 )
 from clankvox.ports import SlotReport
 
-_log = logging.getLogger("clankvox.playback")
-
 TOMBSTONES: Final = 64
 DEPTH_S: Final = 0.5
 _FINISHING: Final = frozenset({PlaybackState.FINISHING, PlaybackState.FINISHING_UNHEARD})
 _UNHEARD: Final = frozenset({PlaybackState.BUFFERED, PlaybackState.FINISHING_UNHEARD})
-
-
-_READY: Final = frozenset({Flow.RESTING, Flow.TICKING})
-
-
-class Speech(NamedTuple):
-    """One playback's sound, as frames name it."""
-
-    number: int
 
 
 class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
@@ -68,8 +65,14 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         self._transmission = Transmission(output, self)
         self._machine = PlaybackMachine(self._observe)
         self._buffer = TtsBuffer()
-        self._encoder = OpusEncoder()
+        self._mixer = Mixer()
+        self._programme = Programme(self._mixer)
+        self._tracks = Tracks(self._mixer, lambda message: self.send(MUSIC, message))
+        self._ledger = output.ledger
+        self._faults = (0, 0, 0)
         self._speech = Speech(0)
+        self._quiet_for: Track | None = None
+        self._mix_due = 0.0
         self._playback_id: PlaybackId | None = None
         self._failed_ids: deque[PlaybackId] = deque(maxlen=TOMBSTONES)
         self._depth_due = 0.0
@@ -78,6 +81,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
     def handle(self, message: PlaybackMessage | Inspect) -> object:
         """See BaseActor."""
         if isinstance(message, MixMessage):
+            self._on_mix(message)
             return None
         match message:
             case SlotServed(path=number, report=report):
@@ -136,6 +140,8 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return "playback_already_failed"
         if active and playback_id != self._playback_id:
             return "stale_playback_id"
+        if playback_id is not None and self._mixer.music_is_loud:
+            return "music_not_ducked"
         if chunk.refusal == "empty_pcm" and active:
             return None  # an empty chunk says nothing and does no harm to a healthy playback
         if chunk.refusal is not None:
@@ -156,6 +162,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
                 playback_id=chunk.playback_id,
                 dropped_samples=pushed.dropped_samples,
                 buffer_samples=pushed.would_be_samples,
+                played_ms=self._played_ms(chunk.playback_id),
             )
             self.report(overflow)
             if rule is OverflowRule.REFUSE:
@@ -167,14 +174,20 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._playback_id = chunk.playback_id
             self._speech = Speech(self._speech.number + 1)
             self._machine.audio_accepted()
-            self.report(TtsReported(playback_id=self._playback_id, status="buffered"))
+            self._tell_tts("buffered")
         self._watch_depth()
         self._transmission.begin()
 
     def _refuse(self, playback_id: PlaybackId | None, reason: str) -> None:
-        self.report(TtsChunkRefused(playback_id=playback_id, reason=reason))
+        played_ms = self._played_ms(playback_id)
+        self.report(TtsChunkRefused(playback_id=playback_id, reason=reason, played_ms=played_ms))
         if playback_id is not None and reason != "playback_already_failed":
             self._bury(playback_id)
+
+    def _played_ms(self, playback_id: PlaybackId | None) -> int | None:
+        """How much of a playback with an id was heard; None if it is not under way."""
+        under_way = self._state is not PlaybackState.IDLE and playback_id == self._playback_id
+        return self._speech.played_ms if under_way and playback_id is not None else None
 
     def _bury(self, playback_id: PlaybackId | None) -> None:
         """Remember a failed id; if it is the current playback, its speech goes with it."""
@@ -194,7 +207,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         self._machine.finish_requested()
         self._buffer.finish()
         self._transmission.begin()
-        self._settle_if_quiet()
+        self._settle()
 
     def _on_stop_tts(self, playback_id: PlaybackId | None) -> None:
         if self._state is not PlaybackState.IDLE and playback_id in (None, self._playback_id):
@@ -206,45 +219,46 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         if self._state is PlaybackState.IDLE:
             return
         self._machine.stopped()
-        stopped, self._playback_id = self._playback_id, None
-        self.report(TtsReported(playback_id=stopped, status="stopped", reason=reason))
+        self._tell_tts("stopped", reason)
         self._silence()
 
     def _silence(self) -> None:
-        """Forget all speech at once; five silence frames still follow what was heard."""
+        """Forget all speech at once; five silence frames still follow what was heard.
+
+        What is in its slot already leaves if music is in it as well: taking that back would be heard as a click.
+        """
         had_samples = self._buffer.buffered_samples > 0
         self._playback_id = None
+        under_music = self._mixer.sounds
+        if under_music:
+            self._mixer.cut_speech(self._buffer.cut(RAMP_SAMPLES))
         self._buffer.clear()
-        self._encoder.reset()
+        self._forget_sound()
         if had_samples:
             self._report_depth()
-        self._transmission.retract(armed=True)
+        self._transmission.retract(armed=not under_music)
+        self._answer_quiet()
 
     # --- the way out (transmission.FrameMaker) ---
 
     def next_frame(self, deadline_s: float) -> OpusFrame | None:
-        """Encode what the slot that is due at `deadline_s` shall carry."""
-        frame = self._buffer.next_frame(deadline_s)
-        if frame is None:
-            return None
-        try:
-            opus = self._encoder.encode(np.repeat(frame.samples[:, np.newaxis], 2, axis=1))
-            return OpusFrame(opus, frame.audible, (Part(self._speech, frame.pcm_samples),))
-        except CodecError:
-            _log.warning("frame could not be encoded")
-            return None
-        finally:
-            frame.samples.fill(0)
+        """Mix and encode what the slot that is due at `deadline_s` shall carry."""
+        frame = self._programme.next_frame(deadline_s, self._buffer.next_frame(deadline_s), self._speech.name)
+        if frame is not None:
+            self._speech.made(frame)
+            self._tracks.made(frame)
+        self._tell_mix()
+        self._count_faults()
+        return frame
 
     def frame_over(self, frame: OpusFrame, fate: FrameFate) -> None:
-        """Tell that the playback is heard, once the first audible packet has left."""
-        if fate is FrameFate.SENT and frame.audible and self._state in _UNHEARD and self._carries_speech(frame):
+        """Count what was heard; tell that the playback is heard, and that it is over."""
+        self._speech.over(frame, fate)
+        self._tracks.over(frame, fate)
+        if self._speech.heard and self._state in _UNHEARD:
             self._machine.became_audible()
-            self.report(TtsReported(playback_id=self._playback_id, status="started"))
-
-    def _carries_speech(self, frame: OpusFrame) -> bool:
-        """Whether speech of the current playback is in it; one that was stopped may still be in its slot."""
-        return any(part.sound == self._speech for part in frame.parts)
+            self._tell_tts("started")
+        self._settle()
 
     def speaking_changed(self, ssrc: Ssrc, *, speaking: bool) -> None:
         """Announce it to the voice server (op 5)."""
@@ -252,9 +266,9 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def nothing_to_send(self) -> None:
         """See whether that was all; if not, look again in a slot's time."""
-        self._settle_if_quiet()
+        self._settle()
         now = self._clock.now()
-        waiting = self._buffer.state is not FlowState.EMPTY or self._transmission.has_unsent
+        waiting = self._buffer.state is not FlowState.EMPTY or self._mixer.fills or self._transmission.has_unsent
         if waiting and self._polling_at <= now:
             self._polling_at = now + SLOT_S
             self.later(SLOT_S, BufferPoll())
@@ -263,9 +277,8 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         """Tell the parent, and end the playback."""
         self.report(RuntimeFailed(role=Role.VOICE, connection_id=None, message=f"Voice is not heard: {what}."))
         if self._state is not PlaybackState.IDLE:
-            failed = self._playback_id
-            self.report(TtsReported(playback_id=failed, status="failed", reason="transport_send_failed"))
-            self._bury(failed)
+            self._tell_tts("failed", "transport_send_failed")
+            self._bury(self._playback_id)
 
     def slot_served(self, path: int, report: SlotReport) -> None:
         """Tell this actor, directly: a slot is too short for the way round by the router. Pacer thread."""
@@ -276,32 +289,93 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         self._end_speech(baton.reason)
         self.report(baton)
 
-    def _settle_if_quiet(self) -> None:
-        """End the playback once all of it and five silence frames have left; one with an id waits for its finish."""
-        if self._state is PlaybackState.IDLE or self._transmission.flow is Flow.TICKING:
-            return
-        if self._transmission.owes or self._buffer.state is not FlowState.EMPTY:
+    def _settle(self) -> None:
+        """End the playback once all of it and five slots have passed; one with an id waits for its finish.
+
+        It does not matter what is in those slots: silence, or music, which may go on, end or be stopped meanwhile.
+        """
+        if self._state is PlaybackState.IDLE or self._buffer.state is not FlowState.EMPTY:
             return
         if self._playback_id is not None and self._state not in _FINISHING:
             return
+        at_rest = self._transmission.flow is not Flow.TICKING and not self._transmission.owes
+        if not (at_rest or self._speech.has_passed):
+            return
         self._machine.drained()
-        drained, self._playback_id = self._playback_id, None
+        self._tell_tts("drained")
+        self._playback_id = None
         self._buffer.clear()
-        self._encoder.reset()
-        self.report(TtsReported(playback_id=drained, status="drained"))
+        self._forget_sound()
+        self._answer_quiet()
+
+    def _forget_sound(self) -> None:
+        """Let the next sound begin with a fresh encoder, unless music goes on in this one."""
+        if not self._mixer.sounds:
+            self._programme.forget()
+
+    def _tell_tts(self, status: str, reason: str | None = None) -> None:
+        ended = status not in ("buffered", "started")
+        played_ms = self._speech.played_ms if ended and self._playback_id is not None else None
+        self.report(TtsReported(playback_id=self._playback_id, status=status, reason=reason, played_ms=played_ms))
+
+    # --- music ---
+
+    def _on_mix(self, message: MixMessage) -> None:
+        now = self._clock.now()
+        match message:
+            case SetGain(target=target, fade_ms=fade_ms, track=track):
+                self._mixer.set_gain(target, fade_ms / 1000.0, track, now)
+            case SetDucking(target=target, attack_ms=attack_ms, release_ms=release_ms):
+                self._mixer.set_ducking(Ducking(target, attack_ms / 1000.0, release_ms / 1000.0), now)
+            case AwaitQuiet(track=track):
+                self._quiet_for = track
+                self._answer_quiet()
+            case TrackFilled() | MixDue():
+                pass
+            case _:
+                self._tracks.obey(message, now)
+        self._tell_mix()
+        self._watch_depth()
+        self._transmission.begin()
+
+    def _tell_mix(self) -> None:
+        """Pass on what happened in the mix, and look again when time alone makes something happen."""
+        now = self._clock.now()
+        self._tracks.tell(self._mixer.advance(now), reachable=self._transmission.flow is not Flow.CLOSED)
+        due = self._mixer.next_due()
+        if due is not None and not now < self._mix_due <= due:
+            self._mix_due = due
+            self.at(due, MixDue())
+
+    def _answer_quiet(self) -> None:
+        """Tell a track without an id that waits for the end of an announcement that it may begin."""
+        speaking = self._state is not PlaybackState.IDLE and self._playback_id is None
+        if self._quiet_for is not None and not speaking:
+            track, self._quiet_for = self._quiet_for, None
+            self.send(MUSIC, QuietReached(track=track))
 
     # --- telemetry ---
 
     def _watch_depth(self) -> None:
         now = self._clock.now()
-        if self._depth_due <= now:
+        anything = self._buffer.buffered_samples or self._mixer.buffered_samples
+        if anything and self._depth_due <= now:
             self._depth_due = now + DEPTH_S
             self.at(self._depth_due, DepthDue())
 
     def _on_depth_due(self) -> None:
         self._report_depth()
-        if self._buffer.buffered_samples:
+        if self._buffer.buffered_samples or self._mixer.buffered_samples:
             self._watch_depth()
 
     def _report_depth(self) -> None:
-        self.report(BufferDepthReported(tts_samples=self._buffer.buffered_samples, music_samples=0))
+        speech, music = self._buffer.buffered_samples, self._mixer.buffered_samples
+        self.report(BufferDepthReported(tts_samples=speech, music_samples=music))
+
+    def _count_faults(self) -> None:
+        """Enter in the ledger what went wrong before a frame was made."""
+        faults = (self._buffer.underruns, self._mixer.music_underruns, self._mixer.limited_frames)
+        self._ledger.speech_underruns += faults[0] - self._faults[0]
+        self._ledger.music_underruns += faults[1] - self._faults[1]
+        self._ledger.limited += faults[2] - self._faults[2]
+        self._faults = faults

@@ -94,11 +94,13 @@ def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
         case DaveReported():
             return dave_events(report)
         case TtsReported():
-            return dialects.tts_status(report.playback_id, TtsStatus(report.status), report.reason)
+            return dialects.tts_status(report.playback_id, TtsStatus(report.status), report.reason, report.played_ms)
         case TtsChunkRefused():
-            return dialects.chunk_refused(report.playback_id, TtsReason(report.reason))
+            return dialects.chunk_refused(report.playback_id, TtsReason(report.reason), report.played_ms)
         case TtsOverflowed():
-            return dialects.tts_overflow(report.playback_id, report.dropped_samples, report.buffer_samples)
+            return dialects.tts_overflow(
+                report.playback_id, report.dropped_samples, report.buffer_samples, report.played_ms
+            )
         case BufferDepthReported():
             return [BufferDepth(tts_samples=report.tts_samples, music_samples=report.music_samples)]
         case MusicReported() | MusicReplaced() | MusicUnplayable() | MusicGainReported() | MusicPositionReported():

@@ -237,7 +237,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                 self._deliver(PLAYBACK, translation.playback_message(command))
             case _ if isinstance(command, translation.PlaybackCommand):
                 self._deliver(PLAYBACK, translation.playback_message(command))
-            case _ if isinstance(command, translation.MusicCommand):
+            case _ if isinstance(command, translation.MusicCommand):  # it decides whether speech behind it is taken
+                self._begin_settling()
                 self._deliver(MUSIC, translation.music_message(command))
             case commands.SubscribeUser():
                 subscribe = capture.Subscribe(

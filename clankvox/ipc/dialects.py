@@ -113,10 +113,12 @@ def decodes_vp8(connection_id: ConnectionId | None) -> bool:
 # --- TTS -------------------------------------------------------------------------------------------------
 
 
-def tts_status(playback_id: PlaybackId | None, status: TtsStatus, reason: str | None = None) -> list[Event]:
+def tts_status(
+    playback_id: PlaybackId | None, status: TtsStatus, reason: str | None = None, played_ms: int | None = None
+) -> list[Event]:
     """Events for a change of a playback. Without id: `buffered`, and `idle` for every end."""
     if playback_id is not None:
-        return [TtsPlaybackState(playback_id=playback_id, status=status, reason=reason)]
+        return [TtsPlaybackState(playback_id=playback_id, status=status, reason=reason, played_ms=played_ms)]
     match status:
         case TtsStatus.BUFFERED:
             return [TtsPlaybackState(status=TtsStatus.BUFFERED)]
@@ -128,11 +130,13 @@ def tts_status(playback_id: PlaybackId | None, status: TtsStatus, reason: str | 
             assert_never(status)
 
 
-def chunk_refused(playback_id: PlaybackId | None, reason: TtsReason) -> list[Event]:
+def chunk_refused(playback_id: PlaybackId | None, reason: TtsReason, played_ms: int | None = None) -> list[Event]:
     """Events for a TTS chunk that is not taken: V, its playback has failed; M/L, silence."""
     if playback_id is None:
         return []
-    failed: Event = TtsPlaybackState(playback_id=playback_id, status=TtsStatus.FAILED, reason=reason)
+    failed: Event = TtsPlaybackState(
+        playback_id=playback_id, status=TtsStatus.FAILED, reason=reason, played_ms=played_ms
+    )
     if reason is TtsReason.INVALID_SAMPLE_RATE:
         return [*request_error(InvalidRequest("sampleRate must be 8000 to 48000")), failed]
     return [failed]
@@ -143,7 +147,9 @@ def refusal_ends_playback(playback_id: PlaybackId | None) -> bool:
     return playback_id is not None
 
 
-def tts_overflow(playback_id: PlaybackId | None, dropped_samples: int, buffer_samples: int) -> list[Event]:
+def tts_overflow(
+    playback_id: PlaybackId | None, dropped_samples: int, buffer_samples: int, played_ms: int | None = None
+) -> list[Event]:
     """Events for too much TTS (samples at 48 kHz); V: the playback has failed, M/L: what fits was kept."""
     overflow = TtsBufferOverflow(
         playback_id=playback_id,
@@ -152,7 +158,7 @@ def tts_overflow(playback_id: PlaybackId | None, dropped_samples: int, buffer_sa
         buffer_samples=buffer_samples,
         buffer_ms=buffer_samples // _SAMPLES_PER_MS,
     )
-    return [overflow, *chunk_refused(playback_id, TtsReason.TTS_BUFFER_OVERFLOW)]
+    return [overflow, *chunk_refused(playback_id, TtsReason.TTS_BUFFER_OVERFLOW, played_ms)]
 
 
 def wants_depth_per_chunk(playback_id: PlaybackId | None) -> bool:

@@ -132,6 +132,8 @@ class TtsPlaybackState(_Event, frozen=True, kw_only=True):
     playback_id: PlaybackId | None = None
     status: TtsStatus
     reason: str | None = None
+    played_ms: int | None = None
+    """An addition, with an id, at its end: how much of it crossed the wire."""
 
 
 class SpeakingStart(_Event, frozen=True, kw_only=True):

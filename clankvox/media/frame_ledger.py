@@ -33,13 +33,19 @@ class FrameImbalance(ClankvoxError):
 class FrameLedger:
     """Entries of one outgoing stream since the process started. Written by one thread, read by any."""
 
-    __slots__ = ("fates", "made", "resealed")
+    __slots__ = ("fates", "limited", "made", "music_underruns", "resealed", "speech_underruns")
 
     def __init__(self) -> None:
         self.made = 0
         self.fates: Final[dict[FrameFate, int]] = dict.fromkeys(FrameFate, 0)
         self.resealed = 0
         """Times that a frame was sealed again because cipher or path had changed; not a fate."""
+        self.speech_underruns = 0
+        """Times that speech ran out before its end."""
+        self.music_underruns = 0
+        """Times that a track ran out before its end."""
+        self.limited = 0
+        """Frames that were too loud."""
 
     def settle(self, fate: FrameFate, count: int = 1) -> None:
         """Enter what became of `count` frames."""

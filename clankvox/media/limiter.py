@@ -25,10 +25,12 @@ class SoftLimiter:
     that the stereo image stays.
     """
 
-    __slots__ = ("_gain",)
+    __slots__ = ("_gain", "limited_frames")
 
     def __init__(self) -> None:
         self._gain = 1.0
+        self.limited_frames = 0
+        """Frames that were changed."""
 
     def process(self, frame: NDArray[np.float32] | Stereo) -> Stereo:
         """Return `frame` of shape (960, channels) as int16 within full scale.
@@ -42,6 +44,7 @@ class SoftLimiter:
         peak = float(level.max())
         if peak <= THRESHOLD and self._gain == 1.0:
             return np.rint(frame).astype(np.int16)
+        self.limited_frames += 1
         target = min(self._released(), THRESHOLD / max(peak, 1.0))
         scaled = frame * self._draw_gain(level, target)[:, np.newaxis]
         self._gain = target

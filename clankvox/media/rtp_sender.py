@@ -30,6 +30,8 @@ class Part(NamedTuple):
     """Which sound, in the terms of whoever made the frame."""
     samples: int
     """Samples per channel at 48 kHz, without padding."""
+    audible: bool
+    """Whether any of them is not zero."""
 
 
 class OpusFrame(NamedTuple):

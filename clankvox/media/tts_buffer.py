@@ -147,6 +147,13 @@ class TtsBuffer:
             self._dry_at = now
         return frame
 
+    def cut(self, samples: int) -> Mono:
+        """Return up to `samples` of what would have been given next, and clear: its sound ends with a ramp."""
+        rest = np.zeros(samples, np.int16)
+        count = self._ring.take_into(rest) if self._state is FlowState.FLOWING else 0
+        self.clear()
+        return rest[:count]
+
     def clear(self) -> None:
         """Forget everything and overwrite it; ready for the next playback."""
         self._ring.clear()

@@ -121,6 +121,8 @@ class TtsReported(Message, frozen=True, kw_only=True):
     playback_id: PlaybackId | None
     status: str
     reason: str | None = None
+    played_ms: int | None = None
+    """At its end: how much of it crossed the wire."""
 
 
 class TtsChunkRefused(Message, frozen=True, kw_only=True):
@@ -128,6 +130,8 @@ class TtsChunkRefused(Message, frozen=True, kw_only=True):
 
     playback_id: PlaybackId | None
     reason: str
+    played_ms: int | None = None
+    """If the playback was under way: how much of it crossed the wire."""
 
 
 class TtsOverflowed(Message, frozen=True, kw_only=True):
@@ -136,6 +140,8 @@ class TtsOverflowed(Message, frozen=True, kw_only=True):
     playback_id: PlaybackId | None
     dropped_samples: int
     buffer_samples: int
+    played_ms: int | None = None
+    """How much of the playback crossed the wire."""
 
 
 class BufferDepthReported(Message, frozen=True, kw_only=True):

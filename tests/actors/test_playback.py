@@ -36,7 +36,7 @@ def test_a_playback_is_buffered_started_and_drained_after_five_silence_frames():
     assert call.events() == [{"type": TTS, "playbackId": "p1", "status": "started"}]
     call.finish()
     call.run(1.0)
-    assert call.events() == [{"type": TTS, "playbackId": "p1", "status": "drained"}]
+    assert call.events() == [{"type": TTS, "playbackId": "p1", "status": "drained", "playedMs": 200}]
     frames = call.left()
     assert speech_and_tail(frames) in ((10, 5), (11, 5))
     assert frames[-5:] == [SILENCE_FRAME] * 5
@@ -216,7 +216,7 @@ def test_too_much_fails_a_playback_with_an_id_and_keeps_nothing():
     assert events == [
         {"type": TTS, "playbackId": "p1", "status": "buffered"},
         overflow,
-        {"type": TTS, "playbackId": "p1", "status": "failed", "reason": "tts_buffer_overflow"},
+        {"type": TTS, "playbackId": "p1", "status": "failed", "reason": "tts_buffer_overflow", "playedMs": 0},
     ]
     assert call.playback._buffer.buffered_samples == 0
 

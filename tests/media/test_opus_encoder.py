@@ -6,7 +6,7 @@ import pytest
 from clankvox.errors import CodecError
 from clankvox.media.opus_encoder import LOOKAHEAD_SAMPLES, MUSIC, SPEECH, EncoderProfile, OpusEncoder, Signal
 from clankvox.media.opus_packet import has_fec
-from tests.support.spoken import decode_stereo, error_db, plain_opuslib, stereo_frames, tone, voice
+from tests.support.spoken import decode_stereo, error_db, plain_opuslib, plain_packets, stereo_frames, tone, voice
 
 
 def encode(frames, profile=SPEECH):
@@ -20,22 +20,6 @@ def noise_db(signal, hz):
     basis = np.stack((np.sin(angle), np.cos(angle)), axis=1)
     fitted = basis @ np.linalg.lstsq(basis, signal.astype(np.float64), rcond=None)[0]
     return error_db(signal, fitted)
-
-
-def plain_packets(frames, profile, complexity=10):
-    """The same by opuslib's own encoder."""
-    opuslib = plain_opuslib()
-    encoder = opuslib.Encoder(48_000, 2, opuslib.APPLICATION_AUDIO)
-    control, ctl = opuslib.api.encoder.encoder_ctl, opuslib.api.ctl
-    for request, value in (
-        (ctl.set_complexity, complexity),
-        (ctl.set_bitrate, profile.bitrate_bps),
-        (ctl.set_inband_fec, 1),
-        (ctl.set_packet_loss_perc, profile.expected_loss_percent),
-        (ctl.set_signal, int(profile.signal)),
-    ):
-        control(encoder.encoder_state, request, value)
-    return [encoder.encode(frame.tobytes(), 960) for frame in frames]
 
 
 @pytest.mark.parametrize("profile", [SPEECH, MUSIC])

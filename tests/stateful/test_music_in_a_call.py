@@ -28,6 +28,7 @@ def test_a_piece_is_loading_and_playing():
 
 def test_stop_playback_ends_speech_before_music_and_music_before_the_next_command():
     call = play(Call().connect())
+    call.line(type="music_set_gain", musicId="m1", target=0.2)
     call.audio("p1", 500)
     seen(call)
     call.line(type="stop_playback")

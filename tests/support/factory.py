@@ -321,11 +321,13 @@ def tone(ms: int, rate: int = 48_000, level: int = 8_000) -> bytes:
 
 
 def short(events: list[dict[str, Any]]) -> list[str]:
-    """Events in the fewest words that tell them apart."""
-    return [
-        " ".join(str(value) for key, value in event.items() if key not in ("connectionId", "payload", "message"))
-        for event in events
-    ]
+    """Events in the fewest words that tell them apart; how much of a playback was heard is left out."""
+    return [" ".join(str(value) for key, value in event.items() if key not in _unsaid(event)) for event in events]
+
+
+def _unsaid(event: dict[str, Any]) -> tuple[str, ...]:
+    more = ("playedMs",) if event["type"] == "tts_playback_state" else ()
+    return ("connectionId", "payload", "message", *more)
 
 
 def _no_stats() -> TransportStats:

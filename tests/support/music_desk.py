@@ -11,11 +11,13 @@ from clankvox.ipc.events import encode_event
 from clankvox.messages import music
 from clankvox.messages.common import Envelope, Inspect, Message, ResetBaton
 from clankvox.messages.music import SourceEnded
+from clankvox.messages.router import Settled
 from tests.support.fake_source import FakeSource, FakeSources
 from tests.support.manual_clock import ManualClock
 from tests.support.pump import Pump
 from tests.support.transitions import record
 
+COMMANDS = (music.PlayMusic, music.StopMusic, music.PauseMusic, music.ResumeMusic, music.SetMusicGain)
 URL = "https://example.com/a.opus?token=secret"
 
 
@@ -45,6 +47,10 @@ class Desk:
     def told(self, message: Message) -> "Desk":
         self._tell(message)
         self.pump.drain()
+        if isinstance(message, COMMANDS):
+            settled = [report for report in self._reports if isinstance(report, Settled)]
+            assert len(settled) == 1, "commands behind this one wait for it, once"
+            self._reports.remove(settled[0])
         return self
 
     @property

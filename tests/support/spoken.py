@@ -54,6 +54,22 @@ def plain_opuslib():
     return importlib.import_module("opuslib")
 
 
+def plain_packets(frames, profile, complexity=10):
+    """What opuslib's own encoder makes of stereo frames by an EncoderProfile."""
+    opuslib = plain_opuslib()
+    encoder = opuslib.Encoder(48_000, 2, opuslib.APPLICATION_AUDIO)
+    control, ctl = opuslib.api.encoder.encoder_ctl, opuslib.api.ctl
+    for request, value in (
+        (ctl.set_complexity, complexity),
+        (ctl.set_bitrate, profile.bitrate_bps),
+        (ctl.set_inband_fec, 1),
+        (ctl.set_packet_loss_perc, profile.expected_loss_percent),
+        (ctl.set_signal, int(profile.signal)),
+    ):
+        control(encoder.encoder_state, request, value)
+    return [encoder.encode(frame.tobytes(), 960) for frame in frames]
+
+
 def decode_stereo(packets, lost=()):
     """Decode by plain libopus; a packet in `lost` is recovered from the next one's FEC."""
     decoder = plain_opuslib().Decoder(RATE_HZ, 2)
