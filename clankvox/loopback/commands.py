@@ -11,6 +11,8 @@ from clankvox.loopback.member_engine import VideoCodec
 from clankvox.wire.gateway_ops import snowflake
 
 Snowflake = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}$")]
+PictureWidth = Annotated[int, msgspec.Meta(ge=160, le=3840, multiple_of=2)]
+PictureHeight = Annotated[int, msgspec.Meta(ge=96, le=2160, multiple_of=2)]
 Milliseconds = Annotated[float, msgspec.Meta(ge=0, le=86_400_000)]
 
 
@@ -99,8 +101,8 @@ class AddPublisher(Command, frozen=True, kw_only=True, tag="add_publisher"):
     channel_id: Snowflake | None = None
     file: str | None = None
     codec: VideoCodec = "H264"
-    width: Annotated[int, msgspec.Meta(ge=160, le=3840, multiple_of=2)] = 640
-    height: Annotated[int, msgspec.Meta(ge=96, le=2160, multiple_of=2)] = 360
+    width: PictureWidth = 640
+    height: PictureHeight = 360
     fps: Annotated[float, msgspec.Meta(ge=1, le=60)] = 30.0
     gop: Annotated[int, msgspec.Meta(ge=1, le=3000)] = 60
     slices: Annotated[int, msgspec.Meta(ge=1, le=8)] = 1
@@ -148,6 +150,14 @@ class Pause(Command, frozen=True, kw_only=True, tag="pause"):
 
     user_id: Snowflake
     paused: bool = True
+
+
+class Resize(Command, frozen=True, kw_only=True, tag="resize"):
+    """Let a publisher go on with the test pattern in another size, on the same SSRC."""
+
+    user_id: Snowflake
+    width: PictureWidth
+    height: PictureHeight
 
 
 class Want(Command, frozen=True, kw_only=True, tag="want"):
@@ -218,6 +228,7 @@ AnyCommand: TypeAlias = (
     | RemoveSpeaker
     | RemoveMember
     | Pause
+    | Resize
     | Want
     | Snapshot
     | SetSfu

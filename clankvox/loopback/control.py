@@ -1,5 +1,6 @@
 """Carries out orders on a running server."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from clankvox.loopback.commands import (
     Impair,
     Pause,
     RemoveSpeaker,
+    Resize,
     SetSfu,
     Snapshot,
     Stall,
@@ -32,6 +34,7 @@ from clankvox.loopback.commands import (
     server,
     user,
 )
+from clankvox.loopback.film import open_film
 from clankvox.loopback.impairment import Impairment
 from clankvox.loopback.participant import Emit, Participant
 from clankvox.loopback.publisher import Publisher
@@ -74,7 +77,7 @@ class Control:
                 return await self.cast.engage(command)
             case RemoveSpeaker():
                 self.cast.dismiss(user(command.user_id), _server(command.server_id))
-            case Pause() | Want() | Snapshot():
+            case Pause() | Resize() | Want() | Snapshot():
                 return await self._direct(command)
             case SetSfu():
                 self._set_sfu(command)
@@ -121,12 +124,16 @@ class Control:
         for room in self._registry.rooms.values():
             room.apply(room.service.corrupt_next_commit_for(user_id), self._clock.now())
 
-    async def _direct(self, command: Pause | Want | Snapshot) -> Answer:
+    async def _direct(self, command: Pause | Resize | Want | Snapshot) -> Answer:
         """Tell a publisher or a watcher what to do."""
         user_id = user(command.user_id)
         match command:
             case Pause(paused=paused):
                 self.cast.find(Publisher, user_id).pause(paused=paused)
+            case Resize(width=width, height=height):
+                publisher = self.cast.find(Publisher, user_id)
+                settings = msgspec.structs.replace(publisher.settings, width=width, height=height)
+                publisher.change(await asyncio.to_thread(open_film, settings, None, clock=True), settings)
             case Want(quality=quality):
                 self.cast.find(Watcher, user_id).want(quality)
             case Snapshot(file=file, of=of):

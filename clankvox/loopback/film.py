@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import av
 import numpy as np
@@ -17,18 +17,11 @@ _LETTERBOX_LUMA: Final = 16
 _NEUTRAL_CHROMA: Final = 128
 
 
-class Shown(NamedTuple):
-    """A picture that is to be sent, with its number."""
-
-    picture: EncodedPicture
-    counter: int
-
-
 class Film(Protocol):
     """Not thread-safe: the thread that feeds pictures owns it."""
 
-    def next(self, now: float, *, key: bool) -> Shown:
-        """Return the next picture, drawn at `now` (monotonic seconds); with `key` one that a decoder can begin with."""
+    def next(self, stamp: Stamp, *, key: bool) -> EncodedPicture:
+        """Return the next picture, with `stamp` in it; with `key` one that a decoder can begin with."""
         ...
 
 
@@ -42,13 +35,10 @@ class LiveFilm:
         self._frames = None if path is None else _endless(path, settings)
         self._first = None if self._frames is None else next(self._frames)
         self._encoder = PictureEncoder(settings)
-        self._counter = 0
 
-    def next(self, now: float, *, key: bool) -> Shown:
-        """See Film. The clock tells `now` in ms."""
-        stamp = Stamp(self._counter, round(now * 1000))
-        self._counter += 1
-        return Shown(self._encoder.encode(self._picture(stamp), key=key), stamp.counter)
+    def next(self, stamp: Stamp, *, key: bool) -> EncodedPicture:
+        """See Film."""
+        return self._encoder.encode(self._picture(stamp), key=key)
 
     def _picture(self, stamp: Stamp) -> Planes:
         if self._frames is None:
@@ -66,16 +56,14 @@ class ReplayedFilm:
         """Encode the clip, or take it from a member with the same settings. Blocks."""
         self._pictures = _clip(settings)
         self._position = 0
-        self._counter = 0
 
-    def next(self, now: float, *, key: bool) -> Shown:  # noqa: ARG002 - its clock stands still
+    def next(self, stamp: Stamp, *, key: bool) -> EncodedPicture:  # noqa: ARG002 - its clock is drawn already
         """See Film. A key frame is had by beginning anew; the clock in the picture counts within the clip."""
         if key or self._position == len(self._pictures):
             self._position = 0
         picture = self._pictures[self._position]
         self._position += 1
-        self._counter += 1
-        return Shown(picture, self._counter - 1)
+        return picture
 
 
 @lru_cache(maxsize=4)

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 from clankvox.clock import Clock
 from clankvox.errors import ClankvoxError
-from clankvox.loopback.film import Film, Shown
+from clankvox.loopback.clock_picture import Stamp
+from clankvox.loopback.film import Film
+from clankvox.loopback.picture_encoder import EncodedPicture
 
 
 class Due(NamedTuple):
-    """A picture and the instant that it shows (monotonic seconds)."""
+    """A picture, and the instant that it shows (monotonic seconds)."""
 
-    shown: Shown
+    picture: EncodedPicture
     at_s: float
 
 
@@ -22,6 +24,7 @@ class PictureFeed:
     def __init__(self, film: Film, fps: float, clock: Clock, take: Callable[[Due], None]) -> None:
         """Hand each picture to `take`, on the thread of the feed."""
         self._film = film
+        self._counter = 0
         self._period_s = 1 / fps
         self._clock = clock
         self._take = take
@@ -46,6 +49,11 @@ class PictureFeed:
         """Make the next picture a key frame. Any thread."""
         self._key_due.set()
 
+    def change(self, film: Film) -> None:
+        """Go on with another film, from a key frame on; the pictures are counted on. Any thread."""
+        self._film = film
+        self._key_due.set()
+
     def end(self) -> None:
         """End the thread, without waiting for it."""
         self._ended.set()
@@ -66,7 +74,8 @@ class PictureFeed:
             key = self._key_due.is_set()
             self._key_due.clear()
             try:
-                self._take(Due(self._film.next(now, key=key), now))
+                self._take(Due(self._film.next(Stamp(self._counter, round(now * 1000)), key=key), now))
             except ClankvoxError as failure:
                 self.failure = failure
                 return
+            self._counter += 1

@@ -126,6 +126,17 @@ class Publisher(OwnMember):
         if not paused:
             self._resume_when_ready()
 
+    @property
+    def settings(self) -> VideoSettings:
+        """What is shown now."""
+        return self._showing.settings
+
+    def change(self, film: Film, settings: VideoSettings) -> None:
+        """Go on with a picture of another size on the same SSRC, as a shared window does that is resized."""
+        self._showing = msgspec.structs.replace(self._showing, settings=settings)
+        self._room.show(self, self._description(active=not self._paused))
+        self._feed.change(film)
+
     def send(self, op: Op, payload: bytes | Payload) -> None:
         """Take a message, see OwnMember; a key frame follows each transition, for who joined with it."""
         super().send(op, payload)
@@ -186,7 +197,7 @@ class Publisher(OwnMember):
         if self._ended:
             return
         self.counters["pictures"] += 1
-        self.counters["keyPictures"] += due.shown.picture.key
+        self.counters["keyPictures"] += due.picture.key
         if not self._member.ready:
             self.counters["picturesUnsent"] += 1
             self._feed.pause()
@@ -197,7 +208,7 @@ class Publisher(OwnMember):
             return
         self._encrypting += 1
         codec = self._showing.settings.codec
-        self._member.encrypt_video(codec, due.shown.picture.data, lambda sealed: self._packetise(sealed, due.at_s))
+        self._member.encrypt_video(codec, due.picture.data, lambda sealed: self._packetise(sealed, due.at_s))
 
     def _resume_when_ready(self) -> None:
         """Let pictures come once they may leave: before there is a group, none is drawn."""

@@ -47,3 +47,20 @@ def test_user_ids_are_snowflakes():
     assert user("18446744073709551615") == 2**64 - 1
     with pytest.raises(InvalidRequest):
         user("18446744073709551616")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"type":"add_publisher","userId":"1","height":97}',
+        '{"type":"add_publisher","userId":"1","fps":0}',
+        '{"type":"add_publisher","userId":"1","codec":"H265"}',
+        '{"type":"add_watcher","userId":"1","recordEvery":0}',
+        '{"type":"resize","userId":"1","width":99999,"height":100}',
+        '{"type":"add_stream","userId":"1","sessionId":""}',
+        '{"type":"sfu","pli":1}',
+    ],
+)
+def test_orders_about_video_have_their_limits(line):
+    with pytest.raises(InvalidRequest):
+        decode_command(line)

@@ -148,3 +148,38 @@ def test_a_room_takes_no_more_than_five_members_with_libdave(discord):
     with pytest.raises(InvalidRequest):
         discord.command({"type": "add_speaker", "userId": "6", "tone": 440, "library": "libdave", "serverId": "5"})
     discord.wait_for(lambda happening: happening["type"] == "epoch" and happening["members"] == 5)
+
+
+def test_the_faults_of_one_server_leave_the_users_other_connection_alone(discord):
+    for server in ("5", "1400"):
+        discord.command({"type": "add_speaker", "userId": "1", "tone": 440, "serverId": server})
+    discord.command({"type": "impair", "userId": "1", "serverId": "1400", "loss": 1.0})
+    members = discord._server._control.cast.members
+    assert members[5, 1].port.up.clean
+    assert not members[1400, 1].port.up.clean
+
+
+def test_a_client_gets_credentials_for_a_stream_with_the_session_of_its_call(discord):
+    with RawClient(discord, 1):
+        issued = discord.add_stream(1)
+        assert issued.keys() == {
+            "endpoint", "token", "serverId", "sessionId", "userId", "daveChannelId", "rtcChannelId",
+        }  # fmt: skip
+        assert (issued["endpoint"], issued["sessionId"], issued["userId"]) == (discord.endpoint, "session-1", "1")
+        assert int(issued["daveChannelId"]) == int(issued["serverId"]) - 1
+        options = {"server": int(issued["serverId"]), "channel": int(issued["daveChannelId"])}
+        with RawClient(discord, 1, **options, token=issued["token"], session_id=issued["sessionId"]) as stream:
+            watcher = {"type": "add_watcher", "userId": "2", "serverId": issued["serverId"]}
+            discord.command(watcher)
+            stream.wait_ready()
+            assert discord.stats(1, issued["serverId"])["kind"] == "client"
+            stream.wait(Op.CLIENTS_CONNECT, predicate=lambda data: data["user_ids"] == ["2"])
+    with pytest.raises(InvalidRequest):
+        discord.add_stream(3)
+    assert discord.add_stream(3, sessionId="mine", serverId="77")["sessionId"] == "mine"
+
+
+def test_a_client_is_told_to_send_otherwise(discord):
+    with RawClient(discord, 1) as client:
+        discord.command({"type": "session_update", "userId": "1", "videoCodec": "VP8", "keyframeIntervalMs": 500})
+        assert client.wait(Op.SESSION_UPDATE) == {"video_codec": "VP8", "keyframe_interval": 500}

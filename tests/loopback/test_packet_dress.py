@@ -59,3 +59,15 @@ def test_silence_often_comes_without_extensions():
     dress = PacketDress("share")
     bare = sum(not dressed(plain_header(), rtp.SILENCE_FRAME, dress=dress)[2] for _ in range(1000))
     assert 400 < bare < 600
+
+
+def test_a_retransmission_names_its_layer_under_another_id():
+    dress = PacketDress("repair")
+    datagram = plain_header(payload_type=104)
+    for repair, rid in ((False, 11), (True, 12)):
+        clear, plaintext = dress.dress(datagram, rtp.parse_header(datagram), b"", b"\0\1x", 1.5, repair=repair)
+        header = rtp.parse_header(clear + plaintext)
+        extensions = rtp.parse_extensions(plaintext[: header.extension_bytes])
+        assert extensions.keys() & {11, 12} == {rid}
+        assert extensions[rid] == b"100"
+        assert extensions[5] == (1 + repair).to_bytes(2, "big")

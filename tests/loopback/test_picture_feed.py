@@ -2,7 +2,6 @@ import queue
 
 from clankvox.clock import SystemClock
 from clankvox.errors import CodecError
-from clankvox.loopback.film import Shown
 from clankvox.loopback.picture_encoder import EncodedPicture
 from clankvox.loopback.picture_feed import PictureFeed
 
@@ -11,14 +10,12 @@ WAIT_S = 10.0
 
 class Numbers:
     def __init__(self, fails_at=None):
-        self.count = 0
         self.fails_at = fails_at
 
-    def next(self, now, *, key):
-        if self.count == self.fails_at:
+    def next(self, stamp, *, key):
+        if stamp.counter == self.fails_at:
             raise CodecError("no more")
-        self.count += 1
-        return Shown(EncodedPicture(b"", key), self.count - 1)
+        return EncodedPicture(bytes((stamp.counter,)), key)
 
 
 def feed(film):
@@ -34,8 +31,8 @@ def test_it_begins_with_a_key_frame_when_it_is_let_and_goes_on():
     shown = [found.get(timeout=WAIT_S) for _ in range(5)]
     made.end()
     made._thread.join(WAIT_S)
-    assert [due.shown.counter for due in shown] == [0, 1, 2, 3, 4]
-    assert [due.shown.picture.key for due in shown] == [True, False, False, False, False]
+    assert [due.picture.data[0] for due in shown] == [0, 1, 2, 3, 4]
+    assert [due.picture.key for due in shown] == [True, False, False, False, False]
     assert [due.at_s for due in shown] == sorted(due.at_s for due in shown)
 
 
@@ -44,11 +41,11 @@ def test_a_key_frame_that_is_asked_for_comes_and_a_pause_ends_with_one():
     made.resume()
     found.get(timeout=WAIT_S)
     made.force_key()
-    while not found.get(timeout=WAIT_S).shown.picture.key:
+    while not found.get(timeout=WAIT_S).picture.key:
         pass
     made.pause()
     made.resume()
-    while not found.get(timeout=WAIT_S).shown.picture.key:
+    while not found.get(timeout=WAIT_S).picture.key:
         pass
     made.end()
     made._thread.join(WAIT_S)
@@ -68,3 +65,15 @@ def test_it_ends_before_it_ever_began():
     made.end()
     made._thread.join(WAIT_S)
     assert not made._thread.is_alive()
+
+
+def test_another_film_goes_on_with_a_key_frame_and_the_next_number():
+    made, found = feed(Numbers())
+    made.resume()
+    before = found.get(timeout=WAIT_S).picture.data[0]
+    made.change(Numbers())
+    while not (due := found.get(timeout=WAIT_S)).picture.key:
+        before = due.picture.data[0]
+    assert due.picture.data[0] == before + 1
+    made.end()
+    made._thread.join(WAIT_S)

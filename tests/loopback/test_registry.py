@@ -22,9 +22,7 @@ def open_session(known, user=1, server=5, channel=None, **changes):
         server_id=str(server),
         channel_id=None if channel is None else str(channel),
         user_id=str(user),
-        session_id="s",
-        token="t",
-        **changes,
+        **{"session_id": "s", "token": "t", **changes},
     )
     session = known.open_session(identify, 9)
     session.room.enter(session)
@@ -99,3 +97,45 @@ def test_refusals_leave_no_trace():
     with pytest.raises(PeerViolation):
         open_session(known)
     assert known.rooms == {}
+
+
+def stream_registry():
+    known = registry(tokens=frozenset({"t"}))
+    call = open_session(known, 1, server=5)
+    issued = known.stream_servers.issue(GuildId(1400), call.user_id, known.voice_session(call.user_id))
+    return known, issued
+
+
+@pytest.mark.parametrize("channel", [1399, 1401, 5])
+def test_a_stream_server_is_one_room_whose_group_is_named_one_below_whichever_channel_is_told(channel):
+    known, issued = stream_registry()
+    session = open_session(known, 1, server=1400, channel=channel, token=issued.token, session_id=issued.session_id)
+    assert session.room.channel_id == issued.dave_channel_id == 1399
+    assert len(known.rooms) == 2
+    assert known.sessions_of(session.user_id)[0].room.server_id == 5  # the voice call stays
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"token": "t"}, 4004), ({"session_id": "another"}, 4006), ({"token": "x", "session_id": ""}, 4004)],
+)
+def test_a_stream_wants_its_own_token_and_the_session_of_the_call(changes, code):
+    known, issued = stream_registry()
+    with pytest.raises(PeerViolation) as refused:
+        open_session(known, 1, server=1400, **{"token": issued.token, "session_id": "s", **changes})
+    assert refused.value.close_code == code
+
+
+def test_a_stream_borrows_no_session_of_another_stream():
+    known, issued = stream_registry()
+    session = open_session(known, 1, server=1400, token=issued.token)
+    known.leave(
+        next(one for one in known.sessions_of(session.user_id) if one is not session), known.room(GuildId(5)), "left"
+    )
+    assert known.voice_session(session.user_id) is None
+
+
+def test_free_server_ids_have_free_neighbours():
+    known = registry()
+    ids = [known.free_server_id() for _ in range(3)]
+    assert len({number + step for number in ids for step in (-1, 0, 1)}) == 9

@@ -117,3 +117,38 @@ def test_what_is_no_dave_message_of_a_client_is_refused(room):
     first = join(room, 1)
     with pytest.raises(WireError):
         room.receive_dave(first, Op.MLS_WELCOME, b"", 0.0)
+
+
+def shown(ssrc=101, **more):
+    return Video(audio_ssrc=100, video_ssrc=ssrc, rtx_ssrc=ssrc + 1, **more)
+
+
+def test_an_update_without_a_list_keeps_the_former_one(room):
+    first = join(room, 1)
+    layers = (StreamDescription(ssrc=103, rtx_ssrc=104, active=True),)
+    room.show(first, shown(streams=layers))
+    room.show(first, shown())
+    assert join(room, 2).last(Op.VIDEO).streams == layers
+    assert first.port.repairs == {102: 101, 104: 103}
+
+
+def test_a_joiner_hears_nothing_of_a_video_that_is_off(room):
+    first = join(room, 1)
+    room.show(first, shown(streams=()))
+    room.show(first, Video(audio_ssrc=0, video_ssrc=0, rtx_ssrc=0, streams=()))
+    assert Op.VIDEO not in join(room, 2).ops()
+
+
+def test_a_repair_ssrc_that_is_not_named_is_the_next_one(room):
+    first = join(room, 1)
+    room.show(first, Video(audio_ssrc=100, video_ssrc=101, streams=(StreamDescription(ssrc=101),)))
+    assert first.port.repairs == {102: 101}
+
+
+def test_a_video_is_reported_when_it_changes(room, happenings):
+    first = join(room, 1)
+    layers = (StreamDescription(ssrc=101, rtx_ssrc=102, active=True),)
+    for video in (shown(streams=layers), shown(streams=layers), shown(0, streams=())):
+        room.show(first, video)
+    assert [one["active"] for one in happenings if one["type"] == "video"] == [True, False]
+    assert first.ops().count(Op.MEDIA_SINK_WANTS) == 1

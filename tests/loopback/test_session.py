@@ -87,3 +87,9 @@ def test_streams_get_an_ssrc_and_a_repair_ssrc_each():
         ("video", "50", 103, 104),
     ]
     assert one.port.ssrcs == {100, 101, 102, 103, 104}
+
+
+def test_a_client_that_says_video_without_a_list_gets_one_layer():
+    (stream,) = session(video=True).streams
+    assert (stream.type, stream.rid, stream.ssrc, stream.rtx_ssrc, stream.active) == ("video", "100", 101, 102, False)
+    assert session().streams == ()

@@ -116,8 +116,10 @@ def test_a_late_watcher_gets_a_picture_through_its_request(discord):
     add(discord, "publisher", 1, width=320, height=180, gop=3000)
     add(discord, "watcher", 2)
     until_decoded(discord, 10)
+    add(discord, "watcher", 3, library="libdave", quality=0)
+    until(lambda: discord.stats(3)["forwarded"].get("unwanted", 0) > 20)
     keys = discord.stats(1)["publisher"]["keyPictures"]
-    add(discord, "watcher", 3, library="libdave")
+    discord.command({"type": "want", "userId": "3", "quality": 100})
     seen = until_decoded(discord, 5, user=3)
     assert seen["firstCounter"] >= 10
     assert seen["plis"] >= 1
@@ -199,3 +201,43 @@ def test_a_watcher_forgets_who_left_and_sees_who_comes_again(discord):
     assert watched(discord) == {}
     add(discord, "publisher", 1, width=320, height=180, codec="VP8")
     assert until_decoded(discord, 5)["codec"] == "VP8"
+
+
+@pytest.mark.parametrize("codec", ["H264", "VP8"])
+def test_a_picture_may_change_its_size_in_mid_stream(discord, codec):
+    add(discord, "publisher", 1, width=320, height=180, codec=codec)
+    add(discord, "watcher", 2)
+    until_decoded(discord, 5)
+    for width, height in ((1280, 720), (160, 96)):
+        discord.command({"type": "resize", "userId": "1", "width": width, "height": height})
+        seen = until(lambda size=(width, height): (seen := watched(discord))["size"] == size and seen)
+    seen = until_decoded(discord, seen["decoded"] + 5)
+    assert (seen["decodeErrors"], seen["withoutClock"]) == (0, 0)
+    assert seen["distinct"] == seen["expected"]
+
+
+def test_pictures_survive_a_change_of_the_group_and_of_its_version(discord):
+    add(discord, "publisher", 1, width=320, height=180)
+    add(discord, "watcher", 2)
+    until_decoded(discord, 5)
+    add(discord, "watcher", 3, decode=False)
+    discord.wait_for(lambda happening: happening["type"] == "epoch" and happening["members"] == 3)
+    discord.command({"type": "remove_member", "userId": "3"})
+    discord.wait_for(lambda happening: happening["type"] == "epoch" and happening["members"] == 2, since=8)
+    for order in ("downgrade", "upgrade"):
+        discord.command({"type": order})
+        seen = until_decoded(discord, watched(discord)["decoded"] + 10)
+    assert seen["decodeErrors"] == 0
+    assert seen["distinct"] >= 0.9 * seen["expected"]
+    (stream,) = discord.stats(1)["video"].values()
+    assert stream["plaintextPictures"] == 0
+
+
+def test_a_webcam_in_a_voice_room_is_seen_as_well(discord):
+    discord.command({"type": "add_speaker", "userId": "3", "serverId": "5", "tone": 440, "receive": True})
+    discord.command({"type": "add_publisher", "userId": "1", "serverId": "5", "width": 320, "height": 180})
+    discord.command({"type": "add_watcher", "userId": "2", "serverId": "5"})
+    until_decoded(discord, 10)
+    until(lambda: discord.stats(2)["decrypted"].get("3", 0) > 10)
+    assert discord.stats(3)["forwarded"]["before_op_12"] > 0
+    assert discord.stats(3)["undecryptable"] == {}
