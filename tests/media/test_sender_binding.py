@@ -26,6 +26,8 @@ class Engine:
             raise OpenFailed("not theirs")
         return b"opened"
 
+    decrypt_video = decrypt_audio
+
 
 def made(engine=None):
     cipher, engine = FrameCipher(), engine or Engine()
@@ -109,3 +111,11 @@ def test_who_left_is_forgotten():
     assert binding.known
     binding.forget(ALICE)
     assert not binding.known
+
+
+def test_pictures_are_opened_by_the_method_that_is_given():
+    _, _, cipher = made()
+    binding = SenderBinding(cipher, SweepBudget(), cipher.open_video)
+    with pytest.raises(FrameRejected):
+        user_of(binding, SILENCE)  # only audio may be silent in clear
+    assert user_of(binding, sealed(ALICE)) == ALICE
