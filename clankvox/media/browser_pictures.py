@@ -7,7 +7,7 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from clankvox.media.picture_source import Item, Pulled, TimedPicture
-from clankvox.media.png_picture import PngDecoder, PngRefused, essential_chunks
+from clankvox.media.png_picture import CheckedPng, PngDecoder, PngRefused, checked_png
 
 QUEUE_PICTURES: Final = 4
 _SHORTEST_STEP_MS: Final = 1
@@ -17,7 +17,7 @@ _DEFAULT_STEP_S: Final = 1 / 30
 
 
 class _Offered(NamedTuple):
-    essential: bytes
+    png: CheckedPng
     captured_at_ms: int
 
 
@@ -39,11 +39,11 @@ class BrowserPictures:
 
     def offer(self, png: bytes, captured_at_ms: int) -> None:
         """Queue a picture; the oldest of more than four is dropped. PngRefused if it may not be decoded. Any thread."""
-        essential = essential_chunks(png)
+        checked = checked_png(png)
         self.offered += 1
         if len(self._queue) == QUEUE_PICTURES:
             self.dropped += 1
-        self._queue.append(_Offered(essential, captured_at_ms))
+        self._queue.append(_Offered(checked, captured_at_ms))
 
     def forget(self) -> None:
         """Drop what is queued: the source was held, and nobody wants to see what was captured before. Any thread."""
@@ -57,7 +57,7 @@ class BrowserPictures:
             except IndexError:
                 return Pulled.WAITING
             try:
-                picture = self._decoder.decode(offered.essential)
+                picture = self._decoder.decode(offered.png)
             except PngRefused:
                 self.damaged += 1
                 continue

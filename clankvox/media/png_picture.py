@@ -5,7 +5,8 @@ inflate to gigabytes (W3C PNG, section 11), and nobody would see them.
 """
 
 import struct
-from typing import Final
+import zlib
+from typing import Final, NamedTuple
 
 from av.codec.context import CodecContext
 from av.error import FFmpegError
@@ -22,6 +23,7 @@ MAX_PIXELS: Final = 3_840 * 2_160
 _MAX_CHUNKS: Final = 4_096
 """An IDAT of the usual encoders has 8 KiB: 768 of them fill the largest picture."""
 _SLACK_BYTES: Final = 65_536
+_INFLATE_BYTES: Final = 1_048_576
 
 _SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _CHUNK: Final = struct.Struct("!I4s")
@@ -43,7 +45,39 @@ def is_png_mime(mime: str) -> bool:
     return mime.strip().lower() == PNG_MIME
 
 
-def essential_chunks(png: bytes) -> bytes:
+class CheckedPng(NamedTuple):
+    """A PNG whose declarations are within the limits, reduced to what makes its picture."""
+
+    chunks: tuple[bytes, ...]
+    """The signature, then whole chunks."""
+    raw_bytes: int
+    """Size of the picture before compression, as declared."""
+
+    @property
+    def data(self) -> bytes:
+        """The reduced PNG."""
+        return b"".join(self.chunks)
+
+    def inflates_as_declared(self) -> bool:
+        """Whether the compressed data is no larger than the picture; FFmpeg would inflate all of it (6 GB in 29 s)."""
+        inflater = zlib.decompressobj()
+        allowed = self.raw_bytes + _SLACK_BYTES
+        try:
+            for chunk in self.chunks[1:]:
+                if chunk[4:8] != b"IDAT":
+                    continue
+                pending = chunk[_CHUNK.size : -_CRC_BYTES]
+                while pending:
+                    allowed -= len(inflater.decompress(pending, _INFLATE_BYTES))
+                    pending = inflater.unconsumed_tail
+                    if allowed < 0:
+                        return False
+        except zlib.error:
+            return False
+        return True
+
+
+def checked_png(png: bytes) -> CheckedPng:
     """Return the PNG with only the chunks that make its picture. Raises PngRefused; decodes nothing."""
     if len(png) > MAX_PNG_BYTES:
         raise PngRefused(f"too_large:{len(png)}")
@@ -59,9 +93,10 @@ def essential_chunks(png: bytes) -> bytes:
             data_bytes += len(chunk) * (kind == b"IDAT")
     if len(kept) == 1 or not data_bytes:
         raise PngRefused("PNG without a picture")
-    if data_bytes > _raw_bytes(kept[1]) + _SLACK_BYTES:
+    raw_bytes = _raw_bytes(kept[1])
+    if data_bytes > raw_bytes + _SLACK_BYTES:
         raise PngRefused("PNG with more data than its picture has")
-    return b"".join(kept)
+    return CheckedPng(tuple(kept), raw_bytes)
 
 
 class PngDecoder:
@@ -73,10 +108,14 @@ class PngDecoder:
         context.thread_count = 1
         self._context = context
 
-    def decode(self, essential: bytes) -> VideoFrame:
-        """Decode what `essential_chunks` returned. PngRefused if it is damaged; the next one works."""
+    def decode(self, png: CheckedPng) -> VideoFrame:
+        """Decode `png`. PngRefused if it is damaged, or inflates beyond its picture; the next one works."""
+        if not png.inflates_as_declared():
+            raise PngRefused("damaged PNG")
+        packet = Packet(png.data)
+        packet.is_keyframe = True  # else FFmpeg adds the picture to the one before
         try:
-            frames = self._context.decode(Packet(essential))
+            frames = self._context.decode(packet)
         except (FFmpegError, ValueError) as error:
             raise PngRefused("damaged PNG") from error
         if len(frames) != 1:

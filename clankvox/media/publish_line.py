@@ -30,6 +30,8 @@ BEHIND_S: Final = 1.0
 REPEAT_S: Final = 0.5
 """A picture that stands is encoded again this often, for viewers who come late."""
 _READ_AHEAD_PICTURES: Final = 48
+_LATE_PICTURES: Final = 1.5
+"""A picture that is later than this many is skipped if a newer one waits: the encoder does not keep up."""
 _SPREAD: Final = 0.9
 """Share of the time to the next picture over which packets are spread."""
 _REFUSALS_IN_A_ROW: Final = 30
@@ -141,26 +143,27 @@ class PublishLine:
         """Do one thing that is due at `now`. Raises SourceFailed, TransportLost."""
         if self._is_held(now):
             return PublishStep(math.inf)
-        if self._ready and self._due_at() <= now:
+        self._get_over_stall(now)
+        if self._ready and self._due_at() <= now and not (self._is_late(now) and self._reads_on(now)):
             self._show(self._ready.popleft(), now)
-            return PublishStep(now)
-        if not self._ready and self._repeat_at() <= now:
-            self._repeat(now)
             return PublishStep(now)
         if self._wants_more(now):
             item = self._source.pull()
             if item is not Pulled.WAITING:
                 self._take(item, now)
                 return PublishStep(now)
+        if self._repeat_at(now) <= now:
+            self._repeat(now)
+            return PublishStep(now)
         if self._ended and not self._ready and now >= self._end_at():
             leaving_s = self._sender.backlog_s if self._sender is not None else 0.0
             return PublishStep(now + leaving_s, ended=not leaving_s)
-        return PublishStep(self._next_at())
+        return PublishStep(self._next_at(now))
 
-    def _next_at(self) -> float:
-        if self._ready:
-            return self._due_at()
-        return min(self._repeat_at(), self._end_at() if self._ended else math.inf)
+    def _next_at(self, now: float) -> float:
+        due_at = self._due_at() if self._ready else math.inf
+        ends_at = self._end_at() if self._ended and not self._ready else math.inf
+        return min(due_at, self._repeat_at(now), ends_at)
 
     def _is_held(self, now: float) -> bool:
         if self._paused or self._sender is None:
@@ -195,7 +198,7 @@ class PublishLine:
             return self._last_published_at + 1 / self._target.fps
         return self._ready[0].media_time_s + (self._offset_s or 0.0)
 
-    def _repeat_at(self) -> float:
+    def _repeat_at(self, now: float) -> float:
         """Instant at which the picture that stands is to be encoded again."""
         sender = self._sender
         if self._last is None or sender is None:
@@ -203,7 +206,8 @@ class PublishLine:
         at = min(self._last_published_at + REPEAT_S, self._keyframes.due_at())
         if sender.wants_idr and sender.may_send and self._wanted:
             at = min(at, self._keyframes.allowed_at)
-        return max(at, self._last_published_at + 1 / self._target.fps)
+        at = max(at, self._last_published_at + 1 / self._target.fps)
+        return math.inf if self._ready and self._due_at() < max(at, now) + 1.5 / self._target.fps else at
 
     def _end_at(self) -> float:
         sound_s = self._audio.end_s if self._audio is not None else None
@@ -225,30 +229,35 @@ class PublishLine:
         match item:
             case TimedPicture():
                 self._read_s["picture"] = item.media_time_s
-                self._follow(item.media_time_s, now)
+                self._instant_at(item.media_time_s, now)
                 if self._is_kept(item.media_time_s):
                     self._ready.append(item)
             case TimedSound():
                 self._read_s["sound"] = item.media_time_s
-                offset_s = self._follow(item.media_time_s, now)
+                instant_s = self._instant_at(item.media_time_s, now)
                 if self._audio is not None:
-                    self._audio.put(item.media_time_s + offset_s, item.pcm)
+                    self._audio.put(instant_s, item.pcm)
             case Pulled.ENDED:
                 self._ended = True
             case Pulled.WAITING:
                 pass
 
-    def _follow(self, media_time_s: float, now: float) -> float:
-        """Map the first media time to now, and move the map when the source has stalled; returns the offset."""
+    def _instant_at(self, media_time_s: float, now: float) -> float:
+        """Map media time to an instant; the first one is shown soon after it was read."""
         if self._offset_s is None:
             self._offset_s = now - media_time_s + (0.0 if self._source.live else START_S)
-        late_s = now - (media_time_s + self._offset_s)
-        if late_s > STALL_S and not self._source.live:
+        return media_time_s + self._offset_s
+
+    def _get_over_stall(self, now: float) -> None:
+        """Move all that is to come if the source was silent for long, so that nothing has to be caught up with."""
+        if not self._ready or self._source.live or self._offset_s is None:
+            return
+        late_s = now - self._due_at()
+        if late_s > STALL_S:
             self._stalls += 1
             self._offset_s += late_s
             if self._audio is not None:
                 self._audio.shift(late_s)
-        return self._offset_s
 
     def _is_kept(self, media_time_s: float) -> bool:
         """Thin out what is faster than the target; a quarter of a slot is allowed for rounded times."""
@@ -265,10 +274,17 @@ class PublishLine:
         instant_s = self._instant_of(picture, now)
         frame_s = 1 / self._target.fps
         newer_waits = bool(self._ready) and now - self._last_published_at < 6 * frame_s
-        if not self._source.live and newer_waits and now - instant_s > 1.5 * frame_s:
+        if newer_waits and not self._source.live and now - instant_s > _LATE_PICTURES * frame_s:
             self._skipped += 1
             return
         self._publish(picture, instant_s, now)
+
+    def _is_late(self, now: float) -> bool:
+        return not self._source.live and now - self._due_at() > _LATE_PICTURES / self._target.fps
+
+    def _reads_on(self, now: float) -> bool:
+        """Whether there is no newer picture to show instead of a late one, and there may be one."""
+        return len(self._ready) == 1 and self._wants_more(now)
 
     def _instant_of(self, picture: TimedPicture, now: float) -> float:
         offset_s = self._offset_s if self._offset_s is not None else now - picture.media_time_s

@@ -69,5 +69,9 @@ class PublishPort(Protocol):
         ...
 
     def offer_png(self, png: bytes, captured_at_ms: int) -> None:
-        """Hand over a picture that png_picture.refusal_of has let pass; the oldest of more than four is dropped."""
+        """Hand over a picture; the oldest of more than four that wait is dropped.
+
+        Raises png_picture.PngRefused if it may not be decoded (nothing is decoded here), and another ClankvoxError
+        (code `source_mismatch`) if the source that runs takes no pictures.
+        """
         ...

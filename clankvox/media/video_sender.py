@@ -163,6 +163,8 @@ class VideoSender:
         if sealed is None:
             return False
         payloads = packetise(split_annex_b(sealed), MAX_PAYLOAD_BYTES)
+        if not payloads:
+            return False
         ticks, timestamp = self._timestamp(instant_s)
         departure = _Departure(self, timestamp, instant_s, len(payloads), on_left)
         last = len(payloads) - 1

@@ -231,6 +231,87 @@ def test_a_new_subscription_takes_over_the_slot(pacer, clock, journal):
     assert journal == ["sent new", "told new"]
 
 
+# --- the packets of pictures ---
+
+
+def work(pacer):
+    """What the thread would do now, by name; None if it would wait."""
+    waited = []
+    pacer._running = True
+    pacer._changed = Waiting(waited)
+    pacer._changed.pacer = pacer
+    serve = pacer._wait_for_work()
+    return None if serve is None else serve.__name__
+
+
+class Waiting:
+    """A condition on which nobody waits: the pacer is told to stop instead."""
+
+    def __init__(self, waited):
+        self.waited = waited
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def notify_all(self):
+        pass
+
+    def wait(self, timeout):
+        self.waited.append(timeout)
+        self.pacer._running = False
+
+
+def test_pictures_leave_between_the_slots_and_report_to_nobody(pacer, clock, journal):
+    pacer.subscribe(A, Subscriber("a", journal), None)
+    assert pacer.queue(B, [Packet(number, journal) for number in range(20)], 0.0)
+    pacer.serve_video(clock.now())
+    assert journal == [f"sent {number}" for number in range(8)]
+    assert pacer.video_statistics().packets == 8
+
+
+def test_an_audio_slot_that_is_due_goes_before_pictures_that_are(pacer, clock, journal):
+    pacer.subscribe(A, lambda _report: None, None)
+    pacer.queue(B, [Packet("picture", journal)], 0.0)
+    assert work(pacer) == "serve_slot"
+
+
+def test_no_pictures_leave_just_before_an_audio_slot(pacer, clock, journal):
+    pacer.subscribe(A, lambda _report: None, None)
+    serve(pacer, clock)
+    pacer.queue(B, [Packet("picture", journal)], 0.0)
+    clock.instant = pacer.next_deadline() - 0.0004
+    assert work(pacer) is None, "it waits for the slot"
+    clock.instant = pacer.next_deadline() - 0.0006
+    assert work(pacer) == "serve_video"
+
+
+def test_without_audio_pictures_leave_at_once(pacer, clock, journal):
+    pacer.queue(B, [Packet("picture", journal)], 0.03)
+    assert work(pacer) == "serve_video"
+
+
+@pytest.mark.parametrize("failure", [TransportLost("gone"), ValueError("bug"), BaseException("native panic")])
+def test_a_picture_that_cannot_be_sent_costs_nobody_else_and_is_logged_once(pacer, clock, journal, caplog, failure):
+    pacer.queue(B, [Packet(0, journal, failure), Packet(1, journal, failure), Packet(2, journal)], 0.0)
+    pacer.serve_video(clock.now())
+    assert journal == ["sent 0", "sent 1", "sent 2"]
+    assert len(caplog.records) == 1
+
+
+def test_what_waits_can_be_taken_back(pacer, clock, journal):
+    first, second = [Packet("a", journal), Packet("b", journal)], [Packet("c", journal)]
+    pacer.queue(B, first, 0.03)
+    pacer.queue(B, second, 0.03)
+    assert pacer.backlog_s(B) > 0.03
+    pacer.serve_video(clock.now())
+    assert pacer.clear(B) == second
+    assert pacer.drop(B) == [first[1]]
+    assert pacer.backlog_s(B) == 0.0
+
+
 @pytest.fixture
 def running():
     pacer = Pacer(SystemClock())
@@ -276,6 +357,33 @@ class WatchedCondition(threading.Condition):
         if timeout is None:
             self.untimed.release()
         return super().wait(timeout)
+
+
+def test_the_thread_wakes_for_a_picture_and_sends_all_of_it(running, journal):
+    class Last(Packet):
+        def send(self):
+            super().send()
+            done.set()
+
+    for _ in range(3):
+        journal.clear()
+        done = threading.Event()
+        running.queue(B, [*(Packet(number, journal) for number in range(30)), Last("last", journal)], 0.01)
+        assert done.wait(DEADLINE_S)
+        assert journal == [*(f"sent {number}" for number in range(30)), "sent last"]
+
+
+def test_sound_and_pictures_leave_side_by_side(running, journal):
+    slots = threading.Semaphore(0)
+    running.subscribe(A, lambda _report: slots.release(), None)
+    running.queue(B, [Packet(number, journal) for number in range(400)], 0.2)
+    for _ in range(5):
+        assert slots.acquire(timeout=DEADLINE_S)
+    running.unsubscribe(A)
+    while running.backlog_s(B):
+        running.subscribe(A, lambda _report: slots.release(), None)
+        assert slots.acquire(timeout=DEADLINE_S)
+    assert journal == [f"sent {number}" for number in range(400)]
 
 
 def test_the_idle_thread_waits_without_wake_ups():
