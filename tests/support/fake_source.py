@@ -20,6 +20,8 @@ class FakeSource:
         self._tell = tell
         self._given_ms = request.start_ms
         self.closed = False
+        self.over = False
+        """Whether it has ended or failed; for tests that keep count of it."""
 
     def give(self, ms: int, level: int = 8_000) -> int:
         """Put up to `ms` of a constant level into the buffer, as much as has room; says how much it was."""
