@@ -28,8 +28,10 @@ def test_a_decoded_picture_looks_like_its_source():
         assert psnr_db(shown, rgb_of(index, 640, 360)) > 30
 
 
-def test_full_range_stays_full_range():
+@pytest.mark.parametrize("pixel_format", ["yuvj420p", "yuv420p"])
+def test_full_range_stays_full_range(pixel_format):
     full = av_frame(3).reformat(format="yuvj420p", src_color_range="MPEG", dst_color_range="JPEG")
+    full = av.VideoFrame.from_ndarray(full.to_ndarray(), format=pixel_format)
     full.color_range = RANGE_JPEG
     assert psnr_db(decoded(JpegEncoder().encode(full, 95)), rgb_of(3)) > 34
 

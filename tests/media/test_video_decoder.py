@@ -46,10 +46,10 @@ def test_a_monstrous_declared_size_is_refused_before_decoding_and_the_next_pictu
 
 
 def test_the_library_itself_is_bounded_too(monkeypatch):
-    decoder = VideoDecoder(VideoCodec.H264)
-    monkeypatch.setattr(VideoDecoder, "_check_declared_size", lambda *_: None)
+    monkeypatch.setattr("clankvox.media.video_decoder.MOST_PIXELS", 320 * 192 - 1)
+    monkeypatch.setattr("clankvox.media.video_decoder.check_size", lambda *_: None)
     with pytest.raises(CodecError):
-        decoder.decode(with_sps(access_units(1)[0], baseline_sps(8_192, 8_192)))
+        VideoDecoder(VideoCodec.H264).decode(access_units(1)[0])
 
 
 def test_a_monstrous_vp8_size_is_refused():
