@@ -18,7 +18,6 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "messages/router": "values without behaviour",
     "messages/video": "values without behaviour",
     "media/watch_list": "values without behaviour; the video actor's own",
-    "media/publish_port": "a protocol and its request; test_publish reads every field",
     "media/picture_source": "a protocol and its values",
     "media/video_ports": "protocols, and values without behaviour",
     "media/video_totals": "counters without behaviour",
