@@ -74,7 +74,7 @@ class Cast:
         """Let a member go, from all its rooms or from that of one server; InvalidRequest if it is in none."""
         keys = [key for key in self.members if key[1] == user_id and server_id in (None, key[0])]
         if not keys:
-            raise InvalidRequest("no such member")
+            raise InvalidRequest("no such speaker, publisher or watcher")
         for key in keys:
             member = self.members.pop(key)
             member.end()

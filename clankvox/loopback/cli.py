@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from clankvox.errors import WireError
+from clankvox.loopback.commands import ORDERS
 from clankvox.loopback.console import Console, LineWriter
 from clankvox.loopback.options import DEFAULT_HEARTBEAT_INTERVAL_MS, Options, VideoPolicy
 from clankvox.loopback.server import CannotListen, LoopbackServer
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="clankvox loopback",
         description="An offline Discord: voice gateway, media server and DAVE delivery service on this machine. "
         "Takes orders as JSON lines on stdin, reports happenings as JSON lines on stdout, ends with stdin.",
+        epilog="orders: " + ", ".join(ORDERS) + "; docs/loopback.md says what each takes",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")

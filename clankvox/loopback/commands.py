@@ -1,6 +1,6 @@
 """Orders to a running offline Discord, one JSON object each."""
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -64,9 +64,10 @@ class Upgrade(Command, frozen=True, kw_only=True, tag="upgrade"):
 
 
 class BadCommit(Command, frozen=True, kw_only=True, tag="bad_commit"):
-    """Make the next commit or Welcome that this user is sent unreadable."""
+    """Make the next commit or Welcome that this user is sent unreadable, on one server or on all."""
 
     user_id: Snowflake
+    server_id: Snowflake | None = None
 
 
 class AddSpeaker(Command, frozen=True, kw_only=True, tag="add_speaker"):
@@ -237,6 +238,8 @@ AnyCommand: TypeAlias = (
     | Channel
     | Stats
 )
+ORDERS: Final = tuple(str(order.__struct_config__.tag) for order in get_args(AnyCommand))
+"""Their names on the wire."""
 
 _DECODER: Final[msgspec.json.Decoder[AnyCommand]] = msgspec.json.Decoder(AnyCommand)
 

@@ -102,7 +102,7 @@ class Control:
                 for room in self._rooms(server_id):
                     room.apply(room.service.prepare_upgrade(), self._clock.now())
             case BadCommit():
-                self._corrupt(user(command.user_id))
+                self._corrupt(user(command.user_id), _server(command.server_id))
         return {}
 
     def _impair(self, command: Impair) -> None:
@@ -119,10 +119,11 @@ class Control:
         for participant in self._participants(user(command.user_id), _server(command.server_id)):
             participant.port.impair(impairment, command.direction)
 
-    def _corrupt(self, user_id: UserId) -> None:
-        self._participants(user_id)
+    def _corrupt(self, user_id: UserId, server_id: GuildId | None) -> None:
+        self._participants(user_id, server_id)
         for room in self._registry.rooms.values():
-            room.apply(room.service.corrupt_next_commit_for(user_id), self._clock.now())
+            if server_id in (None, room.server_id):
+                room.apply(room.service.corrupt_next_commit_for(user_id), self._clock.now())
 
     async def _direct(self, command: Pause | Resize | Want | Snapshot) -> Answer:
         """Tell a publisher or a watcher what to do."""
@@ -164,6 +165,9 @@ class Control:
         server_id = _server(command.server_id)
         if server_id is None:
             server_id = self._registry.free_server_id()
+        elif server_id not in self._registry.stream_servers:
+            if any(room.server_id == server_id for room in self._registry.rooms.values()):
+                raise InvalidRequest("this server is there already, and it is no stream")
         return self._registry.stream_servers.issue(server_id, user_id, session_id).to_json(self.endpoint)
 
     def _rooms(self, server_id: str | None) -> list[Room]:

@@ -189,7 +189,8 @@ class Room:
 
     def _show_changed(self, sender: Participant, told: Video) -> None:
         """Report a video that began, changed or ended, and tell its sender that it is wanted until we know better."""
-        active = bool(told.video_ssrc) and any(stream.active is not False for stream in told.streams or ())
+        layers = told.streams or ()
+        active = bool(told.video_ssrc) and (not layers or any(layer.active is not False for layer in layers))
         self._emit("video", self._about(sender, active=active, ssrc=told.video_ssrc))
         if not active:
             return

@@ -137,3 +137,21 @@ def test_bad_arguments_are_refused(arguments, capsys):
     with pytest.raises(SystemExit) as refused:
         cli.main(arguments)
     assert refused.value.code == 2
+
+
+def test_how_video_is_treated_can_be_said_on_the_command_line():
+    options = cli._options(cli._parser().parse_args(["--no-pli", "--no-nack", "--stap-a"]))
+    assert (options.video.pli, options.video.nack, options.video.stap_a) == (False, False, True)
+    options = cli._options(cli._parser().parse_args([]))
+    assert (options.video.pli, options.video.nack, options.video.stap_a) == (True, True, False)
+
+
+def test_a_publisher_and_a_watcher_meet_by_orders_alone():
+    with Running("--no-tls") as running:
+        running.tell({"type": "add_publisher", "userId": "1", "serverId": "1400", "width": 160, "height": 96})
+        running.tell({"type": "add_watcher", "userId": "2", "serverId": "1400"})
+        assert running.line("watched")["of"] == "1"
+        running.tell({"type": "add_stream", "userId": "3", "serverId": "1400", "sessionId": "s", "id": 7})
+        while (answer := running.line("ok")).get("id") != 7:
+            pass
+        assert (answer["endpoint"], answer["daveChannelId"]) == (running.listening["endpoint"], "1399")

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clankvox.errors import InvalidRequest
-from clankvox.loopback.commands import AddSpeaker, Close, Impair, command_from, decode_command, user
+from clankvox.loopback.commands import ORDERS, AddSpeaker, Close, Impair, command_from, decode_command, user
 
 
 def test_orders_are_read_by_their_wire_names():
@@ -64,3 +66,8 @@ def test_user_ids_are_snowflakes():
 def test_orders_about_video_have_their_limits(line):
     with pytest.raises(InvalidRequest):
         decode_command(line)
+
+
+def test_every_order_is_documented():
+    text = (Path(__file__).parents[2] / "docs" / "loopback.md").read_text()
+    assert [order for order in ORDERS if f"`{order}`" not in text] == []

@@ -197,6 +197,7 @@ def test_video_before_op_12_or_op_5_ends_the_connection(discord, missing):
             client.speak(2)
         else:
             client.describe()
+        client.settle()
         client.send_video(SLICE[:50])
         assert client.wait_closed() == ops.CloseCode.BAD_REQUEST
         assert client.ws.close_reason == "Invalid SSRC"

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import wave
 
 import av
 import numpy as np
@@ -191,6 +192,17 @@ def test_a_watcher_that_wants_nothing_gets_nothing_until_it_does(discord):
     seen = watched(discord)
     until_decoded(discord, seen["decoded"] + 5)
     assert discord.stats(1)["publisher"]["wanted"] == 100
+
+
+def test_what_sounds_with_a_picture_is_heard_and_recorded(discord, tmp_path):
+    add(discord, "publisher", 1, width=320, height=180, tone=440)
+    add(discord, "watcher", 2, record=str(tmp_path))
+    until(lambda: discord.stats(2)["decrypted"].get("1", 0) > 20)
+    discord.command({"type": "remove_member", "userId": "2"})
+    with wave.open(str(tmp_path / "1.wav")) as file:
+        sound = np.frombuffer(file.readframes(file.getnframes()), np.int16)[::2].astype(float)
+    steady = sound[9_600:]
+    assert np.argmax(np.abs(np.fft.rfft(steady))) * 48_000 / len(steady) == pytest.approx(440, abs=6)
 
 
 def test_a_watcher_forgets_who_left_and_sees_who_comes_again(discord):
