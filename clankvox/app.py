@@ -283,9 +283,7 @@ class App:
             inbound_video=InboundVideoStats(
                 frames_emitted=0, decode_dropped=0, dave_decrypt_ok=0, dave_decrypt_fail=0, dave_passthrough=0
             ),
-            outbound=OutboundStats(
-                rtp_audio_sent=self._frames.fates[FrameFate.SENT], dave_encrypt_fail=self._voice.cipher.seal_failures
-            ),
+            outbound=outbound_stats(self._frames, self._voice.cipher.seal_failures),
         )
 
     def _on_stopped(self, exit_code: int) -> None:
@@ -297,6 +295,24 @@ class App:
 
     def _on_stdout_broken(self) -> None:
         self._router(StopRequested(exit_code=EXIT_STDOUT_BROKEN, reason="destroy", at_once=True))
+
+
+def outbound_stats(frames: FrameLedger, encrypt_failures: int) -> OutboundStats:
+    """Show a ledger of outgoing frames as the contract does."""
+    fates, pending = dict(frames.fates), frames.pending
+    return OutboundStats(
+        rtp_audio_sent=fates[FrameFate.SENT],
+        dave_encrypt_fail=encrypt_failures,
+        frames_made=sum(fates.values()) + pending,
+        frames_refused=fates[FrameFate.REFUSED],
+        frames_unsealed=fates[FrameFate.UNSEALED],
+        frames_dropped=fates[FrameFate.DROPPED],
+        frames_pending=pending,
+        frames_resealed=frames.resealed,
+        frames_limited=frames.limited,
+        tts_underruns=frames.speech_underruns,
+        music_underruns=frames.music_underruns,
+    )
 
 
 def unborn(_message: object) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from clankvox import app
 from clankvox.actors import announcer
-from clankvox.app import App, PcmOutlet
+from clankvox.app import App, PcmOutlet, outbound_stats
 from clankvox.demo.parent import UserAudio
+from clankvox.media.frame_ledger import FrameFate, FrameLedger
 from clankvox.media.receive_ports import Origin, Timing
 from clankvox.media.signal_meter import Signal
 from clankvox.outbox import AUDIO_STREAM_MS, Outbox
@@ -117,6 +118,17 @@ def test_the_counters_of_the_contract_are_all_plain_numbers():
     assert groups <= told.keys()
     for group in groups:
         assert all(type(value) in (int, float) for value in told[group].values())
+
+
+def test_every_frame_that_was_made_is_in_one_of_the_counters():
+    ledger = FrameLedger()
+    ledger.made = 13
+    for number, fate in enumerate(FrameFate, start=1):
+        ledger.settle(fate, number)
+    told = outbound_stats(ledger, encrypt_failures=3)
+    assert (told.rtp_audio_sent, told.dave_encrypt_fail, told.frames_pending) == (1, 3, 3)
+    parts = told.frames_refused, told.frames_unsealed, told.frames_dropped, told.frames_pending
+    assert told.frames_made == told.rtp_audio_sent + sum(parts) == 13
 
 
 # --- captured PCM -----------------------------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ from clankvox.messages.router import (
     RuntimeFailed,
     TtsChunkRefused,
     TtsOverflowed,
+    TtsPositionReported,
     TtsReported,
 )
 from clankvox.ports import SlotReport
@@ -258,6 +259,9 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         if self._speech.heard and self._state in _UNHEARD:
             self._machine.became_audible()
             self._tell_tts("started")
+        position_ms = self._speech.new_position_ms()
+        if position_ms is not None and self._playback_id is not None:
+            self.report(TtsPositionReported(playback_id=self._playback_id, played_ms=position_ms))
         self._settle()
 
     def speaking_changed(self, ssrc: Ssrc, *, speaking: bool) -> None:

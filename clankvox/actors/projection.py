@@ -59,6 +59,7 @@ from clankvox.messages.router import (
     SpeakingReported,
     TtsChunkRefused,
     TtsOverflowed,
+    TtsPositionReported,
     TtsReported,
     VideoGone,
     VideoReported,
@@ -95,6 +96,8 @@ def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
             return dave_events(report)
         case TtsReported():
             return dialects.tts_status(report.playback_id, TtsStatus(report.status), report.reason, report.played_ms)
+        case TtsPositionReported():
+            return dialects.tts_position(report.playback_id, report.played_ms)
         case TtsChunkRefused():
             return dialects.chunk_refused(report.playback_id, TtsReason(report.reason), report.played_ms)
         case TtsOverflowed():

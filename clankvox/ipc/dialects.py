@@ -130,6 +130,11 @@ def tts_status(
             assert_never(status)
 
 
+def tts_position(playback_id: PlaybackId, played_ms: int) -> list[Event]:
+    """Events for the progress of a playback, which has an id."""
+    return [PlaybackPosition(playback_id=playback_id, played_ms=played_ms)]
+
+
 def chunk_refused(playback_id: PlaybackId | None, reason: TtsReason, played_ms: int | None = None) -> list[Event]:
     """Events for a TTS chunk that is not taken: V, its playback has failed; M/L, silence."""
     if playback_id is None:

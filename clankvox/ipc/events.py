@@ -287,11 +287,15 @@ class MusicGainReached(_Event, frozen=True, kw_only=True):
 
 
 class PlaybackPosition(_Event, frozen=True, kw_only=True):
-    """How much of the track crossed the wire. An addition: at its first packet, and every second while it sounds."""
+    """How much of a playback or a track with an id crossed the wire: every second while it sounds. An addition.
+
+    Of a track also at its first packet.
+    """
 
     is_telemetry: ClassVar[bool] = True
 
-    music_id: MusicId
+    playback_id: PlaybackId | None = None
+    music_id: MusicId | None = None
     played_ms: int
 
 

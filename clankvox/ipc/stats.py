@@ -84,7 +84,28 @@ class InboundVideoStats(Part, frozen=True, kw_only=True, rename="camel"):
 
 
 class OutboundStats(Part, frozen=True, kw_only=True, rename="camel"):
-    """Audio that left."""
+    """Audio that left, and what became of the rest.
+
+    frames_made = rtp_audio_sent + frames_refused + frames_unsealed + frames_dropped + frames_pending.
+    """
 
     rtp_audio_sent: int
     dave_encrypt_fail: int
+    frames_made: int
+    """From here on additions: frames of 20 ms that were made for a slot."""
+    frames_refused: int
+    """The socket did not take them."""
+    frames_unsealed: int
+    """They could not be encrypted, so they did not leave."""
+    frames_dropped: int
+    """A stop, a reset or a newer connection came before their slot."""
+    frames_pending: int
+    """In their slot, or waiting to be sealed anew."""
+    frames_resealed: int
+    """Times that one was sealed again, because key or connection had changed before its slot."""
+    frames_limited: int
+    """They were louder than -1 dBFS before the limiter."""
+    tts_underruns: int
+    """Times that speech ran out before its end."""
+    music_underruns: int
+    """Times that music ran out before its end."""

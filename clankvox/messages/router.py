@@ -125,6 +125,13 @@ class TtsReported(Message, frozen=True, kw_only=True):
     """At its end: how much of it crossed the wire."""
 
 
+class TtsPositionReported(Message, frozen=True, kw_only=True):
+    """Playback: how much of a playback with an id crossed the wire, every second."""
+
+    playback_id: PlaybackId
+    played_ms: int
+
+
 class TtsChunkRefused(Message, frozen=True, kw_only=True):
     """Playback: a chunk was not taken (and with an id, its playback has failed)."""
 
@@ -282,6 +289,7 @@ Report = (
     | ConnectionReported
     | DaveReported
     | TtsReported
+    | TtsPositionReported
     | TtsChunkRefused
     | TtsOverflowed
     | BufferDepthReported

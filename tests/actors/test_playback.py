@@ -1,13 +1,18 @@
 """TTS as the parent sees it, and as it leaves: statuses by dialect, refusals, stops, holds, failures."""
 
+import numpy as np
 import pytest
 
 from clankvox.actors.playback import TOMBSTONES
 from clankvox.actors.transmission import FAILURE_LIMIT
-from clankvox.messages.playback import PlayTts
+from clankvox.media.frame_ledger import FrameFate
+from clankvox.messages.music import SourceStarted
+from clankvox.messages.playback import AwaitQuiet, PlayTts
 from clankvox.wire.rtp import SILENCE_FRAME
 from tests.support.factory import Call, in_clear, short
 from tests.support.fake_mls import FakeEngine
+from tests.support.music import SLOPE_1_KHZ, steepest, stereo_tone
+from tests.support.spoken import decode_stereo
 
 TTS = "tts_playback_state"
 
@@ -494,3 +499,313 @@ def test_pcm_is_wiped_once_it_was_taken():
     pcm = bytearray(b"\x01\x02" * 480)
     call.told(PlayTts(playback_id="p1", pcm=pcm, refusal=None, sample_rate_hz=48_000), call.playback)
     assert not any(pcm)
+
+
+# --- how much was heard ---
+
+
+def test_every_end_of_a_playback_says_how_much_of_it_crossed_the_wire():
+    call = Call().connect()
+    call.audio("p1", 2_000)
+    call.run(0.5)
+    call.line(type="stop_tts_playback", playbackId="p1")
+    call.drain()
+    sent = speech_and_tail(call.left())[0]
+    assert call.events()[-1] == {
+        "type": TTS, "playbackId": "p1", "status": "stopped", "reason": "stop_tts_playback", "playedMs": sent * 20,
+    }  # fmt: skip
+    call.audio("p2", 200)
+    call.run(0.1)
+    call.audio("p2", pcmBase64="*")
+    call.drain()
+    assert 0 < call.events()[-1]["playedMs"] < 100
+
+
+def test_what_was_never_under_way_has_no_position_and_nor_has_what_has_no_id():
+    call = Call().connect(None)
+    call.finish("p9")
+    call.audio(None, 60)
+    call.run(1.0)
+    assert not any("playedMs" in event for event in call.events())
+
+
+def test_the_position_is_told_every_second_of_a_playback_with_an_id():
+    call = Call().connect()
+    call.audio("p1", 2_500)
+    call.run(3.0)
+    call.audio("p2", 20)  # stale
+    told = [event for event in call.events(telemetry=True) if event["type"] == "playback_position"]
+    assert told == [{"type": "playback_position", "playbackId": "p1", "playedMs": ms} for ms in (1_000, 2_000)]
+    anonymous = Call().connect(None)
+    anonymous.audio(None, 2_500)
+    anonymous.run(3.0)
+    assert not any(event["type"] == "playback_position" for event in anonymous.events(telemetry=True))
+
+
+def test_the_ledger_has_one_fate_for_every_frame_over_losses_stops_and_changes_of_key():
+    call = Call().establish(42)
+    call.audio("p1", 1_000)
+    call.run(0.2)
+    call.server.commit(0)
+    call.run(0.2)
+    call.line(type="stop_tts_playback", playbackId="p1")
+    call.audio("p2", 1_000)
+    call.run(0.2)
+    call.udp.broken = True
+    call.run(0.1)
+    call.udp.broken = False
+    call.server.lost()
+    call.run(0.1)
+    assert call.ledger.resealed
+    call.ledger.check(call.playback._transmission.pending_frames)
+    assert call.ledger.fates[FrameFate.SENT] == len(call.left())
+    assert all(call.ledger.fates[fate] for fate in (FrameFate.REFUSED, FrameFate.DROPPED))
+
+
+# --- music under speech ---
+
+
+def music(call, name="m1", seconds=10.0, *, tones=True):
+    """Play a piece whose PCM is all there; `tones` that every discontinuity shows in, or a constant level."""
+    ids = {} if name is None else {"musicId": name}
+    call.line(type="music_play", url="https://example.com/a", resolvedDirectUrl=True, **ids)
+    call.drain()
+    source = call.sources.last
+    pcm = stereo_tone(int(seconds * 48_000)) if tones else np.full((int(seconds * 48_000), 2), 4_000, np.int16)
+    source.pcm = pcm
+    return refill(call, source)
+
+
+def refill(call, source):
+    """Give the source's buffer what fits, as its thread would."""
+    first = not source.buffer.buffered_samples and not source.buffer.played_samples
+    while len(source.pcm) and source.buffer.put_now(source.pcm[:960]):
+        source.pcm = source.pcm[960:]
+    if first:
+        source._tell(SourceStarted(attempt=source.attempt))
+    if not len(source.pcm) and not source.buffer.finished:
+        source.end()
+    call.drain()
+    return source
+
+
+def listen(call, seconds, *sources):
+    """Let time pass while sources go on; returns the payloads that left."""
+    frames = []
+    for _ in range(int(seconds / 0.1 + 0.5)):
+        call.run(0.1)
+        for source in sources:
+            refill(call, source)
+        frames += call.left()
+    return frames
+
+
+def test_music_leaves_in_every_slot_and_five_silence_frames_follow_its_end():
+    call = Call().connect()
+    source = music(call, seconds=3.0)
+    frames = listen(call, 4.0, source)
+    assert speech_and_tail(frames) == (151, 5)  # one more, for what the encoder holds
+    assert frames[-5:] == [SILENCE_FRAME] * 5
+    assert source.buffer.played_samples == 3 * 48_000
+
+
+def test_what_is_heard_of_music_has_no_discontinuity_through_pause_resume_gain_and_speech():
+    call = Call().connect()
+    source = music(call)
+    frames = listen(call, 2.0, source)
+    call.line(type="music_pause", musicId="m1")
+    frames += listen(call, 0.5, source)
+    call.line(type="music_resume", musicId="m1")
+    frames += listen(call, 0.5, source)
+    call.line(type="music_set_gain", musicId="m1", target=0.2, fadeMs=150)
+    call.audio("p1", 400, level=0)
+    call.finish()
+    frames += listen(call, 1.0, source)
+    call.line(type="music_set_gain", musicId="m1", target=1.0, fadeMs=150)
+    frames += listen(call, 1.0, source)
+    call.line(type="music_stop", musicId="m1")
+    frames += listen(call, 1.0, source)
+    assert steepest(decode_stereo(frames)[1_000:]) < 8_000 * SLOPE_1_KHZ * 1.2
+    assert tts(call) == ["p1 buffered", "p1 drained"]
+
+
+def test_a_pause_of_ten_minutes_keeps_the_place_and_makes_no_burst():
+    call = Call().connect()
+    source = music(call)
+    listen(call, 2.0, source)
+    call.line(type="music_pause", musicId="m1")
+    listen(call, 1.0, source)
+    place, buffered = source.buffer.played_samples, source.buffer.buffered_samples
+    for _ in range(60):
+        call.server.acknowledge()  # or the connection would be given up
+        call.run(10.0)
+    assert call.left() == []
+    assert (source.buffer.played_samples, source.buffer.buffered_samples) == (place, buffered)
+    call.line(type="music_resume", musicId="m1")
+    frames = listen(call, 1.0, source)
+    assert 50 <= len(frames) <= 51
+    assert source.buffer.played_samples == place + len(frames) * 960
+
+
+def test_a_lost_link_freezes_music_in_its_place_and_a_fade_still_ends():
+    call = Call().connect()
+    source = music(call)
+    before = len(listen(call, 2.0, source))
+    call.server.lost()
+    call.drain()
+    call.line(type="music_set_gain", musicId="m1", target=0.5, fadeMs=100)
+    call.drain()
+    assert call.playback._mixer.next_due() is not None
+    call.run(1.2)
+    assert call.playback._mixer.next_due() is None
+    assert call.left() == []
+    call.server.handshake(0)
+    after = listen(call, 1.0, source)
+    assert len(after) <= 51
+    assert source.buffer.played_samples == (before + len(after)) * 960
+
+
+def test_speech_in_front_of_loud_music_is_refused_with_an_id_and_mixed_without():
+    call = Call().connect()
+    source = music(call)
+    listen(call, 0.5, source)
+    call.audio("p1", 100)
+    assert tts(call)[-1] == "p1 failed music_not_ducked"
+    call.audio(None, 100)
+    listen(call, 1.0, source)
+    assert tts(call) == ["buffered", "idle"]
+
+
+@pytest.mark.parametrize(
+    "made_room",
+    [
+        {"type": "music_set_gain", "musicId": "m1", "target": 0.99, "fadeMs": 10_000},
+        {"type": "music_pause", "musicId": "m1"},
+        {"type": "music_stop", "musicId": "m1"},
+        {"type": "duck", "target": 0.3, "attackMs": 50, "releaseMs": 300},
+    ],
+)
+def test_speech_right_behind_a_command_that_makes_room_is_taken(made_room):
+    call = Call().connect()
+    listen(call, 0.5, music(call))
+    call.line(**made_room)
+    call.audio("p1", 100)
+    call.finish()
+    call.run(1.0)
+    assert tts(call) == ["p1 buffered", "p1 started", "p1 drained"]
+
+
+@pytest.mark.parametrize("what", ["play", "stop", "pause", "end", "nothing", "fail", "starve"])
+@pytest.mark.parametrize("when", [0.30, 0.42, 0.46, 0.50])
+def test_a_finished_playback_drains_once_five_slots_later_whatever_music_does_in_its_tail(what, when):
+    call = Call().connect()
+    call.line(type="duck", target=0.3, attackMs=50, releaseMs=300)
+    source = music(call, seconds=1.8 if what == "starve" else 20.0)
+    listen(call, 1.5, source) if what != "starve" else call.run(1.5)
+    call.audio("p1", 360)
+    call.finish()
+    call.run(when)
+    match what:
+        case "play":
+            music(call, "m2")
+        case "end":
+            source.pcm = source.pcm[:0]
+            refill(call, source)
+        case "fail":
+            source.fail()
+        case "stop" | "pause":
+            call.line(type=f"music_{what}", musicId="m1")
+    call.run(0.55 - when)
+    assert tts(call) == ["p1 buffered", "p1 started", "p1 drained"]
+    call.run(3.0)
+    assert tts(call) == []
+
+
+def test_the_end_of_speech_under_music_is_told_five_slots_after_it_and_music_goes_on():
+    call = Call().connect()
+    call.line(type="duck", target=0.3)
+    source = music(call)
+    listen(call, 0.5, source)
+    call.audio("p1", 200)
+    call.finish()
+    frames = listen(call, 1.0, source)
+    assert tts(call) == ["p1 buffered", "p1 started", "p1 drained"]
+    assert SILENCE_FRAME not in frames
+
+
+def test_stopped_speech_under_music_is_gone_with_a_ramp_and_music_goes_on():
+    call = Call().connect()
+    call.line(type="music_set_gain", target=0.001)
+    source = music(call, tones=False)
+    listen(call, 0.5, source)
+    call.audio("p1", 1_000)
+    frames = listen(call, 0.5, source)
+    call.line(type="stop_tts_playback", playbackId="p1")
+    call.drain()
+    frames += (after := listen(call, 0.5, source))
+    assert SILENCE_FRAME not in after
+    heard = decode_stereo(frames)
+    assert steepest(heard) < 8_000 * 2 * np.pi * 440 / 48_000 * 1.3
+    assert np.abs(heard[-960 * 20 :]).max() < 50
+
+
+def test_stop_playback_ends_both_and_nothing_stays_in_the_pacer():
+    call = Call().connect()
+    call.line(type="duck", target=0.3)
+    source = music(call)
+    listen(call, 0.5, source)
+    call.audio("p1", 1_000)
+    call.run(0.3)
+    call.left()
+    call.line(type="stop_playback")
+    call.run(0.5)
+    frames = call.left()
+    assert speech_and_tail(frames)[0] <= 3
+    assert frames[-5:] == [SILENCE_FRAME] * 5
+    assert call.pacer.due() is None
+    assert source.buffer.closed
+
+
+def test_music_without_an_id_waits_for_the_end_of_an_announcement_without_one():
+    call = Call().connect(None)
+    call.audio(None, 400)
+    call.run(0.1)
+    music(call, None)
+    call.run(0.2)
+    assert "player_state playing" not in short(call.events())
+    call.run(0.5)
+    assert short(call.events()) == ["tts_playback_state idle", "player_state playing"]
+
+
+def test_the_depth_of_music_is_told_and_is_zero_in_the_end():
+    call = Call().connect()
+    source = music(call, seconds=1.2)
+    call.run(0.6)
+    refill(call, source)
+    call.run(4.0)
+    depths = [event["musicSamples"] for event in call.events(telemetry=True) if event["type"] == "buffer_depth"]
+    assert depths == sorted(depths, reverse=True)
+    assert depths[0] > 20_000
+    assert depths[-1] == 0
+
+
+def test_a_source_that_is_too_slow_is_counted_and_what_is_heard_does_not_click():
+    call = Call().connect()
+    source = music(call, seconds=10.0)
+    frames = listen(call, 2.0, source)
+    call.run(3.0)  # the source has stalled
+    frames += call.left()
+    assert call.ledger.music_underruns == 1
+    frames += listen(call, 2.0, source)
+    assert steepest(decode_stereo(frames)[1_000:]) < 8_000 * SLOPE_1_KHZ * 1.2
+
+
+def test_the_last_one_who_asks_for_quiet_is_answered_once():
+    call = Call().connect(None)
+    call.audio(None, 200)
+    call.drain()
+    call.told(AwaitQuiet(track=91), call.playback)
+    call.told(AwaitQuiet(track=92), call.playback)
+    assert call.playback._quiet_for == 92
+    call.run(1.0)
+    assert call.playback._quiet_for is None

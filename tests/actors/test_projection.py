@@ -28,6 +28,7 @@ from clankvox.messages.router import (
     SpeakingReported,
     TtsChunkRefused,
     TtsOverflowed,
+    TtsPositionReported,
     TtsReported,
 )
 
@@ -81,6 +82,7 @@ REPORTS = [
     (AdapterSendRequested(guild_id=1, channel_id=None, self_mute=True), ["adapter_send"]),
     (TtsReported(playback_id="p", status="started"), ["tts_playback_state"]),
     (TtsReported(playback_id=None, status="started"), []),
+    (TtsPositionReported(playback_id="p", played_ms=1_000), ["playback_position"]),
     (TtsChunkRefused(playback_id=None, reason="empty_pcm"), []),
     (
         TtsOverflowed(playback_id="p", dropped_samples=1, buffer_samples=2),

@@ -85,7 +85,7 @@ STATS = TransportStats(
     inbound_video=InboundVideoStats(
         frames_emitted=0, decode_dropped=0, dave_decrypt_ok=0, dave_decrypt_fail=0, dave_passthrough=0
     ),
-    outbound=OutboundStats(rtp_audio_sent=0, dave_encrypt_fail=0),
+    outbound=OutboundStats(**dict.fromkeys(OutboundStats.__struct_fields__, 0)),
 )
 STREAM = VideoStream(
     ssrc=222,
@@ -232,6 +232,7 @@ GOLDEN = [
         '{"type":"music_error","code":"no_audio","message":"m"}',
     ),
     (MusicGainReached(music_id=M1, gain=0.2), '{"type":"music_gain_reached","musicId":"m1","gain":0.2}'),
+    (PlaybackPosition(playback_id=P1, played_ms=20), '{"type":"playback_position","playbackId":"p1","playedMs":20}'),
     (PlaybackPosition(music_id=M1, played_ms=20), '{"type":"playback_position","musicId":"m1","playedMs":20}'),
     (MusicGainReached(gain=0.15), '{"type":"music_gain_reached","gain":0.15}'),
     (
@@ -249,7 +250,7 @@ GOLDEN = [
     ),
     (
         STATS,
-        '{"type":"transport_stats","uptimeMs":123,"tick":{"total":0,"skipped":0,"slipEvents":0,"maxGapMs":0.0},"ipcLanes":{"controlDropped":0,"audioDropped":0,"videoDropped":0},"inboundAudio":{"packets":0,"transportDecryptFail":0,"daveDecryptFail":0,"forwardLossGaps":0,"concealedFrames":0,"recovered":0,"lost":0,"late":0,"duplicates":0,"uncaptured":0,"boundaryDropped":0,"unrecognized":0},"inboundVideo":{"framesEmitted":0,"decodeDropped":0,"daveDecryptOk":0,"daveDecryptFail":0,"davePassthrough":0},"outbound":{"rtpAudioSent":0,"daveEncryptFail":0}}',
+        '{"type":"transport_stats","uptimeMs":123,"tick":{"total":0,"skipped":0,"slipEvents":0,"maxGapMs":0.0},"ipcLanes":{"controlDropped":0,"audioDropped":0,"videoDropped":0},"inboundAudio":{"packets":0,"transportDecryptFail":0,"daveDecryptFail":0,"forwardLossGaps":0,"concealedFrames":0,"recovered":0,"lost":0,"late":0,"duplicates":0,"uncaptured":0,"boundaryDropped":0,"unrecognized":0},"inboundVideo":{"framesEmitted":0,"decodeDropped":0,"daveDecryptOk":0,"daveDecryptFail":0,"davePassthrough":0},"outbound":{"rtpAudioSent":0,"daveEncryptFail":0,"framesMade":0,"framesRefused":0,"framesUnsealed":0,"framesDropped":0,"framesPending":0,"framesResealed":0,"framesLimited":0,"ttsUnderruns":0,"musicUnderruns":0}}',
     ),
     (ErrorEvent(code="invalid_json", message="m"), '{"type":"error","code":"invalid_json","message":"m"}'),
     (

@@ -55,7 +55,7 @@ from tests.support.transitions import record
 
 GUILD, CHANNEL, SELF = 10, 20, 7
 ENDPOINT = "voice.example.com:443"
-TELEMETRY = ("buffer_depth", "transport_stats", "stream_stats")
+TELEMETRY = ("buffer_depth", "playback_position", "transport_stats", "stream_stats")
 
 
 class Call:

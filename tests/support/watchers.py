@@ -32,6 +32,11 @@ class EventWatcher:
             else:
                 self.heard(payload)
 
+    @staticmethod
+    def decoded(frames: list[tuple[int, bytes]]) -> list[dict[str, Any]]:
+        """The events among `frames`."""
+        return [json.loads(payload) for frame_format, payload in frames if frame_format == 0]
+
     def told(self, event: dict[str, Any]) -> None:
         connection_id = event.get("connectionId")
         if connection_id is not None and self.join is not None:
