@@ -165,9 +165,8 @@ class Control:
         server_id = _server(command.server_id)
         if server_id is None:
             server_id = self._registry.free_server_id()
-        elif server_id not in self._registry.stream_servers:
-            if any(room.server_id == server_id for room in self._registry.rooms.values()):
-                raise InvalidRequest("this server is there already, and it is no stream")
+        elif server_id not in self._registry.stream_servers and server_id in self._registry.servers:
+            raise InvalidRequest("this server is there already, and it is no stream")
         return self._registry.stream_servers.issue(server_id, user_id, session_id).to_json(self.endpoint)
 
     def _rooms(self, server_id: str | None) -> list[Room]:

@@ -193,6 +193,11 @@ class Registry:
         self._next_ssrc += count
         return Ssrc(first)
 
+    @property
+    def servers(self) -> set[GuildId]:
+        """The servers that have a room now."""
+        return {server_id for server_id, _ in self.rooms}
+
     def free_server_id(self) -> GuildId:
         """Return the id of a server that does not exist yet, nor its neighbours."""
         self._next_server += _SERVER_STEP

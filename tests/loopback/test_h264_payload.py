@@ -1,9 +1,11 @@
 import pytest
+from aiortc.codecs.h264 import H264Encoder, h264_depayload
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clankvox.errors import WireError
 from clankvox.loopback import h264_payload as h264
+from clankvox.wire import h264 as of_the_client
 
 SPS, PPS = b"\x67sps", b"\x68pps"
 MAX = 100
@@ -73,3 +75,23 @@ def test_only_an_idr_slice_makes_a_key_frame():
     assert h264.is_key(h264.join([SPS, PPS, nal(9, 5)]))
     assert not h264.is_key(h264.join([SPS, PPS]))
     assert not h264.is_key(h264.join([nal(9, 1)]))
+
+
+nal_lists = st.lists(st.tuples(st.integers(1, 23), st.integers(1, 4000)), min_size=1, max_size=6).map(
+    lambda shapes: [nal(size + 1, kind) for kind, size in shapes]
+)
+
+
+@given(nal_lists)
+def test_two_other_implementations_read_what_is_packetised_here(nals):
+    unit = h264.join(nals)
+    payloads = h264.packetise(unit)
+    assert b"".join(h264_depayload(payload) for payload in payloads) == unit
+    assert b"".join(of_the_client.depacketise(payload).data for payload in payloads) == unit
+
+
+@given(nal_lists)
+def test_what_two_other_implementations_packetise_is_read_here(nals):
+    unit = h264.join(nals)
+    assert h264.depacketise(H264Encoder._packetize(H264Encoder._split_bitstream(unit))) == unit
+    assert h264.depacketise(of_the_client.packetise(nals, 1150)) == unit

@@ -1,4 +1,5 @@
 import pytest
+from aiortc.codecs.vpx import Vp8Encoder, vp8_depayload
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +38,9 @@ def test_the_lowest_bit_tells_a_key_frame():
     assert vp8.is_key(b"\x10")
     assert not vp8.is_key(b"\x11")
     assert not vp8.is_key(b"")
+
+
+@given(st.binary(min_size=1, max_size=5000))
+def test_another_implementation_reads_and_is_read(frame):
+    assert b"".join(map(vp8_depayload, vp8.packetise(frame, 7))) == frame
+    assert vp8.depacketise(Vp8Encoder._packetize(frame, 7)) == frame
