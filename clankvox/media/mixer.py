@@ -91,8 +91,8 @@ class Mixer:
 
     @property
     def music_is_audible(self) -> bool:
-        """Whether a track plays that is neither held nor on its way out."""
-        return any(voice.state is VoiceState.SOUNDING for voice in self._voices)
+        """Whether a track plays that is neither held nor on its way out; the parent knows of one that is to begin."""
+        return any(voice.state in (VoiceState.WAITING, VoiceState.SOUNDING) for voice in self._voices)
 
     @property
     def music_is_loud(self) -> bool:

@@ -228,8 +228,9 @@ def test_ducking_is_off_at_first_and_can_be_switched_off():
 
 def test_music_whose_gain_heads_below_unity_is_not_loud_at_once_nor_is_what_leaves_or_is_held():
     desk = Desk()
-    desk.play(1)
     assert not desk.mixer.music_is_loud
+    desk.play(1)
+    assert desk.mixer.music_is_loud, "the parent was told that it plays"
     desk.run(5)
     assert desk.mixer.music_is_loud
     desk.mixer.set_gain(0.9, 2.0, 1, desk.now)

@@ -99,6 +99,7 @@ def test_a_music_actor_that_fails_is_replaced_and_the_call_goes_on():
     assert words[:3] == ["music_error m1 pipeline_failed", "player_state idle m1 0", "playback_armed music_error"]
     assert not [line for line in words if line.startswith(("error", "connection_state", "music_idle"))]
     assert seen(play(call, "m2")) == ["player_state loading m2", "player_state playing m2"]
+    call.line(type="music_set_gain", musicId="m2", target=0.2)
     call.audio("p1", 100)
     call.finish()
     call.run(2.0)
