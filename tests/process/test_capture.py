@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from clankvox.demo.alignment import align
-from clankvox.demo.parent import Event, UserAudio
+from clankvox.demo.parent import Event, UserAudio, VoxParent
+from clankvox.loopback.delivery import DeliveryService
+from tests.support.hostile import HostileDiscord
 from tests.support.process_call import (
     FRAME_SAMPLES,
     RATE_HZ,
@@ -240,3 +242,22 @@ def test_speaking_start_is_read_before_the_first_pcm_of_each_of_30_utterances(ca
         firsts = [call.entries.index(pieces[0]) for pieces in utterances[:6]]
         assert all(start < first for start, first in zip(starts, firsts, strict=False))
         assert len(starts) >= 6
+
+
+def test_who_speaks_in_the_instant_of_his_join_is_heard_from_the_first_frame_that_his_key_allows(monkeypatch, word):
+    """He does not wait until all others have the group's new keys: his first words are there before ours are."""
+    monkeypatch.setattr(DeliveryService, "settled", property(lambda _self: True))
+    with HostileDiscord() as discord, VoxParent() as vox:
+        call = Call(vox, discord)
+        call.enter()
+        call.add(tone=200, startMs=86_400_000)
+        discord.lag(call.me, 0.2)
+        users = [str(1_000_000 + int(call.me) * 10 + number) for number in range(8)]
+        for user in users:
+            call.subscribe(user, silenceDurationMs=200)
+        for user in users:
+            discord.order({"type": "add_speaker", "userId": user, "serverId": call.guild, "file": str(word)})
+            call.wait_for("user_audio_end", userId=user)
+            assert_whole(call.audio_of(user))
+        told = [event.body["fates"] for event in call.events_of("stream_stats")]
+    assert not any(fates["noKey"] + fates["unknownSsrc"] + fates["discarded"] for fates in told)

@@ -60,6 +60,16 @@ class HostileDiscord(LoopbackDiscord):
         """Send a WebSocket message to a client in the midst of the others."""
         self._later(self.session(user_id).link.put, frame)
 
+    def lag(self, user_id: str, seconds: float) -> None:
+        """Let each WebSocket message to a client be so late from now on, in their order; media is not."""
+
+        def delay() -> None:
+            link = self.session(user_id).link
+            put = link.put
+            link.put = lambda frame: self._loop.call_later(seconds, put, frame)  # type: ignore[method-assign]
+
+        self._later(delay)
+
     def _later(self, call: Callable[..., Any], *arguments: Any) -> None:
         done: Future[None] = Future()
 
