@@ -63,6 +63,9 @@ class BrowserPictures:
                 continue
             return TimedPicture(picture, self._advance(offered.captured_at_ms))
 
+    def interrupt(self) -> None:
+        """Do nothing: `pull` never blocks."""
+
     def close(self) -> None:
         """Drop everything."""
         self.forget()

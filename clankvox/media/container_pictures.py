@@ -3,7 +3,7 @@
 Who opens it decides what may be read (protocols, hosts, time limits); this module decides what is decoded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 from av.audio.frame import AudioFrame
@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from clankvox.media.letterbox import SQUARE
 from clankvox.media.media_continuity import ContinuousTime
-from clankvox.media.picture_source import Item, Pulled, SourceFailed, TimedPicture
+from clankvox.media.picture_source import Item, MediaOpener, Pulled, SourceFailed, TimedPicture
 from clankvox.media.sound_track import SoundTrack
 from clankvox.media.tolerant_decoding import TolerantDecoding
 
@@ -25,7 +25,7 @@ MAX_PIXELS: Final = 4_096 * 2_304
 """Larger pictures are refused by what the container declares, and by the decoder where the stream differs."""
 _SHORTEST_PICTURE_S: Final = 0.001
 
-Opener = Callable[[], InputContainer]
+BROKEN_OFF: Final = "the connection to the source broke off"
 
 
 class ContainerPictures:
@@ -33,7 +33,7 @@ class ContainerPictures:
 
     live = False
 
-    def __init__(self, opener: Opener, *, with_sound: bool) -> None:
+    def __init__(self, opener: MediaOpener, *, with_sound: bool) -> None:
         self._opener = opener
         self._with_sound = with_sound
         self._container: InputContainer | None = None
@@ -45,9 +45,16 @@ class ContainerPictures:
         try:
             if self._items is None:
                 self._items = self._opened()
-            return next(self._items, Pulled.ENDED)
+            item = next(self._items, Pulled.ENDED)
         except FFmpegError as error:
-            raise SourceFailed(f"the source cannot be read ({type(error).__name__})") from error
+            raise SourceFailed(f"the source cannot be read ({type(error).__name__})") from None
+        if item is Pulled.ENDED and not self._opener.whole:
+            raise SourceFailed(BROKEN_OFF)
+        return item
+
+    def interrupt(self) -> None:
+        """Make a `pull` that blocks return soon. Any thread."""
+        self._opener.interrupt()
 
     def forget(self) -> None:
         """Keep everything: the source goes on where it was held."""
@@ -60,7 +67,7 @@ class ContainerPictures:
             container.close()
 
     def _opened(self) -> Iterator[Item]:
-        self._container = container = self._opener()
+        self._container = container = self._opener.open()
         video = _video_of(container)
         streams: list[VideoStream | AudioStream] = [video]
         sound = SoundTrack.of(container) if self._with_sound else None

@@ -4,6 +4,7 @@ from enum import Enum, auto
 from fractions import Fraction
 from typing import NamedTuple, Protocol, TypeAlias
 
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from clankvox.errors import ClankvoxError
@@ -44,6 +45,23 @@ class Pulled(Enum):
 Item: TypeAlias = TimedPicture | TimedSound | Pulled
 
 
+class MediaOpener(Protocol):
+    """How a container comes to be: where it is, and what may be read on the way."""
+
+    def open(self) -> InputContainer:
+        """Open it; the caller closes it. Blocks, with time limits. Raises FFmpegError or a ClankvoxError."""
+        ...
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything that was asked for has come; False if a connection broke off, which FFmpeg hides."""
+        ...
+
+    def interrupt(self) -> None:
+        """End what blocks, and every later read. Any thread; does not block."""
+        ...
+
+
 class PictureSource(Protocol):
     """A source, pulled on the publish worker's thread."""
 
@@ -63,6 +81,10 @@ class PictureSource(Protocol):
 
     def forget(self) -> None:
         """Drop what makes sense only now: the source is being held."""
+        ...
+
+    def interrupt(self) -> None:
+        """Make a `pull` that blocks return soon, and every later one fail. Any thread; does not block."""
         ...
 
     def close(self) -> None:

@@ -57,6 +57,7 @@ class PublishLine:
         self._source = source
         self._target = target
         self._audio = audio
+        self._audio_lease = audio.lease() if audio is not None else 0
         self._letterbox = Letterbox(target.width, target.height)
         self._encoder: VideoEncoder | None = None
         self._keyframes = KeyframePolicy()
@@ -118,8 +119,9 @@ class PublishLine:
         self._keyframes.ask()
 
     def cancel(self) -> None:
-        """Send nothing any more, whatever `step` is doing. Any thread."""
+        """Send nothing any more, whatever `step` is doing, and make it return soon. Any thread."""
         self._cancelled = True
+        self._source.interrupt()
         sender = self._sender
         if sender is not None:
             sender.revoke(self._lease)
@@ -129,8 +131,6 @@ class PublishLine:
         self._close_encoder()
         self._source.close()
         self._ready.clear()
-        if self._audio is not None:
-            self._audio.clear()
 
     @property
     def counters(self) -> LineCounters:
@@ -180,7 +180,7 @@ class PublishLine:
         if self._source.live:
             self._ready.clear()
         if self._audio is not None:
-            self._audio.hold()
+            self._audio.hold(self._audio_lease)
 
     def _release(self, held_s: float) -> None:
         """Move everything that is to come by the time that it was held for; live pictures are timed anew."""
@@ -191,7 +191,7 @@ class PublishLine:
         elif self._offset_s is not None:
             self._offset_s += held_s
         if self._audio is not None:
-            self._audio.release(held_s)
+            self._audio.release(self._audio_lease, held_s)
 
     def _due_at(self) -> float:
         if self._source.live:
@@ -210,7 +210,7 @@ class PublishLine:
         return math.inf if self._ready and self._due_at() < max(at, now) + 1.5 / self._target.fps else at
 
     def _end_at(self) -> float:
-        sound_s = self._audio.end_s if self._audio is not None else None
+        sound_s = self._audio.end_s(self._audio_lease) if self._audio is not None else None
         return max(self._last_instant_s + 1 / self._target.fps, sound_s if sound_s is not None else -math.inf)
 
     # --- reading ---
@@ -236,7 +236,7 @@ class PublishLine:
                 self._read_s["sound"] = item.media_time_s
                 instant_s = self._instant_at(item.media_time_s, now)
                 if self._audio is not None:
-                    self._audio.put(instant_s, item.pcm)
+                    self._audio.put(self._audio_lease, instant_s, item.pcm)
             case Pulled.ENDED:
                 self._ended = True
             case Pulled.WAITING:
@@ -257,7 +257,7 @@ class PublishLine:
             self._stalls += 1
             self._offset_s += late_s
             if self._audio is not None:
-                self._audio.shift(late_s)
+                self._audio.shift(self._audio_lease, late_s)
 
     def _is_kept(self, media_time_s: float) -> bool:
         """Thin out what is faster than the target; a quarter of a slot is allowed for rounded times."""

@@ -34,41 +34,56 @@ class StreamAudio:
         self._lock = threading.Lock()
         self._blocks: deque[_Block] = deque()
         self._held = False
+        self._lease = 0
         self.dropped_samples = 0
 
-    def put(self, instant_s: float, pcm: Stereo) -> None:
-        """Append samples, the first of which is to be heard at `instant_s`. Publish worker."""
+    def lease(self) -> int:
+        """Let a new source put, and nobody else; what the one before left is dropped. Any thread."""
         with self._lock:
+            self._lease += 1
+            self._blocks.clear()
+            self._held = False
+            return self._lease
+
+    def clear(self) -> None:
+        """Drop everything; whoever puts now is not heard. Any thread."""
+        self.lease()
+
+    # --- for the source with the lease, to no effect for any other; any thread ---
+
+    def put(self, lease: int, instant_s: float, pcm: Stereo) -> None:
+        """Append samples, the first of which is to be heard at `instant_s`."""
+        with self._lock:
+            if lease != self._lease:
+                return
             self._blocks.append(_Block(instant_s, pcm))
             while sum(len(block.pcm) for block in self._blocks) > LONGEST_S * RATE_HZ:
                 self.dropped_samples += len(self._blocks.popleft().pcm)
 
-    def hold(self) -> None:
-        """Give nothing out until `release`: the source is held. Any thread."""
+    def hold(self, lease: int) -> None:
+        """Give nothing out until `release`: the source is held."""
         with self._lock:
-            self._held = True
+            self._held = self._held or lease == self._lease
 
-    def release(self, later_s: float) -> None:
-        """Give out again, everything `later_s` later than was said. Any thread."""
+    def release(self, lease: int, later_s: float) -> None:
+        """Give out again, everything `later_s` later than was said."""
         with self._lock:
-            self._held = False
-            self._shift(later_s)
+            if lease == self._lease:
+                self._held = False
+                self._shift(later_s)
 
-    def shift(self, later_s: float) -> None:
-        """Move everything that waits: the picture has been moved too. Any thread."""
+    def shift(self, lease: int, later_s: float) -> None:
+        """Move everything that waits: the picture has been moved too."""
         with self._lock:
-            self._shift(later_s)
+            if lease == self._lease:
+                self._shift(later_s)
 
-    def clear(self) -> None:
-        """Drop everything. Any thread."""
-        with self._lock:
-            self._blocks.clear()
-
-    @property
-    def end_s(self) -> float | None:
+    def end_s(self, lease: int) -> float | None:
         """Instant after the last sample that waits; None if there is none."""
         with self._lock:
-            return self._blocks[-1].end_s if self._blocks else None
+            return self._blocks[-1].end_s if self._blocks and lease == self._lease else None
+
+    # --- for whoever sends ---
 
     def take(self, deadline_s: float) -> Stereo | None:
         """Return the 960 samples that belong to the slot at `deadline_s`, or None if there is no sound for it.

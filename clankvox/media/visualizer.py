@@ -14,10 +14,10 @@ from av.error import BlockingIOError as NothingYet
 from av.error import FFmpegError
 from av.filter import Graph
 
-from clankvox.media.container_pictures import Opener
+from clankvox.media.container_pictures import BROKEN_OFF
 from clankvox.media.letterbox import chain
 from clankvox.media.pcm import RATE_HZ
-from clankvox.media.picture_source import Item, Pulled, SourceFailed, TimedPicture, TimedSound
+from clankvox.media.picture_source import Item, MediaOpener, Pulled, SourceFailed, TimedPicture, TimedSound
 from clankvox.media.sound_track import SoundTrack
 from clankvox.media.tolerant_decoding import TolerantDecoding
 
@@ -68,7 +68,7 @@ class VisualizerPictures:
     live = False
 
     def __init__(
-        self, opener: Opener, mode: VisualizerMode, *, width: int, height: int, fps: int, with_sound: bool
+        self, opener: MediaOpener, mode: VisualizerMode, *, width: int, height: int, fps: int, with_sound: bool
     ) -> None:
         """Draw pictures of `width` x `height`, `fps` a second; the letterbox makes them fit if the target changes."""
         self._opener = opener
@@ -81,11 +81,18 @@ class VisualizerPictures:
         """Return the next picture or sound. Raises SourceFailed."""
         try:
             if self._items is None:
-                self._container = self._opener()
+                self._container = self._opener.open()
                 self._items = self._drawn(self._container)
-            return next(self._items, Pulled.ENDED)
+            item = next(self._items, Pulled.ENDED)
         except FFmpegError as error:
-            raise SourceFailed(f"the source cannot be read ({type(error).__name__})") from error
+            raise SourceFailed(f"the source cannot be read ({type(error).__name__})") from None
+        if item is Pulled.ENDED and not self._opener.whole:
+            raise SourceFailed(BROKEN_OFF)
+        return item
+
+    def interrupt(self) -> None:
+        """Make a `pull` that blocks return soon. Any thread."""
+        self._opener.interrupt()
 
     def forget(self) -> None:
         """Keep everything: the source goes on where it was held."""

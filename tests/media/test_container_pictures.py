@@ -10,10 +10,7 @@ from clankvox.media.container_pictures import ContainerPictures
 from clankvox.media.picture_source import Pulled, SourceFailed, TimedPicture, TimedSound
 from tests.support.coded_video import index_of
 from tests.support.published import film, luma, write_film
-
-
-def opener(path):
-    return lambda: av.open(str(path))
+from tests.support.scripted_source import FileOpener
 
 
 def pull_all(source):
@@ -26,7 +23,7 @@ def pull_all(source):
 
 
 def test_every_picture_comes_once_in_order_with_its_time():
-    items = pull_all(ContainerPictures(opener(film(pictures=40, rate=25)), with_sound=False))
+    items = pull_all(ContainerPictures(FileOpener(film(pictures=40, rate=25)), with_sound=False))
     assert [index_of(luma(item.picture)) for item in items] == list(range(40))
     assert [item.media_time_s - items[0].media_time_s for item in items] == pytest.approx(
         [index / 25 for index in range(40)], abs=1e-3
@@ -34,7 +31,7 @@ def test_every_picture_comes_once_in_order_with_its_time():
 
 
 def test_sound_comes_with_the_pictures_if_it_is_wanted():
-    source = ContainerPictures(opener(film(pictures=60, sound=True)), with_sound=True)
+    source = ContainerPictures(FileOpener(film(pictures=60, sound=True)), with_sound=True)
     items = pull_all(source)
     sounds = [item for item in items if isinstance(item, TimedSound)]
     pictures = [item for item in items if isinstance(item, TimedPicture)]
@@ -50,20 +47,20 @@ def test_sound_comes_with_the_pictures_if_it_is_wanted():
 
 
 def test_sound_that_nobody_wants_is_not_decoded():
-    source = ContainerPictures(opener(film(pictures=60, sound=True)), with_sound=False)
+    source = ContainerPictures(FileOpener(film(pictures=60, sound=True)), with_sound=False)
     assert all(isinstance(item, TimedPicture) for item in pull_all(source))
     assert not source.has_sound
 
 
 def test_a_silent_film_has_no_sound_even_if_it_is_wanted():
-    source = ContainerPictures(opener(film(pictures=5)), with_sound=True)
+    source = ContainerPictures(FileOpener(film(pictures=5)), with_sound=True)
     assert len(pull_all(source)) == 5
     assert not source.has_sound
 
 
 def test_pixels_that_are_not_square_are_said_to_be(tmp_path):
     path = write_film(tmp_path / "wide.mp4", pictures=2, aspect=Fraction(4, 3))
-    items = pull_all(ContainerPictures(opener(path), with_sound=False))
+    items = pull_all(ContainerPictures(FileOpener(path), with_sound=False))
     assert {item.pixel_aspect for item in items} == {Fraction(4, 3)}
 
 
@@ -73,7 +70,7 @@ def test_sound_without_pictures_is_no_film(tmp_path):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")
         frame.sample_rate = 48_000
         container.mux(stream.encode(frame))
-    source = ContainerPictures(opener(tmp_path / "a.wav"), with_sound=True)
+    source = ContainerPictures(FileOpener(tmp_path / "a.wav"), with_sound=True)
     with pytest.raises(SourceFailed, match="no video"):
         source.pull()
     source.close()
@@ -83,7 +80,7 @@ def test_what_cannot_be_opened_fails_without_its_name(tmp_path):
     secret = tmp_path / "token=abc.html"
     secret.write_text("<html>" * 100)
     for path in (secret, tmp_path / "token=abc.missing"):
-        source = ContainerPictures(opener(path), with_sound=False)
+        source = ContainerPictures(FileOpener(path), with_sound=False)
         with pytest.raises(SourceFailed) as failure:
             source.pull()
         assert "abc" not in str(failure.value)
@@ -92,7 +89,7 @@ def test_what_cannot_be_opened_fails_without_its_name(tmp_path):
 
 def test_a_picture_over_the_limit_is_refused_before_it_is_decoded(monkeypatch):
     monkeypatch.setattr("clankvox.media.container_pictures.MAX_PIXELS", 320 * 192 - 1)
-    source = ContainerPictures(opener(film(pictures=5)), with_sound=False)
+    source = ContainerPictures(FileOpener(film(pictures=5)), with_sound=False)
     with pytest.raises(SourceFailed, match="too large: 320x192"):
         source.pull()
     source.close()
@@ -103,13 +100,28 @@ def test_a_damaged_film_gives_what_is_whole(tmp_path):
     for at in range(len(data) // 3, len(data) // 3 + 200, 7):
         data[at] ^= 0x55
     (tmp_path / "damaged.mkv").write_bytes(data)
-    items = pull_all(ContainerPictures(opener(tmp_path / "damaged.mkv"), with_sound=False))
+    items = pull_all(ContainerPictures(FileOpener(tmp_path / "damaged.mkv"), with_sound=False))
     assert 20 < len(items) <= 120
 
 
 def test_closing_before_opening_and_twice_is_harmless():
-    source = ContainerPictures(opener(film(pictures=5)), with_sound=False)
+    source = ContainerPictures(FileOpener(film(pictures=5)), with_sound=False)
     source.close()
     source.pull()
     source.close()
     source.close()
+
+
+def test_an_end_that_came_too_early_is_a_failure_and_not_an_end():
+    source = ContainerPictures(FileOpener(film(pictures=5), whole=False), with_sound=False)
+    pulled = [source.pull() for _ in range(5)]
+    assert all(isinstance(item, TimedPicture) for item in pulled)
+    with pytest.raises(SourceFailed, match="broke off"):
+        source.pull()
+    source.close()
+
+
+def test_an_interruption_goes_to_whoever_reads():
+    opener = FileOpener(film(pictures=5))
+    ContainerPictures(opener, with_sound=False).interrupt()
+    assert opener.interrupted == 1

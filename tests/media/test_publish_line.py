@@ -420,6 +420,7 @@ def test_a_cancelled_line_sends_nothing_any_more():
     stage.run(0.05, leave=False)
     before = len(stage.wire.datagrams)
     stage.line.cancel()
+    assert stage.source.interrupted == 1
     stage.run(1.0)
     assert len(stage.wire.datagrams) == before
     stage.line.close()

@@ -9,6 +9,7 @@ import pytest
 from clankvox.media.picture_source import Pulled, SourceFailed, TimedPicture, TimedSound
 from clankvox.media.visualizer import VisualizerMode, VisualizerPictures
 from tests.support.published import film, luma
+from tests.support.scripted_source import FileOpener
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def pull_all(source):
 
 @pytest.mark.parametrize("mode", list(VisualizerMode))
 def test_every_mode_draws_the_sound(mode, music):
-    source = VisualizerPictures(lambda: av.open(str(music)), mode, width=320, height=180, fps=30, with_sound=False)
+    source = VisualizerPictures(FileOpener(music), mode, width=320, height=180, fps=30, with_sound=False)
     pictures = pull_all(source)
     assert all(isinstance(item, TimedPicture) for item in pictures)
     assert {(item.picture.width, item.picture.height, item.picture.format.name) for item in pictures} == {
@@ -54,9 +55,7 @@ def test_every_mode_draws_the_sound(mode, music):
 
 
 def test_sound_comes_with_the_pictures_that_show_it(music):
-    source = VisualizerPictures(
-        lambda: av.open(str(music)), VisualizerMode.WAVES, width=320, height=180, fps=30, with_sound=True
-    )
+    source = VisualizerPictures(FileOpener(music), VisualizerMode.WAVES, width=320, height=180, fps=30, with_sound=True)
     items = pull_all(source)
     heard_s = shown_s = 0.0
     for item in items:
@@ -76,8 +75,17 @@ def test_an_unknown_mode_is_cqt():
 
 def test_a_silent_film_cannot_be_drawn():
     source = VisualizerPictures(
-        lambda: av.open(str(film(pictures=5))), VisualizerMode.CQT, width=320, height=180, fps=30, with_sound=False
+        FileOpener(film(pictures=5)), VisualizerMode.CQT, width=320, height=180, fps=30, with_sound=False
     )
     with pytest.raises(SourceFailed, match="no sound"):
         source.pull()
     source.close()
+
+
+def test_sound_that_broke_off_is_a_failure(music):
+    opener = FileOpener(music, whole=False)
+    source = VisualizerPictures(opener, VisualizerMode.CQT, width=64, height=36, fps=5, with_sound=False)
+    with pytest.raises(SourceFailed, match="broke off"):
+        pull_all(source)
+    source.interrupt()
+    assert opener.interrupted == 1

@@ -28,6 +28,7 @@ from clankvox.wire.transport_crypto import TransportMode
 from tests.media.test_png_picture import png
 from tests.support.coded_video import av_frame, index_of
 from tests.support.published import RTX_SSRC, SSRC, decoded, film, luma, png_of
+from tests.support.scripted_source import FileOpener
 
 DEADLINE_S = 20.0
 TARGET = VideoTarget(320, 192, 30, 1_000_000, 60)
@@ -291,7 +292,7 @@ def room(request):
 
 
 def a_film():
-    return ContainerPictures(lambda: av.open(str(film(pictures=30))), with_sound=False)
+    return ContainerPictures(FileOpener(film(pictures=30)), with_sound=False)
 
 
 @pytest.mark.parametrize("room", [a_film], indirect=True)
@@ -331,10 +332,11 @@ def test_a_new_connection_gets_the_rest_of_the_source_and_its_own_start(room):
 
 
 def broken_film():
-    def opener():
-        raise av.error.InvalidDataError(1, "no", "https://host/?token=secret")
+    class Opener(FileOpener):
+        def open(self):
+            raise av.error.InvalidDataError(1, "no", "https://host/?token=secret")
 
-    return ContainerPictures(opener, with_sound=False)
+    return ContainerPictures(Opener(None), with_sound=False)
 
 
 @pytest.mark.parametrize("room", [broken_film], indirect=True)

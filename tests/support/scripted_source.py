@@ -2,6 +2,8 @@
 
 from collections import deque
 
+import av
+
 from clankvox.media.picture_source import Pulled, TimedPicture
 from tests.support.coded_video import av_frame
 
@@ -16,6 +18,7 @@ class ScriptedSource:
         self.pulled = 0
         self.forgotten = 0
         self.closed = 0
+        self.interrupted = 0
         self.on_pull = lambda: None
 
     def pull(self):
@@ -31,6 +34,9 @@ class ScriptedSource:
     def forget(self):
         self.forgotten += 1
 
+    def interrupt(self):
+        self.interrupted += 1
+
     def close(self):
         self.closed += 1
 
@@ -38,3 +44,18 @@ class ScriptedSource:
 def pictures(count, rate=30, start_s=0.0, size=(320, 192)):
     """Pictures that say their number, `rate` a second."""
     return [TimedPicture(av_frame(index, *size), start_s + index / rate) for index in range(count)]
+
+
+class FileOpener:
+    """A MediaOpener of a file, which may be said to have broken off."""
+
+    def __init__(self, path, *, whole=True):
+        self.path = path
+        self.whole = whole
+        self.interrupted = 0
+
+    def open(self):
+        return av.open(str(self.path))
+
+    def interrupt(self):
+        self.interrupted += 1

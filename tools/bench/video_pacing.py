@@ -18,6 +18,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from clankvox.clock import SystemClock
 from clankvox.ids import Ssrc
@@ -79,6 +80,21 @@ class Speech:
         return Packet()
 
 
+class Film:
+    """A MediaOpener of a file."""
+
+    whole = True
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def open(self) -> InputContainer:
+        return av.open(str(self._path))
+
+    def interrupt(self) -> None:
+        pass
+
+
 def film(path: Path, seconds: float) -> Path:
     """Write a moving 720p30 test picture as H.264."""
     with av.open(f"testsrc2=s=1280x720:r=30:d={seconds}", format="lavfi") as pictures, av.open(str(path), "w") as out:
@@ -109,7 +125,7 @@ def run(seconds: float, *, video: bool, folder: Path) -> dict[str, Any]:
     lines: list[PublishLine] = []
 
     def make_line(_request: Any, target: Any, audio: Any) -> tuple[PublishLine, None]:
-        source = ContainerPictures(lambda: av.open(str(folder / "film.mp4")), with_sound=False)
+        source = ContainerPictures(Film(folder / "film.mp4"), with_sound=False)
         lines.append(PublishLine(source, target, audio))
         return lines[-1], None
 
