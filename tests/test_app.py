@@ -12,12 +12,7 @@ import pytest
 
 from clankvox import app
 from clankvox.actors import announcer
-from clankvox.app import App, PcmOutlet, outbound_stats
-from clankvox.demo.parent import UserAudio
-from clankvox.media.frame_ledger import FrameFate, FrameLedger
-from clankvox.media.receive_ports import Origin, Timing
-from clankvox.media.signal_meter import Signal
-from clankvox.outbox import AUDIO_STREAM_MS, Outbox
+from clankvox.app import App
 from tests.support.process_call import DEADLINE_S, answer_of, bodies, frames_of, line, probe
 
 PCM = bytes(range(200)) * 2
@@ -109,7 +104,7 @@ def test_a_router_that_fails_ends_the_process_with_the_code_of_an_internal_fault
 def test_the_counters_of_the_contract_are_all_plain_numbers():
     stdin, stdout = os.pipe()
     try:
-        collected = App(stdin, stdout)._collect()
+        collected = App(stdin, stdout)._telemetry.collect()
     finally:
         os.close(stdin)
         os.close(stdout)
@@ -118,51 +113,3 @@ def test_the_counters_of_the_contract_are_all_plain_numbers():
     assert groups <= told.keys()
     for group in groups:
         assert all(type(value) in (int, float) for value in told[group].values())
-
-
-def test_every_frame_that_was_made_is_in_one_of_the_counters():
-    ledger = FrameLedger()
-    ledger.made = 13
-    for number, fate in enumerate(FrameFate, start=1):
-        ledger.settle(fate, number)
-    told = outbound_stats(ledger, encrypt_failures=3)
-    assert (told.rtp_audio_sent, told.dave_encrypt_fail, told.frames_pending) == (1, 3, 3)
-    parts = told.frames_refused, told.frames_unsealed, told.frames_dropped, told.frames_pending
-    assert told.frames_made == told.rtp_audio_sent + sum(parts) == 13
-
-
-# --- captured PCM -----------------------------------------------------------------------------------------------------
-
-
-def put(outlet, capture_id=None, pcm=PCM, timing=None, duration_ms=20.0):
-    return outlet.user_audio(
-        42, capture_id, memoryview(bytearray(pcm)), Signal(7, 1, len(pcm) // 2), duration_ms, timing
-    )
-
-
-@pytest.mark.parametrize("capture_id", [None, "k1"])
-def test_captured_pcm_gets_the_header_form_of_its_capture(capture_id):
-    outbox = Outbox()
-    assert put(PcmOutlet(outbox), capture_id)
-    (piece,) = frames_of(bytes(outbox.take(0.0)))
-    assert isinstance(piece, UserAudio)
-    assert (piece.user_id, piece.capture_id, piece.pcm) == (42, capture_id, PCM)
-    assert (piece.peak, piece.active_samples, piece.samples) == (7, 1, 200)
-
-
-def test_pcm_that_no_frame_or_no_lane_can_carry_is_refused():
-    outbox = Outbox()
-    outlet = PcmOutlet(outbox)
-    assert not put(outlet, pcm=bytes(32 * 1024 * 1024))
-    assert put(outlet, duration_ms=AUDIO_STREAM_MS)
-    assert not put(outlet)
-    assert put(outlet, "another stream")
-
-
-def test_pcm_whose_capture_asked_for_its_timing_carries_it():
-    outbox = Outbox()
-    timing = Timing(origin=Origin.RECEIVED, media_time=48_000, arrival=49_000, duration_ticks=960)
-    assert put(PcmOutlet(outbox), timing=timing)
-    plain = Outbox()
-    put(PcmOutlet(plain))
-    assert len(outbox.take(0.0)) > len(plain.take(0.0))

@@ -6,12 +6,13 @@ The pipeline calls these at control rate, on the role's UDP thread; nothing here
 from collections.abc import Callable
 
 from clankvox.actors.base import Tell
-from clankvox.ids import Attempt, Role, Ssrc, UserId, capture_address, connection_address, dave_address
+from clankvox.ids import Attempt, Role, Ssrc, UserId, capture_address, connection_address, dave_address, video_address
 from clankvox.media.segment import Segment
 from clankvox.messages.capture import SpeakingEnded, SpeakingStarted, SpeechEnded, SpeechStarted
 from clankvox.messages.common import Envelope, Message
 from clankvox.messages.connection import DiscoveryReplied, PongReceived
 from clankvox.messages.dave import FramesUndecryptable
+from clankvox.messages.video import PictureOverdue
 from clankvox.outbox import News, Outbox
 
 
@@ -32,7 +33,7 @@ class FactMail:
     def speaking_started(self, user_id: UserId) -> None:
         """Tell that packets of the user arrive."""
         if self._role is Role.VOICE:  # of other roles nobody is told who speaks
-            self._outbox.hold_audio(user_id, News.SPEECH_BEGAN)
+            self._hold(user_id, News.SPEECH_BEGAN)
         self._to_capture(user_id, SpeakingStarted())
 
     def speaking_ended(self, user_id: UserId) -> None:
@@ -45,12 +46,12 @@ class FactMail:
 
     def speech_ended(self, user_id: UserId, arming: int, segment: Segment | None = None) -> None:
         """Tell that no PCM will go into this arming any more."""
-        self._outbox.hold_audio(user_id, News.UTTERANCE_ENDED)
+        self._hold(user_id, News.UTTERANCE_ENDED)
         self._to_capture(user_id, SpeechEnded(arming=arming, segment=segment))
 
     def speech_cut(self, user_id: UserId) -> None:
         """Keep the next utterance behind the end that whoever cut this one reports."""
-        self._outbox.hold_audio(user_id, News.UTTERANCE_ENDED)
+        self._hold(user_id, News.UTTERANCE_ENDED)
 
     def member_heard(self, ssrc: Ssrc, user_id: UserId) -> None:
         """Tell nobody: the pipeline itself is the one who needs the binding."""
@@ -66,6 +67,14 @@ class FactMail:
     def undecryptable(self, ssrc: Ssrc, user_id: UserId | None, consecutive: int) -> None:  # noqa: ARG002
         """Tell that so many frames in a row of one sender did not decrypt."""
         self._tell_router(Envelope(to=dave_address(self._role), message=FramesUndecryptable(attempt=self._attempt())))
+
+    def picture_overdue(self, ssrc: Ssrc) -> None:
+        """Tell that a wanted stream has no picture to begin with."""
+        self._tell_router(Envelope(to=video_address(self._role), message=PictureOverdue(ssrc=ssrc)))
+
+    def _hold(self, user_id: UserId, news: News) -> None:
+        if self._role is Role.VOICE:  # of a stream's sound the parent is told only its ends
+            self._outbox.hold_audio(user_id, news)
 
     def _to_capture(self, user_id: UserId, message: Message) -> None:
         self._tell_router(Envelope(to=capture_address(user_id, self._role), message=message))

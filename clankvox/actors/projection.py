@@ -121,7 +121,7 @@ def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
             return [event(user_id=report.user_id, capture_id=report.capture_id)]
         case CaptureEnded():
             times = _times_ms(report.segment) if report.segment is not None and report.timeline else ()
-            return [*_segment(report), *dialects.capture_end(report.user_id, report.capture_id, *times)]
+            return [*_segment(report), *dialects.capture_end(report.role, report.user_id, report.capture_id, *times)]
         case MemberLeft():
             return [ClientDisconnect(user_id=report.user_id)]
         case PublishReported():
@@ -155,6 +155,7 @@ def _segment(report: CaptureEnded) -> list[Event]:
     start_ms, end_ms = _times_ms(segment)
     return [
         Segment(
+            role=dialects.beside_the_call(report.role),
             user_id=report.user_id,
             capture_id=report.capture_id,
             start_ms=start_ms,

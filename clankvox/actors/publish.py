@@ -17,6 +17,7 @@ from clankvox.fsm.publish import PublishMachine, PublishState
 from clankvox.ids import Role, Ssrc, connection_address
 from clankvox.media.frame_ledger import FrameFate
 from clankvox.media.opus_encoder import MUSIC, OpusEncoder
+from clankvox.media.png_picture import PngRefused
 from clankvox.media.publish_port import PublishPort, PublishRequest
 from clankvox.media.publish_way import PublishWay
 from clankvox.media.rtp_sender import OpusFrame, SealedPacket
@@ -52,6 +53,7 @@ REPORT_S: Final = 1.0
 SOUNDSHARE: Final = 2
 """Speaking flag of a stream's sound (op 5)."""
 NOT_STARTED: Final = "stream_publish_browser_source_not_started"
+INVALID: Final = "stream_publish_browser_frame_invalid_png"
 MISMATCH: Final = "stream_publish_browser_frame_source_mismatch"
 
 _SOURCED: Final = frozenset(
@@ -185,10 +187,13 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
             reason = NOT_STARTED
         elif reason is None and self._request is not None and self._request.url is not None:
             reason = MISMATCH
+        if reason is None and picture.png is not None:
+            try:
+                self._port.offer_png(picture.png, picture.captured_at_ms)
+            except PngRefused as refusal:
+                reason = f"{INVALID}: {refusal}"
         if reason is not None:
             self.report(PublishRefused(reason=reason, waiting=reason == NOT_STARTED))
-        elif picture.png is not None:
-            self._port.offer_png(picture.png, picture.captured_at_ms)
 
     def _on_stop(self) -> None:
         self._drop_source()

@@ -1,15 +1,10 @@
 """From commands of the contract to what actors understand: pure functions, the way in (projection is the way out)."""
 
-from typing import Final
-
 from clankvox.ids import ConnectionId, Role
 from clankvox.ipc import commands, dialects
 from clankvox.ipc.decoding import decode_pcm, decode_picture
-from clankvox.media.png_picture import PngRefused, essential_chunks
 from clankvox.messages import connection, music, playback, publish, video
 from clankvox.messages.common import Message
-
-_BROWSER_FRAME: Final = "stream_publish_browser_frame"
 
 ConnectionCommand = (
     commands.Join
@@ -191,13 +186,8 @@ def _browser_picture(command: commands.StreamPublishBrowserFrame) -> publish.Bro
 
 
 def _opened_picture(command: commands.StreamPublishBrowserFrame) -> tuple[bytes | None, str | None]:
-    """Return the picture with what of it is worth decoding, or the reason why there is none."""
+    """Return the picture, or the reason why there is none."""
     if not command.is_png:
-        return None, f"{_BROWSER_FRAME}_unsupported_mime_type"
+        return None, "stream_publish_browser_frame_unsupported_mime_type"
     decoded = decode_picture(command)
-    if isinstance(decoded, str):
-        return None, decoded
-    try:
-        return essential_chunks(bytes(decoded)), None
-    except PngRefused as refusal:
-        return None, f"{_BROWSER_FRAME}_invalid_png: {refusal}"
+    return (None, decoded) if isinstance(decoded, str) else (bytes(decoded), None)

@@ -175,10 +175,23 @@ def wants_depth_per_chunk(playback_id: PlaybackId | None) -> bool:
 
 
 def capture_end(
-    user_id: UserId, capture_id: CaptureId | None, start_ms: float | None = None, end_ms: float | None = None
+    role: Role,
+    user_id: UserId,
+    capture_id: CaptureId | None,
+    start_ms: float | None = None,
+    end_ms: float | None = None,
 ) -> list[Event]:
     """Events for the end of captured audio; its media times only for a capture that asked for its timeline."""
-    return [UserAudioEnd(user_id=user_id, capture_id=capture_id, start_ms=start_ms, end_ms=end_ms)]
+    return [
+        UserAudioEnd(
+            role=beside_the_call(role), user_id=user_id, capture_id=capture_id, start_ms=start_ms, end_ms=end_ms
+        )
+    ]
+
+
+def beside_the_call(role: Role) -> Role | None:
+    """Return a role to be shown: none for the call itself, of which no generation expects it."""
+    return None if role is Role.VOICE else role
 
 
 def capture_is_one_shot(capture_id: CaptureId | None) -> bool:

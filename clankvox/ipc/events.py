@@ -153,11 +153,13 @@ class SpeakingEnd(_Event, frozen=True, kw_only=True):
 class UserAudioEnd(_Event, frozen=True, kw_only=True):
     """The captured utterance is over; queued behind its last PCM.
 
-    Media times as those of `segment`, an addition: only for a capture that asked for `timeline`.
+    Media times as those of `segment`, an addition: only for a capture that asked for `timeline`. `role`, an addition:
+    only for the sound of a watched stream.
     """
 
     lane: ClassVar[LaneName] = LaneName.AUDIO
 
+    role: Role | None = None
     user_id: UserId
     capture_id: CaptureId | None = None
     start_ms: float | None = None
@@ -169,11 +171,12 @@ class Segment(_Event, frozen=True, kw_only=True):
 
     Only for a capture that asked for `timeline`, `preRollMs` or `minSpeechMs`.
     Times are of the process's timeline (48 kHz ticks of audio format 2, divided by 48). `peak` is 0 to 32768,
-    `mean_level_dbfs` the root mean square from -100 to 0.
+    `mean_level_dbfs` the root mean square from -100 to 0. `role` only for the sound of a watched stream.
     """
 
     lane: ClassVar[LaneName] = LaneName.AUDIO
 
+    role: Role | None = None
     user_id: UserId
     capture_id: CaptureId | None = None
     start_ms: float

@@ -81,6 +81,25 @@ class InboundVideoStats(Part, frozen=True, kw_only=True, rename="camel"):
     dave_decrypt_ok: int
     dave_decrypt_fail: int
     dave_passthrough: int
+    packets: int
+    """From here on additions. Packets that the transport authenticated, retransmissions too."""
+    lost: int
+    """Packets given up."""
+    nacked: int
+    """Sequence numbers asked for again."""
+    rtx_recovered: int
+    plis: int
+    access_units: int
+    """Coded pictures that were whole, opened and handed to a decoder."""
+    frames_incomplete: int
+    frames_invalid: int
+    frames_oversize: int
+    keyframe_waits: int
+    """Whole pictures dropped because one that they build on is missing."""
+    decoded: int
+    decode_errors: int
+    too_large: int
+    dave_per_packet_frames: int
 
 
 class OutboundStats(Part, frozen=True, kw_only=True, rename="camel"):
@@ -109,3 +128,13 @@ class OutboundStats(Part, frozen=True, kw_only=True, rename="camel"):
     """Times that speech ran out before its end."""
     music_underruns: int
     """Times that music ran out before its end."""
+    video_frames_sent: int
+    """From here on our own Go Live picture."""
+    video_frames_dropped: int
+    video_packets_sent: int
+    video_packets_stale: int
+    video_send_failures: int
+    video_encrypt_failures: int
+    video_nacked: int
+    video_retransmitted: int
+    video_keyframe_requests: int

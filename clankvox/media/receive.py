@@ -135,6 +135,10 @@ class ReceivePipeline:
                 self._video.forget_user(user_id)
             self._alarm.due = 0.0
 
+    def seal_rtcp(self, compound: bytes) -> bytes | None:
+        """Return the datagram of a compound RTCP packet, None without a session. UDP thread."""
+        return self._opener.seal_rtcp(compound) if self._opener is not None else None
+
     def watch(self, streams: WatchList) -> None:
         """Say what video is announced and wanted: see VideoReceiver.watch. Then wake the UDP thread."""
         with self._board.lock:

@@ -38,6 +38,10 @@ class PacketOpener(Protocol):
         """Return what follows the first `clear_bytes`; OpenFailed if it does not authenticate."""
         ...
 
+    def seal_rtcp(self, compound: bytes) -> bytes:
+        """Return the datagram of a compound RTCP packet. Raises TransportLost when the key is used up."""
+        ...
+
 
 class PcmSink(Protocol):
     """Where captured speech goes. UDP thread; must not block."""

@@ -134,8 +134,8 @@ def test_what_only_a_connection_with_id_wants():
 def test_a_capture_with_id_is_one_shot_and_its_end_carries_the_id():
     assert dialects.capture_is_one_shot(K1)
     assert not dialects.capture_is_one_shot(None)
-    assert shown(dialects.capture_end(USER, K1)) == [{"userId": "42", "captureId": "k1"}]
-    assert shown(dialects.capture_end(USER, None)) == [{"userId": "42"}]
+    assert shown(dialects.capture_end(Role.VOICE, USER, K1)) == [{"userId": "42", "captureId": "k1"}]
+    assert shown(dialects.capture_end(Role.VOICE, USER, None)) == [{"userId": "42"}]
 
 
 def test_a_track_with_id_shows_loading_and_its_end_when_replaced():

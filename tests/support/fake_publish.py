@@ -1,6 +1,7 @@
 """The publish worker and its way out, without threads and pictures: they record what the publish actor wants."""
 
 from clankvox.ids import Attempt
+from clankvox.media.png_picture import checked_png
 from clankvox.media.publish_port import PublishRequest
 from clankvox.media.stream_audio import StreamAudio
 from clankvox.media.video_target import VideoTarget
@@ -51,6 +52,7 @@ class FakePublisher:
         self.wanted = wanted
 
     def offer_png(self, png: bytes, captured_at_ms: int) -> None:
+        checked_png(png)
         self.pictures.append((png, captured_at_ms))
 
     def new_calls(self) -> list[str]:

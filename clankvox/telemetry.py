@@ -1,0 +1,131 @@
+"""The counters of `transport_stats`, gathered from wherever they are kept. Part of the composition."""
+
+from collections.abc import Collection
+
+from clankvox.clock import Clock
+from clankvox.ids import Role
+from clankvox.ipc.events import TransportStats
+from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
+from clankvox.ledger import Fate
+from clankvox.media.frame_ledger import FrameFate, FrameLedger
+from clankvox.media.video_path import PublishCounters
+from clankvox.outbox import Outbox
+from clankvox.role_parts import RoleParts
+from clankvox.shells.pacer import Pacer
+
+
+class Telemetry:
+    """Reads what others count; keeps nothing but the instant at which the process began."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        pacer: Pacer,
+        outbox: Outbox,
+        roles: Collection[RoleParts],
+        frames: FrameLedger,
+        published: PublishCounters,
+    ) -> None:
+        self._clock = clock
+        self._pacer = pacer
+        self._outbox = outbox
+        self._roles = roles
+        self._frames = frames
+        self._published = published
+        self._started_at = clock.now()
+
+    def collect(self) -> TransportStats:
+        """Return all counters since the process started, over all roles. Router's thread."""
+        pacing, lanes = self._pacer.statistics(), self._outbox.counters()
+        return TransportStats(
+            uptime_ms=int((self._clock.now() - self._started_at) * 1000),
+            tick=TickStats(
+                total=pacing.slots,
+                skipped=pacing.missed_slots,
+                slip_events=pacing.slip_events,
+                max_gap_ms=pacing.max_gap_ms,
+            ),
+            ipc_lanes=LaneStats(
+                control_dropped=lanes.control_dropped,
+                audio_dropped=lanes.audio_dropped,
+                video_dropped=lanes.video_dropped,
+            ),
+            inbound_audio=self._heard(),
+            inbound_video=self._seen(),
+            outbound=self._left(),
+        )
+
+    def _heard(self) -> InboundAudioStats:
+        totals = [parts.pipeline.totals for parts in self._roles]
+        streams = [parts.pipeline.all_streams().fates for parts in self._roles]
+
+        def fate(name: Fate) -> int:
+            return sum(fates[name] for fates in streams)
+
+        return InboundAudioStats(
+            packets=sum(each.packets for each in totals),
+            transport_decrypt_fail=sum(each.transport_decrypt_fail for each in totals),
+            dave_decrypt_fail=sum(each.dave_decrypt_fail for each in totals),
+            forward_loss_gaps=sum(each.forward_loss_gaps for each in totals),
+            concealed_frames=sum(each.concealed_frames for each in totals),
+            recovered=fate(Fate.RECOVERED),
+            lost=fate(Fate.LOST),
+            late=fate(Fate.LATE),
+            duplicates=fate(Fate.DUPLICATE),
+            uncaptured=fate(Fate.UNCAPTURED),
+            boundary_dropped=fate(Fate.BOUNDARY_DROPPED),
+            unrecognized=sum(each.unrecognized for each in totals),
+        )
+
+    def _seen(self) -> InboundVideoStats:
+        videos = [parts.video.totals for parts in self._roles if parts.video is not None]
+        viewings = [parts.viewing for parts in self._roles if parts.viewing is not None]
+        pictures = [viewing.maker.totals for viewing in viewings]
+        return InboundVideoStats(
+            frames_emitted=sum(each.emitted + each.compressed for each in pictures),
+            decode_dropped=sum(viewing.queue.dropped for viewing in viewings),
+            dave_decrypt_ok=sum(each.dave_decrypt_ok for each in videos),
+            dave_decrypt_fail=sum(each.dave_decrypt_fail for each in videos),
+            dave_passthrough=sum(each.dave_passthrough for each in videos),
+            packets=sum(each.packets for each in videos),
+            lost=sum(each.lost for each in videos),
+            nacked=sum(each.nacked for each in videos),
+            rtx_recovered=sum(each.rtx_recovered for each in videos),
+            plis=sum(each.plis for each in videos),
+            access_units=sum(each.frames_emitted for each in videos),
+            frames_incomplete=sum(each.frames_incomplete for each in videos),
+            frames_invalid=sum(each.frames_invalid for each in videos),
+            frames_oversize=sum(each.frames_oversize for each in videos),
+            keyframe_waits=sum(each.keyframe_waits for each in videos),
+            decoded=sum(each.decoded for each in pictures),
+            decode_errors=sum(each.decode_errors for each in pictures),
+            too_large=sum(each.too_large for each in pictures),
+            dave_per_packet_frames=sum(each.dave_per_packet_frames for each in videos),
+        )
+
+    def _left(self) -> OutboundStats:
+        frames, published = self._frames, self._published
+        voice = next(parts for parts in self._roles if parts.role is Role.VOICE)
+        fates, pending = dict(frames.fates), frames.pending
+        return OutboundStats(
+            rtp_audio_sent=fates[FrameFate.SENT],
+            dave_encrypt_fail=voice.cipher.seal_failures,
+            frames_made=sum(fates.values()) + pending,
+            frames_refused=fates[FrameFate.REFUSED],
+            frames_unsealed=fates[FrameFate.UNSEALED],
+            frames_dropped=fates[FrameFate.DROPPED],
+            frames_pending=pending,
+            frames_resealed=frames.resealed,
+            frames_limited=frames.limited,
+            tts_underruns=frames.speech_underruns,
+            music_underruns=frames.music_underruns,
+            video_frames_sent=published.frames_sent,
+            video_frames_dropped=published.frames_dropped,
+            video_packets_sent=published.packets_sent,
+            video_packets_stale=published.packets_stale,
+            video_send_failures=published.send_failures,
+            video_encrypt_failures=published.encrypt_failures,
+            video_nacked=published.nacked,
+            video_retransmitted=published.retransmitted,
+            video_keyframe_requests=published.keyframe_requests,
+        )
