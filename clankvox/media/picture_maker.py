@@ -111,7 +111,7 @@ class PictureMaker:
         if frame is None:
             return
         stream.meter.observe(luma_of(frame), full_range=frame.color_range == ColorRange.JPEG)
-        if stream.gate.admit(wish.max_frames_per_second, unit.arrival):
+        if stream.gate.admit(wish.max_frames_per_second, unit.rtp_timestamp, unit.arrival):
             self._emit(stream, unit, frame, wish.jpeg_quality)
 
     def forget(self, ssrc: Ssrc) -> None:
@@ -130,7 +130,7 @@ class PictureMaker:
 
     def _pass_on(self, stream: _Stream, unit: AccessUnit, wish: PictureWish) -> None:
         """Thin deltas out; key frames are all that such a parent can begin with."""
-        if stream.gate.admit(wish.max_frames_per_second, unit.arrival) or unit.keyframe:
+        if stream.gate.admit(wish.max_frames_per_second, unit.rtp_timestamp, unit.arrival) or unit.keyframe:
             self.totals.compressed += 1
             self._sink.compressed(unit)
 

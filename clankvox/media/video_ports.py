@@ -20,7 +20,7 @@ class AccessUnit(NamedTuple):
     data: bytes
     """A VP8 frame, or H264 with 4-byte start codes (ITU-T H.264 annex B)."""
     arrival: float
-    """When its last packet came, in seconds of the clock."""
+    """When it was whole, opened and in its turn, in seconds of the clock."""
     dave_decrypted: bool
     stream_type: str | None = None
     rid: str | None = None

@@ -150,7 +150,7 @@ class VideoStream:
         self._on_opened(opened)
         if len(self._stash):
             self._release_stash(now)
-        self._emit(frame, opened)
+        self._emit(frame, opened, now)
         return True
 
     def _on_rejected(self, rejected: FrameRejected) -> bool:
@@ -189,7 +189,7 @@ class VideoStream:
             self._tools.totals.dave_decrypt_fail += frames
             self.gate.lose()
 
-    def _emit(self, frame: AssembledFrame, opened: OpenedPicture) -> None:
+    def _emit(self, frame: AssembledFrame, opened: OpenedPicture, now: float) -> None:
         if not self._tools.wants(opened.user_id):  # op 12 did not say whose it is, or was wrong
             self._tools.totals.unwanted += len(frame.payloads)
             return
@@ -211,7 +211,7 @@ class VideoStream:
             keyframe=opened.picture.keyframe,
             rtp_timestamp=frame.timestamp,
             data=data,
-            arrival=frame.arrival,
+            arrival=now,
             dave_decrypted=opened.authenticated,
             stream_type=self._remote.stream_type if self._remote is not None else None,
             rid=self._remote.rid if self._remote is not None else None,

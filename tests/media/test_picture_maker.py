@@ -46,7 +46,7 @@ class Studio:
                 ssrc,
                 codec,
                 keyframe,
-                int(self.now * 90_000),
+                int(self.now * 90_000) & 0xFFFF_FFFF,
                 data,
                 self.now,
                 True,
