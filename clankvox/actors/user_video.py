@@ -3,6 +3,7 @@
 from clankvox.ids import Role, UserId
 from clankvox.ipc.events import Event, MaxResolution, UserVideoEnd, UserVideoState, VideoStream
 from clankvox.messages.router import VideoGone, VideoReported
+from clankvox.protocol.remote_video import shown_type
 from clankvox.wire.gateway_ops import StreamDescription
 
 
@@ -40,14 +41,12 @@ def _state(user_id: UserId, reports: list[VideoReported]) -> UserVideoState:
 def _stream(role: Role, stream: StreamDescription) -> VideoStream:
     size = stream.max_resolution
     resolution = MaxResolution(width=int(size.width), height=int(size.height), type=size.type) if size else None
-    # a server calls every stream "video"; what comes on the stream connection is a screen
-    screen = role is Role.STREAM_WATCH and stream.type in (None, "video")
     return VideoStream(
         ssrc=stream.ssrc or 0,
         rtx_ssrc=stream.rtx_ssrc,
         rid=stream.rid,
         quality=stream.quality,
-        stream_type="screen" if screen else stream.type,
+        stream_type=shown_type(role, stream.type),
         active=stream.active,
         max_bitrate=int(stream.max_bitrate) if stream.max_bitrate is not None else None,
         max_framerate=float(stream.max_framerate) if stream.max_framerate is not None else None,

@@ -24,7 +24,7 @@ from clankvox.messages.video import (
     VideoMessage,
     VideoStateAnnounced,
 )
-from clankvox.protocol.remote_video import RemoteVideo, Wish, merged, preferred, sink_wants
+from clankvox.protocol.remote_video import RemoteVideo, Wish, merged, preferred, shown_type, sink_wants
 from clankvox.wire.gateway_ops import MediaSinkWants, Op
 
 MOST_SENDERS: Final = 256
@@ -165,24 +165,23 @@ class VideoActor(BaseActor[VideoMessage | Inspect]):
         return tuple(
             stream
             for user, video in self._remote.items()
-            for stream in _streams(user, video, self._subscriptions.get(user))
+            for stream in self._streams(user, video, self._subscriptions.get(user))
         )
 
-
-def _streams(user: UserId, video: RemoteVideo, subscription: SubscribeVideo | None) -> list[RemoteStream]:
-    chosen = preferred(video, subscription.stream_type) if subscription is not None else None
-    return [
-        RemoteStream(
-            user,
-            Ssrc(stream.ssrc),
-            Ssrc(stream.rtx_ssrc or stream.ssrc + 1),
-            stream.type,
-            stream.rid,
-            _picture_wish(subscription) if subscription is not None and stream is chosen else None,
-        )
-        for stream in video.streams
-        if stream.ssrc
-    ]
+    def _streams(self, user: UserId, video: RemoteVideo, subscription: SubscribeVideo | None) -> list[RemoteStream]:
+        chosen = preferred(video, subscription.stream_type) if subscription is not None else None
+        return [
+            RemoteStream(
+                user,
+                Ssrc(stream.ssrc),
+                Ssrc(stream.rtx_ssrc or stream.ssrc + 1),
+                shown_type(self._address.role, stream.type),
+                stream.rid,
+                _picture_wish(subscription) if subscription is not None and stream is chosen else None,
+            )
+            for stream in video.streams
+            if stream.ssrc
+        ]
 
 
 def _picture_wish(subscription: SubscribeVideo) -> PictureWish:

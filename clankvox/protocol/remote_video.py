@@ -6,7 +6,7 @@ Pure rules over values of the wire; the video actor keeps the state.
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from clankvox.ids import Ssrc, UserId
+from clankvox.ids import Role, Ssrc, UserId
 from clankvox.wire.gateway_ops import MediaSinkWants, StreamDescription, Video
 
 SCREEN: Final = "screen"
@@ -98,6 +98,11 @@ def sink_wants(
         return None
     best = max((wish.quality for wish in wishes.values()), default=0)
     return MediaSinkWants(any=best, wants=wants, pixel_counts=pixel_counts)
+
+
+def shown_type(role: Role, announced: str | None) -> str | None:
+    """Return the stream type that a parent is shown: what comes on the stream connection is a screen."""
+    return SCREEN if role is Role.STREAM_WATCH and announced in _NEUTRAL_TYPES else announced
 
 
 def pixels_of(stream: StreamDescription) -> float:

@@ -1,6 +1,7 @@
 import pytest
 
-from clankvox.protocol.remote_video import DEFAULT_PIXELS, RemoteVideo, Wish, merged, preferred, sink_wants
+from clankvox.ids import Role
+from clankvox.protocol.remote_video import DEFAULT_PIXELS, RemoteVideo, Wish, merged, preferred, shown_type, sink_wants
 from clankvox.wire.gateway_ops import Resolution, StreamDescription, Video
 
 USER, OTHER = 42, 43
@@ -77,6 +78,20 @@ def test_without_a_pixel_count_the_announced_size_counts():
     assert sink_wants({USER: announced()}, {USER: Wish(80, None, None)}).pixel_counts == {20: 921_600.0}
     unsized = {USER: announced(video_ssrc=30, streams=())}
     assert sink_wants(unsized, {USER: Wish(80, None, None)}).pixel_counts == {30: float(DEFAULT_PIXELS)}
+
+
+@pytest.mark.parametrize(
+    ("role", "announced", "shown"),
+    [
+        (Role.STREAM_WATCH, "video", "screen"),
+        (Role.STREAM_WATCH, None, "screen"),
+        (Role.STREAM_WATCH, "camera", "camera"),
+        (Role.VOICE, "video", "video"),
+        (Role.VOICE, None, None),
+    ],
+)
+def test_a_watched_stream_is_a_screen_whatever_the_server_calls_it(role, announced, shown):
+    assert shown_type(role, announced) == shown
 
 
 def test_nothing_known_is_nothing_to_say_and_nobody_wanted_is_said():
