@@ -289,8 +289,8 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         teller(self.actor_ref)(SlotServed(path=path, report=report))
 
     def _on_reset(self, baton: ResetBaton) -> None:
-        self._transmission.close()
         self._end_speech(baton.reason)
+        self._transmission.close()
         self.report(baton)
 
     def _settle(self) -> None:

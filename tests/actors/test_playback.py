@@ -562,6 +562,20 @@ def test_the_ledger_has_one_fate_for_every_frame_over_losses_stops_and_changes_o
     assert all(call.ledger.fates[fate] for fate in (FrameFate.REFUSED, FrameFate.DROPPED))
 
 
+def test_speech_whose_last_frames_have_not_left_when_the_call_ends_was_stopped_and_not_drained():
+    call = Call().connect()
+    call.audio("p1", 20)
+    call.finish()
+    call.drain()
+    call.server.lost()
+    call.drain()
+    assert call.playback._transmission.has_unsent
+    tts(call)
+    call.line(type="leave")
+    assert tts(call) == ["p1 stopped explicit_leave"]
+    call.ledger.check(0)
+
+
 # --- music under speech ---
 
 

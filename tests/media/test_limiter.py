@@ -90,3 +90,13 @@ def test_nothing_ever_leaves_full_scale_or_changes_its_sign(peaks):
         assert out.dtype == np.int16
         assert np.abs(out.astype(np.int32)).max() <= FULL_SCALE
         assert np.all(out * frame >= 0)
+
+
+def test_frames_that_it_changes_are_counted():
+    limiter = SoftLimiter()
+    quiet, loud = np.full((960, 2), 1_000, np.int16), np.full((960, 2), 40_000, np.float32)
+    limiter.process(quiet)
+    assert limiter.limited_frames == 0
+    limiter.process(loud)
+    limiter.process(quiet)  # the gain is on its way back
+    assert limiter.limited_frames == 2

@@ -319,3 +319,15 @@ def test_frames_are_the_callers_to_wipe():
     buffer.push(data, 48_000, 0.0, REFUSE)
     buffer.next_frame(0.04).samples.fill(0)
     assert buffer.next_frame(0.06).samples.tobytes() == data[1920:3840]
+
+
+def test_a_cut_gives_what_would_have_come_next_and_forgets_the_rest():
+    buffer = TtsBuffer()
+    buffer.push(pcm(500), 48_000, 0.0, OverflowRule.REFUSE)
+    assert len(buffer.cut(240)) == 0  # it has not begun to sound
+    buffer.push(pcm(500), 48_000, 1.0, OverflowRule.REFUSE)
+    frames = [buffer.next_frame(1.0 + slot * 0.02) for slot in range(10)]
+    given = sum(frame.pcm_samples for frame in frames if frame is not None)
+    rest = buffer.cut(240)
+    assert np.array_equal(rest, np.frombuffer(pcm(500), "<i2")[given : given + 240])
+    assert (buffer.state, buffer.buffered_samples) == (FlowState.EMPTY, 0)
