@@ -14,7 +14,7 @@ from clankvox.shells.stdio import claim_stdin, claim_stdout
 PROTOCOL_VERSION: Final = 1
 EXIT_USAGE: Final = 64
 
-USAGE: Final = """usage: clankvox [serve] [--log-level LEVEL] [--log-format FORMAT]
+USAGE: Final = """usage: clankvox [serve] [--log-level LEVEL] [--log-format FORMAT] [--allow-files] [--allow-private-hosts]
        clankvox demo [--help]        a whole call against the offline Discord, with a report
        clankvox loopback [--help]    the offline Discord
        clankvox --version
@@ -64,7 +64,7 @@ def _serve(arguments: list[str]) -> int:
     from clankvox import app, log
 
     log.set_up(config.log_level, config.log_format)
-    return app.serve(stdin_fd, stdout_fd)
+    return app.serve(stdin_fd, stdout_fd, config)
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

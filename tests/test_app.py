@@ -13,6 +13,7 @@ import pytest
 from clankvox import app
 from clankvox.actors import announcer
 from clankvox.app import App
+from clankvox.config import Config
 from tests.support.process_call import DEADLINE_S, answer_of, bodies, frames_of, line, probe
 
 PCM = bytes(range(200)) * 2
@@ -36,7 +37,7 @@ def served(data, *, keep_open=False, when_running=None):
     said = []
     reader = threading.Thread(target=lambda: said.extend(iter(lambda: os.read(output, 1 << 16), b"")))
     reader.start()
-    running = App(stdin, stdout)
+    running = App(stdin, stdout, Config())
     if when_running is not None:  # both signals are taken over before the first line is read
         running._reader.start = when_running
     try:
@@ -84,7 +85,7 @@ def test_a_broken_stdout_is_the_normal_end():
     os.close(output)
     os.write(parents_end, line(**probe("p")) + b"\n")
     try:
-        assert App(stdin, stdout).run() == 0
+        assert App(stdin, stdout, Config()).run() == 0
     finally:
         end_threads(parents_end)
         os.close(stdin)
@@ -104,7 +105,7 @@ def test_a_router_that_fails_ends_the_process_with_the_code_of_an_internal_fault
 def test_the_counters_of_the_contract_are_all_plain_numbers():
     stdin, stdout = os.pipe()
     try:
-        collected = App(stdin, stdout)._telemetry.collect()
+        collected = App(stdin, stdout, Config())._telemetry.collect()
     finally:
         os.close(stdin)
         os.close(stdout)

@@ -35,3 +35,15 @@ def test_what_is_wrong_ends_with_code_64_and_nothing_on_stdout(capsys, argv, env
         parse(argv, environment)
     assert ended.value.code == EXIT_USAGE
     assert capsys.readouterr().out == ""
+
+
+def test_files_and_private_hosts_are_refused_unless_a_flag_or_the_environment_allows_them():
+    assert parse([], {})[2:] == (False, False)
+    assert parse(["--allow-files"], {})[2:] == (True, False)
+    assert parse(["--allow-private-hosts"], {})[2:] == (False, True)
+    assert parse([], {"CLANKVOX_ALLOW_FILES": "1", "CLANKVOX_ALLOW_PRIVATE_HOSTS": "True"})[2:] == (True, True)
+
+
+@pytest.mark.parametrize("value", ["", "0", "false", "no", "perhaps"])
+def test_an_environment_that_does_not_plainly_allow_forbids(value):
+    assert not parse([], {"CLANKVOX_ALLOW_FILES": value}).allow_files

@@ -1,0 +1,203 @@
+"""The way of FFmpeg and yt-dlp into the network: an HTTP proxy on loopback that connects to public hosts only.
+
+FFmpeg's protocol whitelist keeps `file:` and its kin away from what a URL names, but not hosts. Every request of a
+source, those of redirects and of playlists included, is made through this proxy, which resolves the name, checks each
+address and connects to the very address that it checked: no second lookup can give another answer.
+
+Each source has a *session* with a random credential of its own, so that no other program on this machine can use the
+proxy, and so that ending a session cuts all connections of that source: FFmpeg, which nothing else can interrupt,
+comes back from a blocking read at once.
+"""
+
+import contextlib
+import ctypes
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from clankvox.media.host_policy import is_public
+from clankvox.shells.proxy_connection import PassageRefused, ProxyConnection
+
+_AddressInfo = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+
+_CONNECT_S: Final = 5.0
+_TRIES: Final = 4
+"""Addresses of one name that are tried, in the resolver's order."""
+_READ_AHEAD_BYTES: Final = 65_536
+"""What the kernel may hold of a response beyond what FFmpeg took: a few seconds of music."""
+_MOST_CONNECTIONS: Final = 64
+
+
+class ProxySession:
+    """The connections of one source. Any thread."""
+
+    def __init__(self, address: str, allow_private_hosts: bool, forget: Callable[[str], None]) -> None:
+        self._credential = f"{secrets.token_urlsafe(9)}:{secrets.token_urlsafe(24)}"
+        self._address = address
+        self._allow_private_hosts = allow_private_hosts
+        self._forget = forget
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        self._closed = False
+        self._trouble: str | None = None
+        self._cut: set[str] = set()
+
+    def __repr__(self) -> str:
+        return "ProxySession(...)"
+
+    @property
+    def credential(self) -> str:
+        """`user:password`, a secret."""
+        return self._credential
+
+    @property
+    def url(self) -> str:
+        """What FFmpeg's `http_proxy` and yt-dlp want, with the credential: a secret."""
+        return f"http://{self._credential}@{self._address}"
+
+    @property
+    def trouble(self) -> str | None:
+        """Why a host could not be reached, in words that name none; None if every one was."""
+        return self._trouble
+
+    @property
+    def whole(self) -> bool:
+        """Whether no response ended before its time without being taken up again; what is within TLS is not seen."""
+        return not self._cut
+
+    def close(self) -> None:
+        """Cut every connection; those that come after find no session. Idempotent, never blocks."""
+        self._forget(self._credential)
+        with self._lock:
+            self._closed = True
+            ending, self._sockets = self._sockets, set()
+        for each in ending:
+            _shut(each)
+
+    # --- for the proxy's connections ---
+
+    def admit(self, client: socket.socket) -> None:
+        """See Passage."""
+        with self._lock:
+            self._sockets = {each for each in self._sockets if each.fileno() >= 0}
+            if self._closed or len(self._sockets) >= _MOST_CONNECTIONS:
+                raise PassageRefused
+            self._sockets.add(client)
+
+    def note_cut(self, target: str) -> None:
+        """See Passage."""
+        with self._lock:
+            self._cut.add(target)
+
+    def note_resumed(self, target: str) -> None:
+        """See Passage."""
+        with self._lock:
+            self._cut.discard(target)
+
+    def connect(self, host: str, port: int) -> socket.socket:
+        """See Passage. Blocks for the name's lookup and for up to 5 s an address."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError:
+            self._trouble = "the host's name is not known"
+            raise
+        allowed = [entry for entry in found if self._allow_private_hosts or is_public(str(entry[4][0]))]
+        if not allowed:
+            self._trouble = "the host is not a public one, and private ones need --allow-private-hosts"
+            raise PassageRefused
+        return self._connect_to(allowed[:_TRIES])
+
+    def _connect_to(self, addresses: Sequence[_AddressInfo]) -> socket.socket:
+        failure = OSError()
+        for family, kind, protocol, _, address in addresses:
+            upstream = socket.socket(family, kind, protocol)
+            upstream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _READ_AHEAD_BYTES)
+            upstream.settimeout(_CONNECT_S)
+            try:
+                upstream.connect(address)
+                upstream.settimeout(None)
+                self.admit(upstream)
+            except OSError as error:
+                upstream.close()
+                failure = error
+            else:
+                return upstream
+        self._trouble = "the host cannot be reached"
+        raise failure
+
+
+class FilterProxy:
+    """The listener. `open_session` is for any thread; `close` ends everything."""
+
+    def __init__(self, allow_private_hosts: bool = False) -> None:
+        self._allow_private_hosts = allow_private_hosts
+        self._lock = threading.Lock()
+        self._sessions: dict[str, ProxySession] = {}
+        self._listener: socket.socket | None = None
+        self._closed = False
+
+    def open_session(self) -> ProxySession:
+        """Return a session with a new credential; the first call starts the listener. OSError if it cannot."""
+        with self._lock:
+            if self._closed:
+                raise PassageRefused
+            if self._listener is None:
+                self._listener = self._listen()
+            host, port = self._listener.getsockname()
+            session = ProxySession(f"{host}:{port}", self._allow_private_hosts, self._forget)
+            self._sessions[session.credential] = session
+            return session
+
+    def close(self) -> None:
+        """End the listener and every session. Idempotent, never blocks."""
+        with self._lock:
+            self._closed = True
+            listener, self._listener = self._listener, None
+            sessions = list(self._sessions.values())
+        if listener is not None:
+            _shut(listener)
+        for session in sessions:
+            session.close()
+
+    def _listen(self) -> socket.socket:
+        forget_exceptions()
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _READ_AHEAD_BYTES)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        threading.Thread(target=self._accept, args=(listener,), name="source-proxy", daemon=True).start()
+        return listener
+
+    def _accept(self, listener: socket.socket) -> None:
+        with listener:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                connection = ProxyConnection(client, self._find)
+                threading.Thread(target=connection.serve, name="source-proxy-connection", daemon=True).start()
+
+    def _find(self, credential: str) -> ProxySession | None:
+        with self._lock:
+            return self._sessions.get(credential)
+
+    def _forget(self, credential: str) -> None:
+        with self._lock:
+            self._sessions.pop(credential, None)
+
+
+def forget_exceptions() -> None:
+    """Remove `no_proxy` from the environment of C code: FFmpeg would go past the proxy for the hosts that it names.
+
+    Python's own view, os.environ, stays as it was for the gateway's WebSocket and for children.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).unsetenv(b"no_proxy")
+
+
+def _shut(end: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,25 @@
+"""The child that runs yt-dlp: it ends with the process that started it. Run as `python -m`, never imported.
+
+Being tied to its parent is done here rather than between fork and exec, where a process with threads cannot safely run
+Python.
+"""
+
+import os
+import runpy
+import signal
+import sys
+
+from clankvox.shells.prctl import set_parent_death_signal
+
+
+def main() -> None:
+    """Arguments: the parent's process id, then yt-dlp's own."""
+    set_parent_death_signal(signal.SIGTERM)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit(1)  # it was gone before the signal was armed
+    sys.argv[:] = ["yt-dlp", *sys.argv[2:]]
+    runpy.run_module("yt_dlp", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
