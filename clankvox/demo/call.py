@@ -10,21 +10,31 @@ from clankvox.demo.journal import NotSeen
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
 from clankvox.demo.plan import (
+    ANNOUNCEMENT_ID,
     CAPTURE_HZ,
     CHANNEL_ID,
     CONNECTION_ID,
+    DUCKED,
     GUILD_ID,
+    LISTENER_ID,
+    MUSIC_ID,
     REPLY_ID,
     SPEECH_RATE_HZ,
     VOX_ID,
     Member,
     Plan,
 )
+from clankvox.demo.sound import Mono
 
 _CHUNK_SAMPLES: Final = SPEECH_RATE_HZ // 5
 _STEP_S: Final = 10.0
 _SPOKEN_S: Final = 15.0
 _SETTLE_S: Final = 1.0
+_SOURCE_S: Final = 35.0
+"""A page takes a while until it has told where its media are."""
+_ALONE_S: Final = 1.5
+"""So long music is heard before the announcement, and after it."""
+_NEVER_MS: Final = 3_600_000
 _POLL_S: Final = 0.05
 
 Counters = dict[str, Any]
@@ -42,6 +52,12 @@ class Outcome:
     room: Counters = field(default_factory=dict)
     vox: Counters = field(default_factory=dict)
     members: dict[str, Counters] = field(default_factory=dict)
+    music: Counters = field(default_factory=dict)
+    """What the offline Discord counted of our packets up to the end of the music."""
+    played_ms: int = 0
+    """How much of the music crossed the wire, as the process said."""
+    sounded_ms: float = 0.0
+    """How long it was, from `playing` to `music_idle`, at the parent."""
     offset_ms: float = 0.0
     """To add to the offline Discord's instants."""
     exit_code: int | None = None
@@ -63,6 +79,7 @@ class Call:
         self._listen()
         self._reply()
         self._count()
+        self._play()
         self._leave()
 
     def _join(self) -> None:
@@ -96,15 +113,18 @@ class Call:
 
     def _reply(self) -> None:
         self._act("reply")
-        vox, pcm = self._vox, self._plan.reply
-        chunks = [pcm[at : at + _CHUNK_SAMPLES].tobytes() for at in range(0, len(pcm), _CHUNK_SAMPLES)]
-        audio = {"type": "audio", "playbackId": REPLY_ID, "sampleRate": SPEECH_RATE_HZ}
         self.outcome.reply_sent_s = self._clock.now()
+        self._say(REPLY_ID, self._plan.reply)
+
+    def _say(self, playback_id: str, pcm: Mono) -> None:
+        vox = self._vox
+        chunks = [pcm[at : at + _CHUNK_SAMPLES].tobytes() for at in range(0, len(pcm), _CHUNK_SAMPLES)]
+        audio = {"type": "audio", "playbackId": playback_id, "sampleRate": SPEECH_RATE_HZ}
         for chunk in chunks:
             vox.send({**audio, "pcmBase64": base64.b64encode(chunk).decode()})
-        vox.send({"type": "finish_tts_playback", "playbackId": REPLY_ID})
+        vox.send({"type": "finish_tts_playback", "playbackId": playback_id})
         for status in ("buffered", "started", "drained"):
-            vox.wait_for("tts_playback_state", timeout_s=_SPOKEN_S, playbackId=REPLY_ID, status=status)
+            vox.wait_for("tts_playback_state", timeout_s=_SPOKEN_S, playbackId=playback_id, status=status)
 
     def _count(self) -> None:
         """Take the counters while all are there, then let the members go, which completes their recordings."""
@@ -137,6 +157,32 @@ class Call:
         self.outcome.vox = present[VOX_ID]
         self.outcome.members = {member.name: present[member.user_id] for member in self._plan.members}
         self.outcome.offset_ms = stats["offsetMs"]
+
+    def _play(self) -> None:
+        """Play music for a member who comes for it, and say something above it."""
+        self._act("music")
+        vox, folder = self._vox, self._plan.listener_recordings
+        listener = {"userId": LISTENER_ID, "serverId": GUILD_ID}
+        silent = {"tone": 440, "startMs": _NEVER_MS}
+        hearing = {"receive": True, "record": str(folder.absolute())}
+        self._discord.order({"type": "add_speaker", **listener, **silent, **hearing})
+        vox.send({"type": "duck", "target": DUCKED, "attackMs": 150, "releaseMs": 300})
+        tune = self._plan.tune
+        vox.send({"type": "music_play", "musicId": MUSIC_ID, "url": tune.url, "resolvedDirectUrl": tune.direct})
+        playing = vox.wait_for("player_state", timeout_s=_SOURCE_S, musicId=MUSIC_ID, status="playing")
+        vox.wait_for("music_gain_reached", timeout_s=_STEP_S, musicId=MUSIC_ID)
+        self._clock.sleep(_ALONE_S)
+        self._say(ANNOUNCEMENT_ID, self._plan.reply)
+        self._clock.sleep(_ALONE_S)
+        vox.send({"type": "music_stop", "musicId": MUSIC_ID})
+        idle = vox.wait_for("music_idle", timeout_s=_STEP_S, musicId=MUSIC_ID)
+        self.outcome.played_ms, self.outcome.sounded_ms = idle.body["playedMs"], (idle.at_s - playing.at_s) * 1000
+        present = {client["userId"]: client for client in self._discord.stats()["clients"]}
+        self.outcome.music = present.get(VOX_ID, {})
+        self._discord.order({"type": "remove_speaker", "userId": LISTENER_ID})
+        recording = folder / f"{VOX_ID}.wav"
+        if recording.exists():
+            shutil.copyfile(recording, self._plan.heard_music)
 
     def _leave(self) -> None:
         self._act("leave")

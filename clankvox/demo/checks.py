@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from clankvox.demo.call import Outcome
+from clankvox.demo.mixture import Mixture
 from clankvox.demo.parent import Event, UserAudio, VoxParent
-from clankvox.demo.plan import Member, Plan
+from clankvox.demo.plan import DUCKED, Member, Plan
 from clankvox.demo.streams import Stream
 
 # Bars of a demonstration on any machine, busy ones too; the bench has the narrow ones.
@@ -23,6 +24,8 @@ _LENGTH_MS: Final = 250.0
 _RATE_PPS: Final = 50.0
 _RATE_TOLERANCE_PPS: Final = 1.0
 _MAX_GAP_MS: Final = 200.0
+_MUSIC_S: Final = 5.0
+_GAIN_DB: Final = 1.0
 
 
 class Check(NamedTuple):
@@ -36,8 +39,16 @@ class Check(NamedTuple):
     """Whether a machine that is too busy can be the cause."""
 
 
-def check_call(plan: Plan, outcome: Outcome, vox: VoxParent, streams: list[Stream], fault: str | None) -> list[Check]:
+class Sounds(NamedTuple):
+    """What was heard, at either end."""
+
+    streams: list[Stream]
+    music: Mixture
+
+
+def check_call(plan: Plan, outcome: Outcome, vox: VoxParent, sounds: Sounds, fault: str | None) -> list[Check]:
     """Judge the whole call. `fault` is why it did not go on, if so."""
+    streams = sounds.streams
     checks = [Check("the call was held to its end", fault or outcome.acts[-1], "ended", fault is None)]
     checks += _encryption(outcome, vox.events)
     for member, stream in zip(plan.members, streams, strict=False):
@@ -47,6 +58,7 @@ def check_call(plan: Plan, outcome: Outcome, vox: VoxParent, streams: list[Strea
         checks += _stream(stream, _lost_share_out(plan))
     checks += _reply(outcome)
     checks += _pacing(outcome)
+    checks += _music(plan, outcome, sounds.music)
     checks += _process(outcome, vox.events)
     return checks
 
@@ -136,6 +148,28 @@ def _pacing(outcome: Outcome) -> Iterator[Check]:
     yield Check("pacing: longest gap", measured, bar, gap_ms <= _MAX_GAP_MS, timing=True)
     wrong = int(vox["timestampAnomalies"])
     yield Check("pacing: RTP timestamps in step", f"{wrong} anomalies", "0 anomalies", wrong == 0)
+
+
+def _music(plan: Plan, outcome: Outcome, heard: Mixture) -> Iterator[Check]:
+    measured, bar = f"{heard.heard_s:.1f} s", f"at least {_MUSIC_S:.0f} s"
+    yield Check("music: heard", measured, bar, heard.heard_s >= _MUSIC_S)
+    off_ms = outcome.played_ms - outcome.sounded_ms
+    measured, bar = f"{outcome.played_ms} ms of {outcome.sounded_ms:.0f} ms", f"within {_LENGTH_MS:.0f} ms"
+    yield Check("music: what crossed the wire", measured, bar, abs(off_ms) <= _LENGTH_MS, timing=True)
+    clear = int(outcome.music.get("plaintextFrames", -1)) + int(outcome.music.get("plaintextInTransition", 0))
+    yield Check("music: nothing left unencrypted", f"{clear} frames", "0 frames", clear == 0)
+    if plan.tune.original is None or plan.loss:
+        return
+    ducked_db = 20 * math.log10(DUCKED)
+    expected = (
+        ("alone", heard.alone_db, 0.0),
+        ("under speech", heard.under_db, ducked_db),
+        ("after", heard.after_db, 0),
+    )
+    for when, gain_db, bar_db in expected:
+        measured = "unknown" if gain_db is None else f"{gain_db:.1f} dB"
+        right = gain_db is not None and abs(gain_db - bar_db) <= _GAIN_DB
+        yield Check(f"music: gain {when}", measured, f"{bar_db:.1f} +/- {_GAIN_DB} dB", right)
 
 
 def _process(outcome: Outcome, events: list[Event]) -> Iterator[Check]:

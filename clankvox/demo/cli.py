@@ -12,8 +12,9 @@ from typing import Final
 import orjson
 
 from clankvox.clock import SystemClock
-from clankvox.demo import live, meters, report
+from clankvox.demo import live, meters, mixture, report
 from clankvox.demo.call import Call
+from clankvox.demo.checks import Sounds
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
 from clankvox.demo.plan import Plan, make_plan
@@ -29,13 +30,13 @@ _LOG_LINES: Final = 20
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code. Blocks the main thread for about 15 s."""
+    """Run the command and return its exit code. Blocks the main thread for about 20 s."""
     arguments = _parser().parse_args(argv)
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     with _raw_folder(out, keep=arguments.keep) as raw:
         try:
-            plan = make_plan(arguments.speech, arguments.loss / 100, out, raw)
+            plan = make_plan(arguments.speech, arguments.loss / 100, out, raw, arguments.music)
         except NoSound as error:
             sys.stderr.write(f"clankvox demo: {error}\n")
             return _NO_INPUT
@@ -50,13 +51,13 @@ def _hold(plan: Plan, *, tls: bool) -> Report:
     """Start both processes, hold the call, end both, and judge what came of it."""
     with OfflineDiscord([] if tls else ["--no-tls"]) as discord:
         trusted = {} if discord.ca_file is None else {"SSL_CERT_FILE": str(discord.ca_file)}
-        with VoxParent(env=trusted) as vox:
+        with VoxParent(env=trusted, args=plan.tune.serve_arguments) as vox:
             call = Call(plan, vox, discord)
             fault = _watch(plan, call, vox, discord)
         _save_raw(plan, vox, discord)
     if fault is not None:
         sys.stderr.write("\n".join([f"clankvox demo: {fault}", *vox.stderr_lines[-_LOG_LINES:], ""]))
-    return report.make_report(plan, call.outcome, vox, measure(plan), fault)
+    return report.make_report(plan, call.outcome, vox, Sounds(measure(plan), mixture.measure(plan)), fault)
 
 
 def _watch(plan: Plan, call: Call, vox: VoxParent, discord: OfflineDiscord) -> str | None:
@@ -96,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="clankvox demo",
         description="Hold a whole end-to-end-encrypted call against the offline Discord: two members speak and are "
-        "heard as separate streams, a line is said and they record it. Writes sounds, spectrograms and a report.",
+        "heard as separate streams, a line is said and they record it, music plays and is lowered under speech. "
+        "Writes sounds, spectrograms and a report.",
     )
     add = parser.add_argument
     add("--out", type=Path, default=Path("demo-out"), help="folder for everything that is written (%(default)s)")
@@ -108,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="sound file for the first member to speak, given twice for the second one too (shipped phrases)",
     )
+    add("--music", metavar="FILE_OR_URL", help="what is played at the end (a short piece that is made up)")
     add("--no-tls", action="store_true", help="plain ws:// to the offline Discord")
     add("--loss", type=_percent, default=0.0, metavar="PERCENT", help="lose so many datagrams each way (%(default)s)")
     add("--keep", action="store_true", help="keep the members' other recordings, all events and logs in OUT/raw")

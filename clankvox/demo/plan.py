@@ -3,13 +3,20 @@
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from clankvox.demo import sound
+from clankvox.demo import sound, tune
+from clankvox.demo.tune import Tune
 
 GUILD_ID: Final = "410000000000000001"
 CHANNEL_ID: Final = "420000000000000002"
 VOX_ID: Final = "430000000000000003"
 CONNECTION_ID: Final = "demo-connection"
 REPLY_ID: Final = "demo-reply"
+MUSIC_ID: Final = "demo-music"
+ANNOUNCEMENT_ID: Final = "demo-announcement"
+LISTENER_ID: Final = "530000000000000033"
+"""A member who comes for the music and says nothing."""
+DUCKED: Final = 0.25
+"""To this share music is lowered under speech: by 12 dB."""
 CAPTURE_HZ: Final = 48_000
 """At this rate what was heard can be compared sample by sample."""
 SPEECH_RATE_HZ: Final = 24_000
@@ -37,16 +44,27 @@ class Member(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The script of the call and its folders. A later act, such as music or Go Live, is one more field here."""
+    """The script of the call and its folders. A later act, such as Go Live, is one more field here."""
 
     members: tuple[Member, ...]
     reply: sound.Mono
-    """What our side says, at `SPEECH_RATE_HZ`."""
+    """What our side says, at `SPEECH_RATE_HZ`: as an answer, and again above the music."""
+    tune: Tune
     loss: float
     """Share of all datagrams that are lost, each way."""
     out: Path
     raw: Path
     """For what only the run itself needs."""
+
+    @property
+    def heard_music(self) -> Path:
+        """Where the listener's recording of our side goes."""
+        return self.out / "music-as-heard.wav"
+
+    @property
+    def listener_recordings(self) -> Path:
+        """The folder in which the listener records everybody."""
+        return self.raw / "recorded-by-listener"
 
     def heard(self, member: Member) -> Path:
         """Return where the parent puts what it heard of `member`."""
@@ -65,12 +83,15 @@ class Plan(NamedTuple):
         return self.out / f"clankvox-recorded-by-{member.name.lower()}.wav"
 
 
-def make_plan(speech: list[Path], loss: float, out: Path, raw: Path) -> Plan:
-    """Read what is said and write it as WAV files; `speech` replaces the shipped phrases in order. Raises NoSound."""
+def make_plan(speech: list[Path], loss: float, out: Path, raw: Path, music: str | None = None) -> Plan:
+    """Read what is said and write it as WAV files; `speech` replaces the shipped phrases in order. Raises NoSound.
+
+    `music` is a file or a URL; None makes up a short piece.
+    """
     phrases = [*speech, *_PHRASES[len(speech) :]][:2]
     first, second = (sound.load(path, limit_s=MEMBER_LIMIT_S) for path in phrases)
     members = (Member("Ada", "510000000000000011", first, 600), Member("Ben", "520000000000000022", second, 1_800))
-    plan = Plan(members, sound.load(_REPLY, SPEECH_RATE_HZ), loss, out, raw)
+    plan = Plan(members, sound.load(_REPLY, SPEECH_RATE_HZ), tune.choose(music, out), loss, out, raw)
     for member in members:
         # in stereo, as Discord's Opus is: mixing a mono file up would change the level and with it every packet
         sound.save_wav(plan.said(member.name), member.said, channels=2)

@@ -8,7 +8,8 @@ import orjson
 
 from clankvox.demo import checks as rules
 from clankvox.demo.call import Outcome
-from clankvox.demo.checks import Check
+from clankvox.demo.checks import Check, Sounds
+from clankvox.demo.mixture import Mixture
 from clankvox.demo.parent import VoxParent
 from clankvox.demo.plan import Plan
 from clankvox.demo.streams import Stream
@@ -29,6 +30,7 @@ class Report(NamedTuple):
 
     checks: list[Check]
     streams: list[Stream]
+    music: Mixture
     latency_ms: Figures
     pacing: Figures
 
@@ -38,10 +40,10 @@ class Report(NamedTuple):
         return all(check.passed for check in self.checks)
 
 
-def make_report(plan: Plan, outcome: Outcome, vox: VoxParent, streams: list[Stream], fault: str | None) -> Report:
+def make_report(plan: Plan, outcome: Outcome, vox: VoxParent, sounds: Sounds, fault: str | None) -> Report:
     """Judge the call and gather its figures."""
-    checks = rules.check_call(plan, outcome, vox, streams, fault)
-    return Report(checks, streams, _latency(plan, outcome, vox), _pacing(outcome))
+    checks = rules.check_call(plan, outcome, vox, sounds, fault)
+    return Report(checks, sounds.streams, sounds.music, _latency(plan, outcome, vox), _pacing(outcome))
 
 
 def save(report: Report, out: Path) -> list[Path]:
@@ -58,6 +60,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "passed": report.passed,
         "checks": [check._asdict() for check in report.checks],
         "streams": [_stream_json(stream) for stream in report.streams],
+        "music": _music_json(report.music),
         "latencyMs": report.latency_ms,
         "pacing": report.pacing,
     }
@@ -80,6 +83,8 @@ def as_markdown(report: Report) -> str:
         if stream.picture is not None:
             said = stream.said_file.with_suffix(".png").name
             lines += [f"![{stream.name}: said]({said})", "", f"![{stream.name}: heard]({stream.picture.name})", ""]
+    if report.music.picture is not None:
+        lines += [f"![Music as heard]({report.music.picture.name})", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -166,3 +171,18 @@ def _stream_json(stream: Stream) -> dict[str, Any]:
         "slippedMs": None if found is None else found.slipped_ms,
         "spectrogram": None if stream.picture is None else stream.picture.name,
     }
+
+
+def _music_json(music: Mixture) -> dict[str, Any]:
+    return {
+        "heard": None if music.picture is None else music.heard_file.name,
+        "heardSeconds": round(music.heard_s, 3),
+        "gainAloneDb": _rounded(music.alone_db),
+        "gainUnderSpeechDb": _rounded(music.under_db),
+        "gainAfterDb": _rounded(music.after_db),
+        "spectrogram": None if music.picture is None else music.picture.name,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)

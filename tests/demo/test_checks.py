@@ -4,7 +4,7 @@ import pytest
 
 from clankvox.demo import checks
 from clankvox.demo.parent import Event
-from tests.support.demo_call import Heard, a_plan, an_outcome, streams_of
+from tests.support.demo_call import Heard, a_plan, an_outcome, sounds_of
 
 
 class Scene:
@@ -12,11 +12,15 @@ class Scene:
         self.plan = a_plan(folder, loss)
         self.outcome = an_outcome(self.plan)
         self.vox = Heard(self.plan)
-        self.streams = streams_of(self.plan)
+        self.streams, self.music = sounds_of(self.plan)
         self.fault = None
 
+    @property
+    def sounds(self):
+        return checks.Sounds(self.streams, self.music)
+
     def wrong(self):
-        judged = checks.check_call(self.plan, self.outcome, self.vox, self.streams, self.fault)
+        judged = checks.check_call(self.plan, self.outcome, self.vox, self.sounds, self.fault)
         assert all(check.name and check.measured and check.bar for check in judged)
         return [check.name for check in judged if not check.passed]
 
@@ -109,7 +113,7 @@ def test_time_that_slipped_in_is_no_fault_of_the_length(scene):
 
 
 def test_only_what_a_busy_machine_can_cause_counts_as_timing(scene):
-    judged = checks.check_call(scene.plan, scene.outcome, scene.vox, scene.streams, None)
+    judged = checks.check_call(scene.plan, scene.outcome, scene.vox, scene.sounds, None)
 
     assert {check.name.split(": ")[-1] for check in judged if check.timing} == {
         "slipped",
@@ -117,7 +121,34 @@ def test_only_what_a_busy_machine_can_cause_counts_as_timing(scene):
         "first line to first packet",
         "packets per second",
         "longest gap",
+        "what crossed the wire",
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"heard_s": 1.0}, "heard"),
+        ({"alone_db": -1.1}, "gain alone"),
+        ({"under_db": 0.0}, "gain under speech"),
+        ({"after_db": None}, "gain after"),
+    ],
+)
+def test_music_that_is_not_heard_as_it_should_be_is_wrong(scene, changes, name):
+    scene.music = scene.music._replace(**changes)
+    assert scene.wrong() == [f"music: {name}"]
+
+
+def test_music_of_which_the_process_says_too_much_or_that_left_in_clear_is_wrong(scene):
+    scene.outcome.played_ms = 6_900
+    scene.outcome.music["plaintextFrames"] = 1
+    assert scene.wrong() == ["music: what crossed the wire", "music: nothing left unencrypted"]
+
+
+def test_gains_of_music_that_is_not_here_are_not_judged(scene):
+    scene.plan = scene.plan._replace(tune=scene.plan.tune._replace(original=None))
+    scene.music = scene.music._replace(alone_db=None, under_db=None, after_db=None)
+    assert scene.wrong() == []
 
 
 def test_packets_that_the_network_lost_were_sent(scene):

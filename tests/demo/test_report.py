@@ -5,21 +5,26 @@ import pytest
 
 from clankvox.demo import report
 from clankvox.demo.call import Outcome
-from tests.support.demo_call import Heard, a_plan, an_outcome, streams_of
+from clankvox.demo.checks import Sounds
+from tests.support.demo_call import Heard, a_plan, an_outcome, sounds_of
 
 
 @pytest.fixture
 def made(tmp_path):
     plan = a_plan(tmp_path)
-    return report.make_report(plan, an_outcome(plan), Heard(plan), streams_of(plan), None)
+    return report.make_report(plan, an_outcome(plan), Heard(plan), sounds_of(plan), None)
 
 
 def broken(tmp_path):
     plan = a_plan(tmp_path)
-    streams = [stream._replace(alignment=None, picture=None) for stream in streams_of(plan)]
+    streams, music = sounds_of(plan)
+    sounds = Sounds(
+        [stream._replace(alignment=None, picture=None) for stream in streams],
+        music._replace(alone_db=None, picture=None),
+    )
     vox = Heard(plan)
     vox.audio = {member.user_id: [] for member in plan.members}
-    return report.make_report(plan, Outcome(acts=["join"]), vox, streams, "join: nobody answered")
+    return report.make_report(plan, Outcome(acts=["join"]), vox, sounds, "join: nobody answered")
 
 
 def test_a_green_report_says_so_and_has_every_figure(made):
@@ -49,6 +54,7 @@ def test_pictures_and_sounds_are_linked_relative_to_the_report(made):
     text = report.as_markdown(made)
 
     assert "![Ada to clankvox: heard](heard.png)" in text
+    assert "![Music as heard](music-as-heard.png)" in text
     assert "[3.10 s](heard.wav)" in text
     assert str(made.streams[0].heard_file.parent) not in text
 
@@ -78,3 +84,4 @@ def test_what_was_not_heard_is_null_for_programs(tmp_path):
     read = orjson.loads(orjson.dumps(report.as_json(broken(tmp_path))))
 
     assert {read["streams"][0][key] for key in ("snrDb", "beyondOpusDb", "heard", "spectrogram")} == {None}
+    assert {read["music"][key] for key in ("gainAloneDb", "heard", "spectrogram")} == {None}

@@ -6,6 +6,8 @@ import numpy as np
 
 from clankvox.demo import alignment, sound, streams
 from clankvox.demo.call import Outcome
+from clankvox.demo.checks import Sounds
+from clankvox.demo.mixture import Mixture
 from clankvox.demo.parent import Event, UserAudio
 from clankvox.demo.plan import Plan, make_plan
 
@@ -50,6 +52,9 @@ def an_outcome(plan: Plan) -> Outcome:
         room={"epoch": 2},
         vox=vox,
         members=members,
+        music={"plaintextFrames": 0, "plaintextInTransition": 0},
+        played_ms=6_500,
+        sounded_ms=6_540.0,
         offset_ms=10.0,
         exit_code=0,
     )
@@ -63,6 +68,12 @@ def streams_of(plan: Plan) -> list[streams.Stream]:
     said, heard = plan.out / "said.wav", plan.out / "heard.wav"
     picture = plan.out / "heard.png"
     return [streams.Stream(name, 3.0, 3.1, found, 29.0, 80.0, said, heard, picture) for name in names]
+
+
+def sounds_of(plan: Plan) -> Sounds:
+    """Return the streams, and music that was lowered under speech by 12 dB."""
+    file, picture = plan.heard_music, plan.heard_music.with_suffix(".png")
+    return Sounds(streams_of(plan), Mixture(6.5, 0.0, -12.0, 0.0, file, picture))
 
 
 def hear_everything(plan: Plan) -> None:
