@@ -89,6 +89,61 @@ def test_a_lost_link_does_not_end_music():
     assert (call.state("music"), call.sources.open_attempts) == ("playing", [1])
 
 
+def test_a_stop_during_a_lost_link_completes_by_time_alone():
+    call = play(Call().connect())
+    call.run(3.0)
+    call.server.lost()
+    call.line(type="music_stop", musicId="m1")
+    seen(call)
+    call.run(0.29)
+    assert call.state("music") == "stopping"
+    call.run(0.1)
+    assert [line.split()[0] for line in short(call.events())][:2] == ["player_state", "music_idle"]
+    assert call.sources.open_attempts == []
+
+
+def test_music_goes_on_where_it_was_when_the_link_comes_back():
+    call = play(Call().connect())
+    call.run(1.0)
+    call.server.lost()
+    call.run(1.1)
+    before = call.sources.last.buffer.played_samples
+    call.left()
+    call.server.handshake(0)
+    call.run(0.5)
+    assert call.sources.last.buffer.played_samples - before == 960 * len(call.left())
+
+
+def test_after_ten_minutes_of_pause_music_goes_on_at_its_place_without_a_burst():
+    call = play(Call().connect())
+    call.run(1.0)
+    call.line(type="music_pause", musicId="m1")
+    call.run(0.5)
+    (paused,) = [event for event in call.events() if event.get("status") == "paused"]
+    position, buffered = call.sources.last.buffer.played_samples, call.sources.last.buffer.buffered_samples
+    for _ in range(120):
+        call.run(5.0)
+        call.server.acknowledge()
+    call.left()
+    assert (call.sources.last.buffer.buffered_samples, call.sources.open_attempts) == (buffered, [1])
+    call.line(type="music_resume", musicId="m1")
+    call.run(0.5)
+    assert 24 <= len(call.left()) <= 26
+    assert 0 <= position // 48 - paused["playedMs"] <= 40
+    assert call.sources.last.buffer.played_samples - position <= 26 * 960
+
+
+def test_a_playback_actor_that_fails_takes_the_call_and_its_music_with_it():
+    call = play(Call().connect())
+    seen(call)
+    call.pump.tolerant = True
+    call.playback._on_stop_tts = None
+    call.line(type="stop_tts_playback")
+    words = [line.split()[0] for line in seen(call)]
+    assert words.index("error") < words.index("player_state") < words.index("music_idle")
+    assert (call.state("music"), call.sources.open_attempts) == ("idle", [])
+
+
 def test_a_music_actor_that_fails_is_replaced_and_the_call_goes_on():
     call = play(Call().connect())
     seen(call)
