@@ -15,7 +15,6 @@ from clankvox.media.frame_cipher import FrameCipher
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.media.picture_maker import PictureMaker
 from clankvox.media.receive import ReceivePipeline
-from clankvox.media.video_desk import VideoDesk
 from clankvox.media.video_receiver import VideoReceiver
 from clankvox.media.watch_list import PictureWish, RemoteStream
 from clankvox.shells.udp_link import UdpLink
@@ -70,7 +69,6 @@ class WatchCall(VideoClient):
         self.pipeline.open_with(self._sealer)
         self.udp.setblocking(False)
         self._link = UdpLink(Attempt(1), self.udp, self.pipeline, self.clock, lambda lost: None)
-        self.desk = VideoDesk(self.pipeline, self.maker, self._link.wake)
         self.worker.start()
         self._link.start()
         self.cipher.install(MemberEngine(self))
@@ -82,9 +80,11 @@ class WatchCall(VideoClient):
         told = self.wait(Op.VIDEO, predicate=lambda data: data["user_id"] == str(user) and data["streams"])
         stream = told["streams"][0]
         ssrc = Ssrc(stream["ssrc"])
-        self.desk.watch(
-            (RemoteStream(UserId(user), ssrc, Ssrc(stream["rtx_ssrc"]), "video", stream["rid"], self.wish),)
-        )
+        rtx_ssrc = Ssrc(stream["rtx_ssrc"])
+        streams = (RemoteStream(UserId(user), ssrc, rtx_ssrc, "video", stream["rid"], self.wish),)
+        self.maker.watch(streams)
+        self.pipeline.watch(streams)
+        self._link.wake()
         self.send(Op.MEDIA_SINK_WANTS, ops.MediaSinkWants(any=100, wants={ssrc: 100}))
         return ssrc
 
