@@ -19,6 +19,7 @@ from clankvox.media.letterbox import SQUARE
 from clankvox.media.media_continuity import ContinuousTime
 from clankvox.media.picture_source import Item, MediaOpener, Pulled, SourceFailed, TimedPicture
 from clankvox.media.sound_track import SoundTrack
+from clankvox.media.source_fault import fault_of
 from clankvox.media.tolerant_decoding import TolerantDecoding
 
 MAX_PIXELS: Final = 4_096 * 2_304
@@ -46,8 +47,8 @@ class ContainerPictures:
             if self._items is None:
                 self._items = self._opened()
             item = next(self._items, Pulled.ENDED)
-        except FFmpegError as error:
-            raise SourceFailed(f"the source cannot be read ({type(error).__name__})") from None
+        except (FFmpegError, OSError, ValueError) as error:  # av.ArgumentError is none of its own base
+            raise SourceFailed(str(fault_of(error, heard=True))) from None
         if item is Pulled.ENDED and not self._opener.whole:
             raise SourceFailed(BROKEN_OFF)
         return item

@@ -65,7 +65,8 @@ class Retransmitter:
 
     def _earn(self, now: float) -> None:
         if self._credited_at is not None:
-            self._credit = min(float(RATE_PACKETS), self._credit + (now - self._credited_at) * RATE_PACKETS)
+            earned = max(0.0, now - self._credited_at) * RATE_PACKETS
+            self._credit = min(float(RATE_PACKETS), self._credit + earned)
         self._credited_at = now
         if len(self._answered) > _REMEMBERED:
             self._answered = {number: at for number, at in self._answered.items() if now - at < AGAIN_AFTER_S}

@@ -37,6 +37,10 @@ class VideoTarget(NamedTuple):
                 return level
         raise InvalidRequest("a picture of this size and rate is beyond H.264 level 5.1")
 
+    def with_keyframes_every(self, interval_ms: float) -> "VideoTarget":
+        """Return the target with another GOP: op 4 and op 14 may say how often the server wants a key frame."""
+        return self._replace(gop_pictures=max(1, round(interval_ms * self.fps / 1000)))
+
     def checked(self) -> "VideoTarget":
         """Return itself; InvalidRequest if no encoder could be opened with it."""
         if any(side % 2 or not _MIN_SIDE <= side <= _MAX_SIDE for side in (self.width, self.height)):

@@ -19,6 +19,7 @@ from clankvox.media.letterbox import chain
 from clankvox.media.pcm import RATE_HZ
 from clankvox.media.picture_source import Item, MediaOpener, Pulled, SourceFailed, TimedPicture, TimedSound
 from clankvox.media.sound_track import SoundTrack
+from clankvox.media.source_fault import fault_of
 from clankvox.media.tolerant_decoding import TolerantDecoding
 
 
@@ -84,8 +85,8 @@ class VisualizerPictures:
                 self._container = self._opener.open()
                 self._items = self._drawn(self._container)
             item = next(self._items, Pulled.ENDED)
-        except FFmpegError as error:
-            raise SourceFailed(f"the source cannot be read ({type(error).__name__})") from None
+        except (FFmpegError, OSError, ValueError) as error:  # av.ArgumentError is none of its own base
+            raise SourceFailed(str(fault_of(error, heard=True))) from None
         if item is Pulled.ENDED and not self._opener.whole:
             raise SourceFailed(BROKEN_OFF)
         return item

@@ -5,11 +5,14 @@ from random import Random
 import pytest
 
 from clankvox.media.retransmitter import AGAIN_AFTER_S, OLDEST_S, RATE_PACKETS, Retransmitter
+from clankvox.media.video_encoder import AccessUnit
 from clankvox.wire import rtx
+from clankvox.wire.h264 import depacketise, split_annex_b
 from clankvox.wire.rtcp import Nack
-from clankvox.wire.rtp import parse_extensions, parse_header
+from clankvox.wire.rtp import parse_extensions, parse_header, strip
 from clankvox.wire.seq import seq_add, seq_delta
 from tests.media.test_video_sender import DELTA, IDR, Publisher
+from tests.support.coded_video import access_units
 from tests.support.published import RTX_SSRC, SSRC
 
 
@@ -80,14 +83,23 @@ def test_several_who_ask_at_once_are_answered_once():
     assert line.ask(sequence, now=10.5 + 0.1) == 1
 
 
-def test_what_is_old_unknown_or_of_another_key_is_not_sent():
+def test_what_is_unknown_or_of_another_key_is_not_sent():
     line = Line()
     (sequence, *_) = line.originals
-    assert line.ask(sequence, now=10.0 + OLDEST_S + 0.5) == 0
-    assert line.ask(seq_add(sequence, 500)) == 0
+    assert line.ask(seq_add(sequence, 500), now=10.5) == 0
+    assert line.ask(sequence, now=10.5) == 1
+    line.repaired()
+    line.datagrams.clear()
     line.cipher.accept_clear_until(1.0)
-    assert line.ask(sequence) == 0
+    assert line.ask(sequence, now=11.0) == 0
     assert line.repaired() == []
+
+
+def test_what_is_old_is_not_sent():
+    line = Line()
+    (sequence, *_) = line.originals
+    assert line.ask(sequence, now=10.0 + OLDEST_S - 0.1) == 1
+    assert line.ask(sequence, now=10.0 + OLDEST_S + 0.1) == 0
 
 
 def test_a_key_that_changes_before_it_leaves_stops_a_retransmission():
@@ -106,6 +118,34 @@ def test_a_flood_of_requests_gets_a_bounded_rate():
     recent = [number for number in newest if now - line.sender.cache.find(number).queued_at < OLDEST_S]
     total = sum(line.ask(*recent, now=now + 0.05 * step) for step in range(41))
     assert 2.0 * RATE_PACKETS < total <= 3.0 * RATE_PACKETS + 1, "one burst, and two seconds' worth"
+
+
+@pytest.mark.parametrize("loss", [0.03, 0.2])
+def test_a_viewer_who_loses_packets_gets_all_of_them_by_asking(loss):
+    rng, line = Random(6), Line(pictures=0)
+    units = access_units(60)
+    held, first, asked_from = {}, None, 0
+    for index, data in enumerate(units):
+        now = 10.0 + index / 30
+        line.send(AccessUnit(data, keyframe=index % 30 == 0), now)
+        for attempt in range(4):
+            line.lane.leave()
+            for datagram in line.datagrams:
+                header = parse_header(datagram)
+                payload = strip(header, line.sealer.open(datagram, header.clear_bytes))
+                first = header.sequence if first is None else first
+                if rng.random() < loss and (index, attempt) != (0, 0):
+                    continue
+                repaired = rtx.unwrap(payload) if header.ssrc == RTX_SSRC else (header.sequence, payload)
+                held[seq_delta(repaired[0], first)] = (repaired[1], header.marker)
+            line.datagrams.clear()
+            missing = [number for number in range(asked_from, max(held) + 1) if number not in held]
+            line.ask(*(seq_add(first, number) for number in missing), now=now + 0.05 * attempt)
+        asked_from = max(0, max(held) - 400)
+    whole = sorted(held)
+    assert whole == list(range(len(whole)))
+    stream = b"".join(depacketise(held[number][0]).data for number in whole)
+    assert split_annex_b(stream) == [nal for data in units for nal in split_annex_b(data)]
 
 
 def test_a_full_lane_drops_the_answer():

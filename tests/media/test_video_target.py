@@ -37,3 +37,8 @@ def test_a_picture_beyond_every_level_is_an_invalid_request():
 
 def test_the_keyframe_interval_is_the_gop_in_time():
     assert HD_720.checked().keyframe_interval_s == 2.0
+
+
+def test_the_server_may_say_how_often_it_wants_a_key_frame():
+    assert HD_720.with_keyframes_every(1_500.0).gop_pictures == 45
+    assert HD_720.with_keyframes_every(0.0).gop_pictures == 1

@@ -205,6 +205,24 @@ def test_a_source_that_hangs_does_not_hold_up_the_next_and_is_closed_when_it_ret
     assert line.closed.is_set()
 
 
+def test_a_stopped_source_that_fails_tells_nothing(desk):
+    hanging, release = threading.Event(), threading.Event()
+
+    def hang_and_fail():
+        hanging.set()
+        release.wait(DEADLINE_S)
+        raise CodecError("interrupted")
+
+    line = desk.start(1, ScriptedLine(hang_and_fail))
+    assert hanging.wait(DEADLINE_S)
+    run = desk.worker._run
+    desk.worker.stop()
+    release.set()
+    run.thread.join(DEADLINE_S)
+    assert line.closed.is_set()
+    assert desk.news.empty()
+
+
 def test_what_is_left_of_a_stopped_source_does_not_start_anything(desk):
     line = desk.start(1)
     desk.worker.attach(3, FakeSender())
