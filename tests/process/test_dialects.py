@@ -51,7 +51,7 @@ def test_a_v_parent_sees_exactly_the_events_of_the_contract_with_its_ids(vox, di
         {"type": "user_audio_end", "userId": user, "captureId": "k1"},
         {"type": "tts_playback_state", "playbackId": "p1", "status": "buffered"},
         {"type": "tts_playback_state", "playbackId": "p1", "status": "started"},
-        {"type": "tts_playback_state", "playbackId": "p1", "status": "drained"},
+        {"type": "tts_playback_state", "playbackId": "p1", "status": "drained", "playedMs": 200},
         adapter_send(call, None),
         {"type": "dave_state", "role": "voice", "connectionId": "c1", "status": "cleared"},
         {"type": "connection_state", "status": "disconnected", "connectionId": "c1"},

@@ -38,7 +38,7 @@ def test_every_ending_is_code_0_after_the_contracts_last_events_and_without_an_o
     ENDINGS[ending](last_call.vox)
     assert last_call.vox.wait_exit() == 0
     assert last_call.told(since) == [
-        {"type": "tts_playback_state", "playbackId": "p1", "status": "stopped", "reason": "destroy"},
+        {"type": "tts_playback_state", "playbackId": "p1", "status": "stopped", "reason": "destroy", "playedMs": 0},
         {"type": "dave_state", "role": "voice", "connectionId": "c1", "status": "cleared"},
     ]
 
