@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from clankvox.ids import Ssrc, UserId
-from clankvox.loopback.codec_table import CodecTable
 from clankvox.loopback.impairment import Impairment, Link
 from clankvox.loopback.packet_dress import PacketDress
 from clankvox.loopback.stream_statistics import StreamStatistics
-from clankvox.loopback.video_statistics import VideoStatistics
-from clankvox.wire.gateway_ops import MediaSinkWants
+from clankvox.loopback.video_port import VideoPort
 from clankvox.wire.rtcp import Packet as RtcpPacket
 from clankvox.wire.rtp import RtpHeader
 from clankvox.wire.transport_crypto import KEY_BYTES, NONCE_BYTES, TransportMode, open_sealed, seal
@@ -23,8 +21,6 @@ Direction = Literal["up", "down", "both"]
 _UPGRADE_GRACE_S: Final = 1.0
 """After an upgrade, clear frames that were under way are told apart from those that should not be."""
 _MAX_EARLY: Final = 10
-_MAX_EARLY_VIDEO: Final = 512
-_EVERYTHING: Final = 100
 _RTCP_NONCE_BASE: Final = 0x8000_0000
 """The native client keeps RTP and RTCP nonces apart by the first bit."""
 
@@ -79,34 +75,21 @@ class MediaRoom:
         return now < self.upgraded_at_s + _UPGRADE_GRACE_S
 
 
-class MediaPort:
+class MediaPort(VideoPort):
     """What the SFU knows of one participant. The event loop owns it."""
 
     def __init__(self, user_id: UserId, ssrc: Ssrc, seed: int) -> None:
         """Begin with audio SSRC `ssrc`, in no room, not yet announced, without transport."""
+        super().__init__()
         self.user_id = user_id
         self.ssrc = ssrc
         self.ssrcs: frozenset[int] = frozenset((ssrc,))
         """All SSRCs that this participant may send with, video and repair included."""
         self.announced: set[int] = set()
         """SSRCs that the others were told of (op 5 or 12); others are not forwarded."""
-        self.once_announced: set[int] = set()
-        """All that ever were; what still comes after a video was switched off is no offence."""
         self.early: deque[tuple[bytes, float]] = deque(maxlen=_MAX_EARLY)
         """Packets (and their arrival) that overtook the op 5 which announces them."""
-        self.early_video: deque[tuple[bytes, float]] = deque(maxlen=_MAX_EARLY_VIDEO)
-        """The same for video, which needs op 12 as well; a key frame has more packets."""
         self.on_announced: Callable[[], None] | None = None
-        self.on_invalid_ssrc: Callable[[], None] | None = None
-        """Called once if video went on before it was announced."""
-        self.codecs = CodecTable()
-        """Payload types of this participant (op 1)."""
-        self.repairs: dict[int, int] = {}
-        """Repair SSRC to the primary one that it stands in for."""
-        self.video_described = False
-        """Whether this participant ever sent an op 12: without one it neither sends nor gets video."""
-        self.wants: MediaSinkWants | None = None
-        """Its last op 15."""
         self.unwanted: set[int] = set()
         """SSRCs that this participant does not want (op 15)."""
         self.understands_dave = True
@@ -126,9 +109,6 @@ class MediaPort:
         """Discovery, pings and RTCP have links of their own, so that they do not shift the sequence of the media's."""
         self.dress = PacketDress(f"{seed}/dress/{user_id}")
         self.streams: dict[int, StreamStatistics] = {}
-        self.video: dict[int, VideoStatistics] = {}
-        """Of each primary video SSRC."""
-        self._repair_sequences: dict[int, int] = {}
         self.received: Counter[str] = Counter()
         """Datagrams from this participant by fate."""
         self.forwarded: Counter[str] = Counter()
@@ -155,28 +135,11 @@ class MediaPort:
         """Whether the others were told of `ssrc`: by op 5 for audio, by op 12 and any op 5 for video."""
         return ssrc in self.announced and self.ssrc in self.announced
 
-    def wants_video(self, ssrc: int) -> bool:
-        """Whether this participant wants the primary `ssrc`; who said nothing wants all."""
-        return self.wants is None or wanted_quality(self.wants, ssrc) > 0
-
-    def next_repair_sequence(self, rtx_ssrc: int) -> int:
-        """Return the next sequence number of what the SFU sends to this participant as `rtx_ssrc`."""
-        sequence = self._repair_sequences.get(rtx_ssrc, rtx_ssrc) & 0xFFFF
-        self._repair_sequences[rtx_ssrc] = sequence + 1
-        return sequence
-
     def stream(self, ssrc: int) -> StreamStatistics:
         """Return the statistics of what this participant sends as `ssrc`."""
         statistics = self.streams.get(ssrc)
         if statistics is None:
             statistics = self.streams[ssrc] = StreamStatistics()
-        return statistics
-
-    def video_stream(self, ssrc: int) -> VideoStatistics:
-        """Return the statistics of the video that this participant sends as primary `ssrc`."""
-        statistics = self.video.get(ssrc)
-        if statistics is None:
-            statistics = self.video[ssrc] = VideoStatistics()
         return statistics
 
     def report(self) -> dict[str, object]:
@@ -192,10 +155,3 @@ class MediaPort:
             "video": {str(ssrc): stream.report() for ssrc, stream in self.video.items()},
             "wants": None if self.wants is None else self.wants.to_wire(),
         }
-
-
-def wanted_quality(wants: MediaSinkWants | None, ssrc: int) -> int:
-    """Return the quality 0..100 that `wants` asks of `ssrc`."""
-    if wants is None:
-        return _EVERYTHING
-    return wants.wants.get(ssrc, _EVERYTHING if wants.any is None else wants.any)

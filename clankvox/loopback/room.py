@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterable
 from clankvox.errors import WireError
 from clankvox.ids import ChannelId, GuildId, UserId
 from clankvox.loopback.delivery import DeliveryService, Phase
-from clankvox.loopback.media_port import MediaRoom, wanted_quality
+from clankvox.loopback.media_port import MediaRoom
 from clankvox.loopback.mls_outbox import Effects
 from clankvox.loopback.participant import Emit, Participant
+from clankvox.loopback.video_port import wanted_quality
 from clankvox.wire.gateway_ops import (
     ClientDisconnect,
     ClientsConnect,

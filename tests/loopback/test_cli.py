@@ -148,10 +148,9 @@ def test_how_video_is_treated_can_be_said_on_the_command_line():
 
 def test_a_publisher_and_a_watcher_meet_by_orders_alone():
     with Running("--no-tls") as running:
+        running.tell({"type": "add_stream", "userId": "3", "serverId": "1400", "sessionId": "s"})
+        answer = running.line()
+        assert (answer["endpoint"], answer["daveChannelId"]) == (running.listening["endpoint"], "1399")
         running.tell({"type": "add_publisher", "userId": "1", "serverId": "1400", "width": 160, "height": 96})
         running.tell({"type": "add_watcher", "userId": "2", "serverId": "1400"})
         assert running.line("watched")["of"] == "1"
-        running.tell({"type": "add_stream", "userId": "3", "serverId": "1400", "sessionId": "s", "id": 7})
-        while (answer := running.line("ok")).get("id") != 7:
-            pass
-        assert (answer["endpoint"], answer["daveChannelId"]) == (running.listening["endpoint"], "1399")
