@@ -8,7 +8,7 @@ from typing import Final
 REQUEST_INTERVAL_S: Final = 1.0
 OVERDUE_S: Final = 2.0
 _URGENT_REQUESTS: Final = 10
-"""So many in a row that nobody answered make the next ones rarer."""
+"""So many in a row to a sender of whom nothing comes make the next ones rarer."""
 
 
 class KeyframeGate:
@@ -34,12 +34,13 @@ class KeyframeGate:
             self._overdue_at = None
         return not self.waiting
 
-    def take_request(self, now: float) -> bool:
-        """Whether to ask the sender now, once a second at most; if so it is counted."""
+    def take_request(self, now: float, *, alive: bool) -> bool:
+        """Whether to ask the sender now, once a second at most; if so it is counted. `alive`: its packets come."""
         if not self.waiting or now < self._request_at:
             return False
         self.unanswered += 1
-        self._request_at = now + (REQUEST_INTERVAL_S if self.unanswered < _URGENT_REQUESTS else OVERDUE_S)
+        urgent = alive or self.unanswered < _URGENT_REQUESTS
+        self._request_at = now + (REQUEST_INTERVAL_S if urgent else OVERDUE_S)
         return True
 
     def take_overdue(self, now: float) -> bool:

@@ -1,7 +1,8 @@
 """The reorder window of one video SSRC: packets in, in sequence out, waiting for retransmissions.
 
 In order it adds no delay. A gap holds back what follows for 250 ms or 1,024 packets, while it is asked for; then it
-is declared lost. There is no playout delay: who looks at pictures wants each of them as soon as it is whole.
+is declared lost. Where nothing that is asked for ever comes it is for 60 ms only. There is no playout delay: who looks
+at pictures wants each of them as soon as it is whole.
 """
 
 from enum import Enum, auto
@@ -11,7 +12,11 @@ from clankvox.media.nack import NackTracker
 from clankvox.wire.seq import seq_delta
 
 PATIENCE_S: Final = 0.250
+HOPELESS_PATIENCE_S: Final = 0.060
+"""For a peer that repeats nothing: only what was overtaken on the way is worth waiting for."""
 MOST_WAITING: Final = 1_024
+_HOPELESS_PACKETS: Final = 8
+"""So many given up in a row, and none that came back, show such a peer."""
 _FARTHEST_PACKETS: Final = 3_000
 """A jump of more than this is another sequence (RFC 3550 appendix A.1, MAX_DROPOUT)."""
 _CONFIRMING_PACKETS: Final = 16
@@ -65,6 +70,8 @@ class VideoReorderWindow:
         self._next = 0
         self._impatient_before = 0
         """Gaps before this index are not worth waiting for."""
+        self._unrepaired = 0
+        """Packets given up since one came that had been asked for."""
         self._stray: VideoPacket | None = None
 
     def __len__(self) -> int:
@@ -85,6 +92,7 @@ class VideoReorderWindow:
         if self._highest is None:
             return Taken.LATE
         index = self._highest + seq_delta(packet.sequence, self._highest & _SEQUENCE_MASK)
+        self._unrepaired = 0
         if index in self._nacks:
             return self._place(index, self._highest, packet)
         return Taken.LATE if index in self._given_up else Taken.DUPLICATE
@@ -115,7 +123,11 @@ class VideoReorderWindow:
         since = self._nacks.since(self._next)
         if next_due is None or since is None:
             return next_due
-        return min(next_due, since + PATIENCE_S)
+        return min(next_due, since + self._patience_s)
+
+    @property
+    def _patience_s(self) -> float:
+        return PATIENCE_S if self._unrepaired < _HOPELESS_PACKETS else HOPELESS_PATIENCE_S
 
     def _forget(self) -> None:
         self._waiting.clear()
@@ -140,8 +152,8 @@ class VideoReorderWindow:
             if not self._nacks.miss(range(highest + 1, index), packet.arrival):
                 self._impatient_before = index
             self._highest = index
-        else:
-            self._nacks.found(index)
+        elif self._nacks.found(index):
+            self._unrepaired = 0
         self._waiting[index] = packet
         return Taken.FITS
 
@@ -161,7 +173,7 @@ class VideoReorderWindow:
         if self._next < self._impatient_before or len(self._waiting) > MOST_WAITING:
             return True
         since = self._nacks.since(self._next)
-        return since is None or now >= since + PATIENCE_S
+        return since is None or now >= since + self._patience_s
 
     def _skip_to(self, index: int) -> None:
         skipped = range(self._next, index)
@@ -170,5 +182,6 @@ class VideoReorderWindow:
         if len(self._given_up) > 2 * _FARTHEST_PACKETS:
             self._given_up = {each for each in self._given_up if each >= index - _FARTHEST_PACKETS}
         self.lost += len(skipped)
+        self._unrepaired += len(skipped)
         self._after_gap = True
         self._next = index

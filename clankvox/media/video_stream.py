@@ -24,6 +24,10 @@ from clankvox.wire.video_codec import VideoCodec
 
 UNDECRYPTABLE_RUN: Final = 36
 """As for audio (DAVE protocol, "Invalid Commit or Welcome")."""
+_SILENT_S: Final = 2.0
+"""A stream of which nothing came for so long is not being sent."""
+_OVERDUE_POLL_S: Final = 0.25
+"""When to look again at what was due and could not be done: a sweep of a group that is gone."""
 _FIR_AFTER_PLIS: Final = 3
 """A sender that overlooked so many PLIs is sent a FIR with each further one."""
 
@@ -247,18 +251,17 @@ class VideoStream:
         """Ask for what is needed now, and to be polled when that changes."""
         self._ask_for_keyframe(now)
         sweep_at = self._opener.binding.sweep_at if len(self._stash) else None
-        for due in (self._window.deadline, self._stash.deadline, sweep_at):
+        request_at = self.gate.due if self._can_open() else None
+        for due in (self._window.deadline, self._stash.deadline, sweep_at, request_at):
             if due is not None:
-                self._tools.alarm.by(due)
-        if self.gate.due is not None and self._can_open():
-            self._tools.alarm.by(self.gate.due)
+                self._tools.alarm.by(due if due > now else now + _OVERDUE_POLL_S)
 
     def _ask_for_keyframe(self, now: float) -> None:
         """Send a PLI if one is due, and a FIR too if the first ones were overlooked; tell if it takes long."""
         if not self.gate.waiting or not self._can_open():
             return
         tools, ssrc = self._tools, self.ssrc
-        if self.gate.take_request(now):
+        if self.gate.take_request(now, alive=now < self.last_arrival + _SILENT_S):
             tools.totals.plis += 1
             tools.tell(rtcp.Pli(tools.own_ssrc, ssrc))
             if self.gate.unanswered > _FIR_AFTER_PLIS:

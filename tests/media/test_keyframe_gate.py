@@ -11,23 +11,27 @@ def test_deltas_pass_only_behind_a_key_frame_without_a_loss():
     assert gate.admit(keyframe=True)
 
 
-def test_requests_are_a_second_apart_and_rarer_when_nobody_answers():
+def requests(gate, *, alive):
+    return [tenth / 10 for tenth in range(160) if gate.take_request(tenth / 10, alive=alive)]
+
+
+def test_requests_are_a_second_apart_and_rarer_when_nothing_comes_at_all():
     gate = KeyframeGate()
-    asked = [tenth / 10 for tenth in range(160) if gate.take_request(tenth / 10)]
-    assert asked == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15]
+    assert requests(gate, alive=False) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 15]
     gate.admit(keyframe=True)
-    assert not gate.take_request(99.0)
+    assert not gate.take_request(99.0, alive=True)
     assert (gate.unanswered, gate.due) == (0, None)
+    assert requests(KeyframeGate(), alive=True) == list(range(16))
 
 
 def test_a_loss_right_after_a_request_waits_for_its_second():
     gate = KeyframeGate()
-    assert gate.take_request(1.0)
+    assert gate.take_request(1.0, alive=True)
     gate.admit(keyframe=True)
     gate.lose()
-    assert not gate.take_request(1.5)
+    assert not gate.take_request(1.5, alive=True)
     assert gate.due == 2.0
-    assert gate.take_request(2.0)
+    assert gate.take_request(2.0, alive=True)
 
 
 def test_every_two_seconds_without_a_picture_are_told():

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clankvox.media.video_reorder import MOST_WAITING, PATIENCE_S, Taken, VideoPacket, VideoReorderWindow
+from clankvox.media.video_reorder import (
+    HOPELESS_PATIENCE_S,
+    MOST_WAITING,
+    PATIENCE_S,
+    Taken,
+    VideoPacket,
+    VideoReorderWindow,
+)
 
 FIRST = 65_530
 
@@ -81,6 +88,37 @@ def test_patience_counts_from_the_packet_that_showed_the_gap():
     assert window.drain(1.249) == []
     assert numbers(window.drain(1.0 + PATIENCE_S)) == [2, 3]
     assert window.deadline is None
+
+
+def lose(window, number, at):
+    """Push the packet after `number` and what is given up for it; returns how long that took."""
+    window.push(packet(number + 1, at=at))
+    for waited in (HOPELESS_PATIENCE_S, PATIENCE_S):
+        if numbers(window.drain(at + waited)):
+            return waited
+    raise AssertionError
+
+
+def test_a_peer_that_repeats_nothing_is_not_waited_for_until_it_does():
+    window = VideoReorderWindow()
+    window.push(packet(0))
+    window.drain(0.0)
+    waits = [lose(window, number, at=float(number)) for number in range(1, 25, 2)]
+    assert waits == [PATIENCE_S] * 8 + [HOPELESS_PATIENCE_S] * 4
+    assert window.repair(packet(23, at=30.0)) is Taken.LATE
+    assert lose(window, 25, at=31.0) == PATIENCE_S
+
+
+def test_a_packet_that_was_overtaken_gives_hope_too():
+    window = VideoReorderWindow()
+    window.push(packet(0))
+    window.drain(0.0)
+    for number in range(1, 17, 2):
+        lose(window, number, at=float(number))
+    window.push(packet(18, at=20.0))
+    window.push(packet(17, at=20.01))
+    window.drain(20.01)
+    assert lose(window, 19, at=21.0) == PATIENCE_S
 
 
 def test_a_gap_holds_back_so_many_packets_and_no_more():

@@ -89,6 +89,17 @@ def test_pictures_whose_key_is_on_its_way_are_seen_in_order_when_it_is_there(roo
     assert eyes.totals.plis == 1
 
 
+def test_a_group_that_goes_while_members_are_tried_is_not_polled_for_without_end(room):
+    eyes, camera = Eyes(room).watch(ALICE), filmer(room)
+    stranger = room_of(ME, BOB)
+    camera.member = stranger.members[BOB]
+    eyes.see(camera.frames(UNITS[:8]), 0.001)
+    assert eyes.video._streams[VIDEO_SSRC]._opener.binding.sweep_at is not None
+    eyes.cipher.install(None)
+    eyes.wait(5.0)  # asserts that no poll asks for another one at once
+    assert eyes.units == []
+
+
 def test_what_still_does_not_open_when_newer_pictures_do_is_lost(room):
     eyes, camera = Eyes(room).watch(ALICE), filmer(room)
     eyes.see(camera.frames(UNITS[:5]))

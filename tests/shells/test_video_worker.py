@@ -157,7 +157,7 @@ def test_every_picture_of_a_publisher_is_seen_and_its_clock_can_be_read(discord,
     with WatchCall(discord) as call:
         call.wait_ready()
         call.start().watch(2)
-        counters = counters_of(call.wait_pictures(45))
+        counters = counters_of(call.wait_pictures(30))
         missing = counters[-1] - counters[0] + 1 - len(counters)
         assert missing == 0 or call.queue.dropped
         assert call.video.totals.dave_decrypt_fail == 0
@@ -171,7 +171,7 @@ def test_lost_packets_come_back_by_rtx_and_no_picture_is_missing(discord):
         call.start().watch(2)
         call.wait_pictures(3)
         discord.command({"type": "impair", "userId": "1", "loss": 0.03, "reorder": 0.02, "duplicate": 0.01, "seed": 4})
-        counters = counters_of(call.wait_pictures(120))
+        counters = counters_of(call.wait_pictures(75))
         totals = call.video.totals
         assert totals.rtx_recovered > 0
         missing = counters[-1] - counters[0] + 1 - len(counters)
@@ -187,7 +187,7 @@ def test_without_nack_answers_pictures_come_back_by_key_frames(discord):
         call.start().watch(2)
         call.wait_pictures(3)
         discord.command({"type": "impair", "userId": "1", "direction": "down", "loss": 0.05, "seed": 2})
-        counters = counters_of(call.wait_pictures(90))
+        counters = counters_of(call.wait_pictures(60))
         assert counters == sorted(set(counters))
         assert call.video.totals.lost > 0
         assert discord.stats(2)["publisher"]["plis"] > 1
