@@ -20,6 +20,7 @@ from clankvox.actors.link import Shells
 from clankvox.actors.music import MusicActor
 from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor
+from clankvox.actors.publish import PublishActor
 from clankvox.actors.router import Boundary, RouterActor
 from clankvox.actors.stream_publish import StreamPublishActor
 from clankvox.actors.stream_watch import StreamWatchActor
@@ -28,17 +29,19 @@ from clankvox.actors.voice import VoiceActor
 from clankvox.clock import SystemClock
 from clankvox.config import Config
 from clankvox.fsm.base import Transition, unobserved
-from clankvox.ids import MUSIC, ROUTER, ActorKind, Address, Role, connection_address
+from clankvox.ids import MUSIC, PUBLISH, ROUTER, ActorKind, Address, Role, connection_address
 from clankvox.ipc.decoding import decode_command
 from clankvox.media.frame_ledger import FrameLedger
 from clankvox.media.mls_engine import DaveyEngine
-from clankvox.media.video_path import PublishCounters
+from clankvox.media.video_target import HD_720
 from clankvox.messages.common import ActorFailed
 from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
 from clankvox.outbox import Outbox
+from clankvox.publishing import Publishing
 from clankvox.role_parts import RoleParts
 from clankvox.shells.music_source import MusicSources
 from clankvox.shells.pacer import Pacer
+from clankvox.shells.publish_sources import PublishSources
 from clankvox.shells.signals import StopSignals, dump_stacks_on_sigusr1
 from clankvox.shells.stdio import StdinReader, StdoutWriter
 from clankvox.telemetry import Telemetry
@@ -85,9 +88,16 @@ class App:
             for role in Role
         }
         self._voice = self._roles[Role.VOICE]
-        self._published = PublishCounters()
+        self._publishing = Publishing(
+            self._clock,
+            self._pacer,
+            self._roles[Role.STREAM_PUBLISH],
+            self._rng,
+            partial(self._tell_actor, PUBLISH),
+            PublishSources(self._clock, allow_files=config.allow_files, allow_private_hosts=config.allow_private_hosts),
+        )
         self._telemetry = Telemetry(
-            self._clock, self._pacer, self._outbox, self._roles.values(), self._frames, self._published
+            self._clock, self._pacer, self._outbox, self._roles.values(), self._frames, self._publishing.counters
         )
         self._reader = StdinReader(
             stdin_fd,
@@ -127,6 +137,7 @@ class App:
         """Stop in reverse order, within the 250 ms that a parent allows; what hangs is a daemon and dies with us."""
         self._reader.stop()
         self._sources.close_all()
+        self._publishing.close()
         for parts in self._roles.values():
             parts.close()
         self._pacer.stop()
@@ -175,6 +186,10 @@ class App:
                 mailbox = CaptureActor.start(surroundings, parts.board)
             case ActorKind.VIDEO:
                 mailbox = VideoActor.start(surroundings, parts)
+            case ActorKind.PUBLISH:
+                publishing = self._publishing
+                sound = Output(parts.cipher, self._pacer, parts.udp.send, publishing.sound, self._rng)
+                mailbox = PublishActor.start(surroundings, publishing.worker, publishing.way, sound, HD_720)
             case _:
                 raise ValueError(f"nobody lives at {address.kind}")
         self._mailboxes[address] = mailbox

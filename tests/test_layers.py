@@ -38,7 +38,7 @@ ALLOWED = {
     "loopback": {"ids", "errors", "clock", "wire"},
 }  # fmt: skip
 
-COMPOSITION = {"app", "role_parts", "telemetry"}
+COMPOSITION = {"app", "publishing", "role_parts", "telemetry"}
 """Where actors, shells and media are put together."""
 
 SEES_THE_PARENT = {"router", "announcer", "projection", "translation", "user_video", "music_projection"}
