@@ -29,7 +29,8 @@ BEHIND_S: Final = 1.0
 """A queue of packets longer than this is dropped, up to an IDR that is made at once."""
 REPEAT_S: Final = 0.5
 """A picture that stands is encoded again this often, for viewers who come late."""
-_READ_AHEAD_PICTURES: Final = 48
+_READ_AHEAD_PIXELS: Final = 48 * 1_280 * 720
+"""Decoded pictures that may wait, 66 MB of them, where a container's sound comes long after its pictures."""
 _LATE_PICTURES: Final = 1.5
 """A picture that is later than this many is skipped if a newer one waits: the encoder does not keep up."""
 _SPREAD: Final = 0.9
@@ -216,7 +217,7 @@ class PublishLine:
     # --- reading ---
 
     def _wants_more(self, now: float) -> bool:
-        if self._ended or len(self._ready) >= _READ_AHEAD_PICTURES:
+        if self._ended or sum(item.picture.width * item.picture.height for item in self._ready) > _READ_AHEAD_PIXELS:
             return False
         if self._source.live:
             return not self._ready

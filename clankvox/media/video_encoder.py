@@ -85,6 +85,7 @@ def _opened(target: VideoTarget) -> VideoCodecContext:
         "profile": "baseline",
         "level": target.level,
         "bf": "0",
+        "a53cc": "0",
         "maxrate": str(target.bitrate_bps),
         "bufsize": str(target.bitrate_bps),
         "x264-params": (

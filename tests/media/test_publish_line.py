@@ -151,6 +151,15 @@ def test_no_more_than_a_quarter_second_is_read_ahead():
     assert source.pulled <= 0.4 * 30
 
 
+def test_pictures_that_wait_for_their_sound_are_bounded(monkeypatch):
+    monkeypatch.setattr("clankvox.media.publish_line._READ_AHEAD_PIXELS", 20 * 320 * 192)
+    source = ScriptedSource(pictures(300), has_sound=True)
+    stage = Stage(source, audio=StreamAudio())
+    for _ in range(200):
+        stage.line.step(stage.now)
+    assert source.pulled == 21
+
+
 def test_a_failure_of_the_source_is_passed_on():
     stage = Stage(ScriptedSource([*pictures(2), SourceFailed("broken")]))
     with pytest.raises(SourceFailed, match="broken"):
