@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 NODE_STAMPS := tests/peers/node_modules/.installed tests/examples/node_modules/.installed
 
@@ -10,13 +11,19 @@ NODE_STAMPS := tests/peers/node_modules/.installed tests/examples/node_modules/.
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+# What the product needs, and no more: `make demo` asks for nothing but Python.
+$(RUNTIME): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "clankvox needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $(RUNTIME)
+
+# What proves it; one of these (pesq) is compiled, and wants a C compiler.
+$(STAMP): $(RUNTIME)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $(STAMP)
 
-demo: setup
+demo: $(RUNTIME)
 	$(BIN)/python -m clankvox demo
 
 lint: setup
