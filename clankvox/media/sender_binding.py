@@ -67,7 +67,10 @@ class SenderBinding:
         try:
             return self._open_by_known(payload, arrival)
         except FrameRejected as rejected:
-            if rejected.reason is not RejectReason.NO_KEY or not self._may_sweep(now):
+            if rejected.reason is not RejectReason.NO_KEY:
+                self._starved = False  # trying others helps only where keys are
+                raise
+            if not self._may_sweep(now):
                 raise
             return self._sweep(payload, arrival, absent, rejected)
 

@@ -119,3 +119,15 @@ def test_pictures_are_opened_by_the_method_that_is_given():
     with pytest.raises(FrameRejected):
         user_of(binding, SILENCE)  # only audio may be silent in clear
     assert user_of(binding, sealed(ALICE)) == ALICE
+
+
+def test_nobody_waits_for_a_sweep_of_a_group_that_is_gone():
+    binding, _, cipher = made()
+    for _ in range(2):
+        with pytest.raises(FrameRejected):
+            user_of(binding, sealed(99))
+    assert binding.sweep_at is not None
+    cipher.install(None)
+    with pytest.raises(FrameRejected):
+        user_of(binding, sealed(99))
+    assert binding.sweep_at is None
