@@ -16,6 +16,8 @@ _FARTHEST_PACKETS: Final = 3_000
 """A jump of more than a minute of packets is another sequence (RFC 3550 appendix A.1, MAX_DROPOUT)."""
 _CLOCK_SLACK_TICKS: Final = 2 * OPUS_CLOCK_HZ
 _PAUSE_SLACK_TICKS: Final = 120 * OPUS_CLOCK_HZ
+_LATEST_TICKS: Final = 60 * 48
+"""How late a packet may be; a pause that is shorter is heard as a part of speech."""
 _MOST_WAITING: Final = 48
 """Packets of the shortest kind in 120 ms; more at once are let through."""
 
@@ -181,7 +183,7 @@ class ReorderWindow:
             skipped = index - self._last_index - 1
             packets = self._give_up(index) if skipped else 0
             ticks = self._missing_ticks(last, frame, skipped) if skipped else 0
-            after_quiet = skipped > 0 and is_quiet(last.payload)
+            after_quiet = skipped > 0 and is_quiet(last.payload) and not _went_on(last, frame, skipped, ticks)
             ordered = OrderedFrame(frame, packets, ticks, after_quiet, begins=False)
         self._last = frame
         self._last_index = index
@@ -205,3 +207,11 @@ class ReorderWindow:
         if gap > skipped * LONGEST_PACKET_TICKS:
             return skipped * usual
         return max(gap, 0)
+
+
+def _went_on(last: Frame, frame: Frame, skipped: int, missing_ticks: int) -> bool:
+    """Whether the sender sent all the while between two frames: as much RTP time as packets, and as much real time."""
+    usual = duration_ticks(last.payload)
+    elapsed_ticks = (frame.arrival - last.arrival) * OPUS_CLOCK_HZ
+    in_step = missing_ticks == skipped * usual
+    return in_step and abs(elapsed_ticks - missing_ticks - usual) <= _LATEST_TICKS

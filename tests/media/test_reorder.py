@@ -80,8 +80,19 @@ def test_a_loss_and_a_pause_together_count_the_lost_packets_only():
     assert (out[1].missing_packets, out[1].missing_ticks) == (1, 960)
 
 
-def test_after_silence_nothing_is_known_to_be_missed():
+def test_after_silence_and_a_pause_nothing_is_known_to_be_missed():
+    _, window = play([frame(0, SILENCE), frame(3, arrival=5.0)])
+    assert [each.after_quiet for each in window.drain(9)] == [True]
+
+
+def test_where_as_much_time_as_packets_went_by_the_sender_went_on_also_after_silence():
     _, window = play([frame(0, SILENCE), frame(3)])
+    assert [each.after_quiet for each in window.drain(9)] == [False]
+
+
+def test_a_pause_that_rtp_time_shows_is_one_although_it_was_short():
+    paused = frame(3)._replace(timestamp=(0xFFFF_FE00 + 10 * 960) & 0xFFFF_FFFF)
+    _, window = play([frame(0, SILENCE), paused])
     assert [each.after_quiet for each in window.drain(9)] == [True]
 
 
