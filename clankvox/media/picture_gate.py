@@ -9,10 +9,10 @@ from typing import Final
 from clankvox.wire.rtp import VIDEO_CLOCK_HZ
 from clankvox.wire.seq import timestamp_delta
 
-_EARLY_S: Final = 0.010
-_EARLY_SHARE: Final = 0.3
-"""Of the interval, if that is less. So early a picture may be, else a source of just the wanted rate would lose each
-one whose timestamp is rounded."""
+_EARLY_S: Final = 0.020
+_EARLY_SHARE: Final = 0.5
+"""Of the interval, if that is less. So early a picture may be, else a source of just the wanted rate would lose those
+that it takes a little late. The rate holds all the same: what is early for one is so for all that follow."""
 _BUNCHED_S: Final = 0.100
 """So much closer than wanted pictures may come: those who want few look at the time at which they get them."""
 _ASTRAY_S: Final = 0.5

@@ -24,7 +24,13 @@ def test_so_many_a_second_are_shown_and_the_first_one_always(source, wanted, sho
     passed = admitted(PictureGate(), wanted, [(made, 50 + made + rng.uniform(0, 0.05)) for made in times])
     assert passed[0] == 0
     assert abs(len(passed) - shown) <= max(1, shown // 10)
-    assert min((b - a for a, b in pairwise(passed)), default=1) >= min(0.7 / wanted, 1 / wanted - 0.010) - 1e-4
+    assert min((b - a for a, b in pairwise(passed)), default=1) >= max(0.5 / wanted, 1 / wanted - 0.020) - 1e-4
+
+
+def test_a_source_of_just_the_wanted_rate_loses_nothing_though_it_is_uneven():
+    rng = random.Random(2)
+    pictures = [(index / 30 + rng.uniform(0, 0.015), index / 30) for index in range(300)]
+    assert len(admitted(PictureGate(), 30, pictures)) == 300
 
 
 def test_pictures_that_come_in_a_bunch_pass_at_a_high_rate():
