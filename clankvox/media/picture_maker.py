@@ -18,6 +18,8 @@ from clankvox.wire.video_codec import VideoCodec
 
 RESET_ERRORS: Final = 50
 RESET_INTERVAL_S: Final = 5.0
+KEYFRAME_INTERVAL_S: Final = 1.0
+"""A key frame is asked for no more often for parents that decode VP8 themselves: every viewer pays for it."""
 _MOST_STREAMS: Final = 16
 
 
@@ -44,7 +46,7 @@ class PictureSink(Protocol):
         ...
 
     def compressed(self, unit: AccessUnit) -> None:
-        """Take a VP8 frame for a parent that decodes them itself."""
+        """Take a VP8 key frame for a parent that decodes them itself."""
         ...
 
 
@@ -58,7 +60,7 @@ class PictureTotals:
         self.emitted = 0
         """Pictures that went to the parent as JPEG."""
         self.compressed = 0
-        """VP8 frames that went to the parent as they are."""
+        """VP8 key frames that went to the parent as they are."""
         self.decode_errors = 0
         self.too_large = 0
         """Among the errors: pictures that were refused by their declared size."""
@@ -77,6 +79,8 @@ class _Stream:
         self.errors = 0
         """In a row."""
         self.made_at = unit.arrival
+        self.keyframe_due = float("inf")
+        """When the next key frame is to be asked for, because it is passed on as it is."""
 
 
 class PictureMaker:
@@ -129,8 +133,13 @@ class PictureMaker:
         return stream
 
     def _pass_on(self, stream: _Stream, unit: AccessUnit, wish: PictureWish) -> None:
-        """Thin deltas out; key frames are all that such a parent can begin with."""
-        if stream.gate.admit(wish.max_frames_per_second, unit.rtp_timestamp, unit.arrival) or unit.keyframe:
+        """Pass key frames on, and ask for the next: deltas that are thinned out of their run decode nowhere."""
+        if not unit.keyframe:
+            if unit.arrival >= stream.keyframe_due:
+                stream.keyframe_due = unit.arrival + KEYFRAME_INTERVAL_S
+                self._need_keyframe(unit.ssrc)
+        elif stream.gate.admit(wish.max_frames_per_second, unit.rtp_timestamp, unit.arrival):
+            stream.keyframe_due = unit.arrival + KEYFRAME_INTERVAL_S
             self.totals.compressed += 1
             self._sink.compressed(unit)
 

@@ -160,15 +160,23 @@ def test_a_picture_that_is_too_large_is_counted_as_such():
     assert (studio.maker.totals.too_large, studio.maker.totals.decode_errors) == (1, 1)
 
 
-def test_vp8_goes_as_it_is_to_parents_that_decode_it_thinned_but_with_all_key_frames():
+def test_parents_that_decode_vp8_themselves_get_key_frames_only_at_the_wanted_rate():
     studio = Studio(fps=2, decode_vp8=False)
-    units = access_units(60, codec=VideoCodec.VP8, gop=10)
+    units = access_units(60, codec=VideoCodec.VP8, gop=5)
     for index, unit in enumerate(units):
-        studio.make(unit, VideoCodec.VP8, keyframe=index % 10 == 0)
+        studio.make(unit, VideoCodec.VP8, keyframe=index % 5 == 0)
     assert studio.shown.pictures == []
-    assert sum(unit.keyframe for unit in studio.shown.frames) == 6
-    assert len(studio.shown.frames) < 12
-    assert studio.maker.totals.compressed == len(studio.shown.frames)
+    assert [units.index(unit.data) for unit in studio.shown.frames] == [0, 15, 30, 45]
+    assert studio.maker.totals.compressed == 4
+
+
+def test_the_next_key_frame_is_asked_for_once_a_second_where_deltas_go_nowhere():
+    studio = Studio(fps=30, decode_vp8=False)
+    units = access_units(100, codec=VideoCodec.VP8, gop=1_000)
+    for index, unit in enumerate(units):
+        studio.make(unit, VideoCodec.VP8, keyframe=index == 0)
+    assert len(studio.shown.frames) == 1
+    assert studio.shown.keyframes_needed == [SSRC] * 3
 
 
 def test_a_stream_that_is_over_leaves_nothing_behind():
