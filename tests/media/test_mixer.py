@@ -30,7 +30,9 @@ class Desk:
         return self.slot * SLOT
 
     def play(self, track=1, seconds=4.0, fade_in_s=0.0, **tone):
-        buffer = filled(stereo_tone(int(seconds * 48_000), **tone))
+        pcm = stereo_tone(int(seconds * 48_000), **tone)
+        pcm[-480:] = pcm[-480:] * np.linspace(1, 0, 480)[:, np.newaxis]  # its own end is no step either
+        buffer = filled(pcm)
         self.mixer.offer(track, buffer, fade_in_s)
         return buffer
 
@@ -52,7 +54,7 @@ class Desk:
 def test_music_alone_at_unity_comes_out_to_the_bit():
     desk = Desk()
     desk.play(seconds=1.0)
-    assert np.array_equal(desk.run(50), stereo_tone(48_000))
+    assert np.array_equal(desk.run(50)[:-480], stereo_tone(48_000)[:-480])
     assert desk.news == [Reached(1, 1.0), Exhausted(1)]
     assert desk.tracks[0] == ((1, 960, True),)
     assert desk.mixer.next_frame(1.0, None) is None
@@ -67,7 +69,7 @@ def test_speech_alone_comes_out_to_the_bit_on_both_channels():
 
 def test_from_silence_music_fades_in_and_the_end_of_that_is_told():
     desk = Desk()
-    desk.play(fade_in_s=1.5, left_hz=1_000, right_hz=1_000)
+    desk.play(fade_in_s=1.5, left_hz=1_013, right_hz=1_013)
     out = desk.run(75)
     levels = np.abs(out[:, 0].astype(float)).reshape(-1, 4_800).max(axis=1)
     assert np.allclose(levels, np.arange(1, 16) / 15 * 8_000, atol=60)
@@ -76,15 +78,15 @@ def test_from_silence_music_fades_in_and_the_end_of_that_is_told():
 
 def test_another_track_crossfades_in_300_ms_with_constant_power():
     desk = Desk()
-    desk.play(1, left_hz=1_000, right_hz=1_000)
+    desk.play(1, left_hz=1_013, right_hz=1_013)
     desk.run(25)
-    desk.play(2, left_hz=440, right_hz=440, fade_in_s=1.5)
+    desk.play(2, left_hz=443, right_hz=443, fade_in_s=1.5)
     out = desk.run(20).astype(float)[:, 0]
     assert set(desk.news[-2:]) == {Silenced(1), Reached(2, 1.0)}
     power = (out.reshape(-1, 960) ** 2).mean(axis=1) / (8_000**2 / 2)
     assert np.all(np.abs(10 * np.log10(power)) < 0.75)
     assert steepest(desk.all) < SLOPE * 1.5
-    assert np.array_equal(out[15 * 960 :], stereo_tone(20 * 960, left_hz=440)[15 * 960 :, 0])
+    assert np.array_equal(out[15 * 960 :], stereo_tone(20 * 960, left_hz=443)[15 * 960 :, 0])
 
 
 def test_the_old_track_sounds_until_the_new_one_has_pcm():
@@ -94,7 +96,7 @@ def test_the_old_track_sounds_until_the_new_one_has_pcm():
     late = TrackBuffer()
     desk.mixer.offer(2, late, 1.5)
     assert np.array_equal(desk.run(10), stereo_tone(20 * 960)[10 * 960 :])
-    late.put_now(stereo_tone(9_600, left_hz=440))
+    late.put_now(stereo_tone(9_600, left_hz=443))
     late.finish()
     desk.run(16)
     assert Silenced(1) in desk.news
@@ -138,6 +140,27 @@ def test_a_stop_makes_no_step(stop, gain):
     assert desk.news[-1] == Silenced(1)
     assert steepest(desk.all) < SLOPE
     assert not desk.out[-1].any()
+
+
+def test_a_ramp_begins_where_the_last_frame_that_was_mixed_ends_though_its_order_came_before():
+    desk = Desk()
+    desk.play()
+    desk.run(10)
+    desk.mixer.fade_out(1, 0.3, desk.now - 0.02)
+    whole = stereo_tone(11 * 960)[-960:, 0].astype(float)
+    faded = desk.run(1)[:, 0]
+    for sample in np.flatnonzero(np.abs(whole) > 4_000):
+        assert faded[sample] / whole[sample] == pytest.approx(1 - sample / 48_000 / 0.3, abs=0.01)
+
+
+def test_underruns_are_counted_over_all_tracks_also_those_that_are_over():
+    desk = Desk()
+    for track in (1, 2):
+        desk.mixer.offer(track, filled(stereo_tone(9_600), finish=False), 0.0)
+        desk.run(15)
+        desk.mixer.drop(track)
+    desk.run(1)
+    assert desk.mixer.music_underruns == 2
 
 
 def test_a_stop_that_is_taken_back_brings_the_music_back_to_its_gain():
@@ -303,7 +326,7 @@ def test_whatever_is_ordered_nothing_steps_and_each_track_ends_at_most_once(step
             case "play":
                 current += 1
                 # tracks are a little of one tone each, so that no sum of them gets near the limiter
-                desk.play(current, seconds=0.9, amplitude=1_000, fade_in_s=0.3, left_hz=1_000, right_hz=1_000)
+                desk.play(current, seconds=0.9, amplitude=1_000, fade_in_s=0.3, left_hz=1_013, right_hz=1_013)
             case "hold":
                 desk.mixer.hold(current)
             case "release":

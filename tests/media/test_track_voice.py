@@ -62,10 +62,10 @@ def test_a_voice_that_starves_fades_out_keeps_its_place_and_fades_back_in_with_a
     assert np.array_equal(out[1][9_600:], pcm[10_000 + 9_600 : 10_000 + 19_200])
 
 
-@pytest.mark.parametrize("there", [960, 961, 1_199, 1_200, 1_201, 2_159, 2_160])
-def test_however_little_is_there_when_it_starves_there_is_no_click(there):
-    voice = begun(filled(stereo_tone(CUSHION_SAMPLES + there), finish=False))
-    assert steepest(draw(voice, 0, 9)) < SLOPE
+def test_however_little_is_there_when_it_starves_there_is_no_click():
+    for there in (*range(0, 2_400, 37), 960, 1_199, 1_200, 1_201, 2_159, 2_160):
+        voice = begun(filled(stereo_tone(CUSHION_SAMPLES + there), finish=False))
+        assert steepest(draw(voice, 0, 9)) < SLOPE, there
 
 
 def test_a_held_voice_is_silent_after_one_frame_and_goes_on_where_it_was():

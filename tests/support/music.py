@@ -9,9 +9,12 @@ SLOPE_1_KHZ = 2 * np.pi * 1_000 / 48_000
 
 
 def stereo_tone(
-    samples: int, *, amplitude: float = 8_000, left_hz: float = 1_000, right_hz: float = 700, first: int = 0
+    samples: int, *, amplitude: float = 8_000, left_hz: float = 1_013, right_hz: float = 717, first: int = 0
 ):
-    """Different tones left and right; `first` lets a tone go on where another array ended."""
+    """Different tones left and right; `first` lets a tone go on where another array ended.
+
+    They are no multiples of 50 Hz, which would be at zero wherever a frame begins and so hide every step there.
+    """
     at = np.arange(first, first + samples) / 48_000
     both = np.stack((np.sin(2 * np.pi * left_hz * at), np.sin(2 * np.pi * right_hz * at)), axis=1)
     return np.rint(amplitude * both).astype(np.int16)
