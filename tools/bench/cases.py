@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from tools.bench import bad_network, pacing, response
+from tools.bench import bad_network, pacing, response, video_pacing
 from tools.bench.result import Case
 
 CASES: Final[dict[str, Case]] = {
     "pacing": pacing.run,
+    "video_pacing": video_pacing.run,
     "response": response.run,
     "bad_network": bad_network.run,
 }

@@ -1,11 +1,8 @@
 """How evenly Opus leaves while a 720p30 film is read, encoded, sealed and sent from the same process.
 
-python -m tools.bench.video_pacing [--seconds 30] [--no-video]: the cadence of one stream of Opus on the pacer, as the
-kernel stamps it, beside a bare sleep-and-send loop in the same moment.
+Only pacer, publish worker and one thread that prepares Opus packets run here, beside a bare sleep-and-send loop.
 """
 
-import argparse
-import json
 import socket
 import subprocess
 import sys
@@ -20,22 +17,25 @@ import av
 import numpy as np
 from av.container import InputContainer
 
+from clankvox.app import SWITCH_INTERVAL_S
 from clankvox.clock import SystemClock
-from clankvox.ids import Ssrc
+from clankvox.ids import Attempt, Ssrc
 from clankvox.media.container_pictures import ContainerPictures
 from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.media.opus_encoder import OpusEncoder
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.media.publish_line import PublishLine
+from clankvox.media.publish_line import LineCounters, PublishLine
 from clankvox.media.video_path import VideoPath
 from clankvox.media.video_sender import VideoSender
 from clankvox.media.video_target import HD_720
 from clankvox.ports import SendOutcome, SlotReport
 from clankvox.shells.pacer import Pacer
 from clankvox.shells.publish_worker import PublishWorker
+from clankvox.shells.video_lane import VideoLaneStatistics
 from clankvox.wire.rtp import build_header
 from clankvox.wire.transport_crypto import TransportMode
-from tools.bench.pacing import figures
+from tools.bench.pacing import PACKETS_A_SECOND, PPS_BAR, figures
+from tools.bench.result import Result
 from tools.bench.wire_tap import WireTap
 
 AUDIO, VIDEO, RTX = Ssrc(1), Ssrc(2), Ssrc(3)
@@ -108,29 +108,39 @@ def film(path: Path, seconds: float) -> Path:
     return path
 
 
-def run(seconds: float, *, video: bool, folder: Path) -> dict[str, Any]:
-    """Measure for `seconds`; returns the figures of both streams and what became of the pictures."""
+def run(seconds: float) -> Result:
+    """Measure for `seconds`; figures of sound beside the bare loop, and what became of the pictures."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with tempfile.TemporaryDirectory() as name:
+        path = film(Path(name) / "film.mp4", seconds + 2)
+        ours, control, line, lane = _measure(path, seconds)
+    rows: dict[str, tuple[float | None, ...]] = {key: (value, control[key]) for key, value in ours.items()}
+    rows |= {"pictures": (line.published, None), "pictures skipped": (line.skipped, None)}
+    rows |= {"video packets": (lane.packets, None), "sub-slots": (lane.sub_slots, None)}
+    checks = {
+        "50.0 +/- 0.1 packets a second": abs(ours["packets_per_second"] - PACKETS_A_SECOND) <= PPS_BAR,
+        "no gap above 35 ms of our own": ours["gaps_above_35_ms"] <= control["gaps_above_35_ms"],
+        "99 % of the pictures left": line.published >= 0.99 * 30 * seconds - 5,
+    }
+    return Result(f"sound beside a film, {seconds:g} s", ("clankvox", "control"), rows, checks)
+
+
+def _measure(
+    path: Path, seconds: float
+) -> tuple[dict[str, float], dict[str, float], LineCounters, VideoLaneStatistics]:
     sink, bare = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
     for each in (sink, bare):
         each.bind(("127.0.0.1", 0))
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     out.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * 1024 * 1024)
     out.connect(sink.getsockname())
-    sealer = PacketSealer(TransportMode.AES256_GCM, bytes(32))
-    cipher = FrameCipher()
+    sealer, cipher = PacketSealer(TransportMode.AES256_GCM, bytes(32)), FrameCipher()
     cipher.set_gate(Gate.CLEAR)
-    clock = SystemClock()
-    pacer = Pacer(clock)
-    path = VideoPath(ssrc=VIDEO, rtx_ssrc=RTX, sealer=sealer, cipher=cipher, pacer=pacer, transmit=out.send)
-    lines: list[PublishLine] = []
-
-    def make_line(_request: Any, target: Any, audio: Any) -> tuple[PublishLine, None]:
-        source = ContainerPictures(Film(folder / "film.mp4"), with_sound=False)
-        lines.append(PublishLine(source, target, audio))
-        return lines[-1], None
-
-    worker = PublishWorker(clock, lambda news: print(news, file=sys.stderr), make_line)
-    worker.attach(1, VideoSender(path, Random(1)))  # noqa: S311 - no secret
+    pacer = Pacer(SystemClock())
+    way = VideoPath(ssrc=VIDEO, rtx_ssrc=RTX, sealer=sealer, cipher=cipher, pacer=pacer, transmit=out.send)
+    line = PublishLine(ContainerPictures(Film(path), with_sound=False), HD_720)
+    worker = PublishWorker(SystemClock(), lambda _news: None, lambda *_: (line, None))
+    worker.attach(Attempt(1), VideoSender(way, Random(1)))  # noqa: S311 - no secret
     speech = Speech(pacer, sealer, out.send)
     with WireTap({"clankvox": sink.getsockname()[1], "control": bare.getsockname()[1]}) as tap:
         control = subprocess.Popen(
@@ -138,33 +148,11 @@ def run(seconds: float, *, video: bool, folder: Path) -> dict[str, Any]:
         )
         pacer.start()
         speech.start()
-        if video:
-            worker.start(1, None, HD_720)
+        worker.start(1, None, HD_720)
         control.wait()
         speech.stopped.set()
         worker.stop()
         pacer.stop()
-    ours = next(times for name, times in tap.sent.items() if name.startswith("clankvox:"))
-    theirs = next(times for name, times in tap.sent.items() if name.startswith("control:"))
-    result: dict[str, Any] = {"clankvox": figures(ours), "control": figures(theirs)}
-    if video:
-        result["pictures"] = lines[0].counters._asdict()
-        result["lane"] = pacer.video_statistics()._asdict()
-    return result
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tools.bench.video_pacing")
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--no-video", action="store_true")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if not options.no_video:
-            film(folder / "film.mp4", options.seconds + 2)
-        result = run(options.seconds, video=not options.no_video, folder=folder)
-    print(json.dumps(result, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+    ours = next(sent for name, sent in tap.sent.items() if name.startswith("clankvox:"))
+    theirs = next(sent for name, sent in tap.sent.items() if name.startswith("control:"))
+    return figures(ours), figures(theirs), line.counters, pacer.video_statistics()
