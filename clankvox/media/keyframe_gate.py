@@ -6,6 +6,8 @@ A decoder never says that a picture it builds on is missing, it just drifts; so 
 from typing import Final
 
 REQUEST_INTERVAL_S: Final = 1.0
+ANSWERED_INTERVAL_S: Final = 0.3
+"""A sender that has just answered may be asked again so soon: a loss right behind the key frame freezes the picture."""
 OVERDUE_S: Final = 2.0
 _URGENT_REQUESTS: Final = 10
 """So many in a row to a sender of whom nothing comes make the next ones rarer."""
@@ -20,6 +22,7 @@ class KeyframeGate:
         self.unanswered = 0
         """Requests since the last key frame."""
         self._request_at = 0.0
+        self._asked_at = -REQUEST_INTERVAL_S
         self._overdue_at: float | None = None
 
     def lose(self) -> None:
@@ -31,14 +34,16 @@ class KeyframeGate:
         if keyframe:
             self.waiting = False
             self.unanswered = 0
+            self._request_at = min(self._request_at, self._asked_at + ANSWERED_INTERVAL_S)
             self._overdue_at = None
         return not self.waiting
 
     def take_request(self, now: float, *, alive: bool) -> bool:
-        """Whether to ask the sender now, once a second at most; if so it is counted. `alive`: its packets come."""
+        """Whether to ask the sender now, once a second at most unless it answers; if so it is counted. `alive`: its packets come."""
         if not self.waiting or now < self._request_at:
             return False
         self.unanswered += 1
+        self._asked_at = now
         urgent = alive or self.unanswered < _URGENT_REQUESTS
         self._request_at = now + (REQUEST_INTERVAL_S if urgent else OVERDUE_S)
         return True

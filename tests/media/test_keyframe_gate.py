@@ -24,14 +24,15 @@ def test_requests_are_a_second_apart_and_rarer_when_nothing_comes_at_all():
     assert requests(KeyframeGate(), alive=True) == list(range(16))
 
 
-def test_a_loss_right_after_a_request_waits_for_its_second():
+def test_a_loss_right_behind_the_key_frame_that_was_asked_for_is_asked_about_soon():
     gate = KeyframeGate()
     assert gate.take_request(1.0, alive=True)
     gate.admit(keyframe=True)
     gate.lose()
-    assert not gate.take_request(1.5, alive=True)
-    assert gate.due == 2.0
-    assert gate.take_request(2.0, alive=True)
+    assert not gate.take_request(1.29, alive=True)
+    assert gate.due == 1.3
+    assert gate.take_request(1.3, alive=True)
+    assert not gate.take_request(1.7, alive=True)
 
 
 def test_every_two_seconds_without_a_picture_are_told():
