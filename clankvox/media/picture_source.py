@@ -45,10 +45,14 @@ class Pulled(Enum):
 Item: TypeAlias = TimedPicture | TimedSound | Pulled
 
 
+Container: TypeAlias = InputContainer
+"""What an opener returns, under a name of ours: only media/ knows the library."""
+
+
 class MediaOpener(Protocol):
     """How a container comes to be: where it is, and what may be read on the way."""
 
-    def open(self) -> InputContainer:
+    def open(self) -> Container:
         """Open it; the caller closes it. Blocks, with time limits. Raises FFmpegError or a ClankvoxError."""
         ...
 

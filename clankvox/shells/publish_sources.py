@@ -6,14 +6,12 @@ Only http and https reach FFmpeg, through the filtering proxy; pages go to yt-dl
 from collections.abc import Callable
 from typing import Final
 
-from av.container import InputContainer
-
 from clankvox.clock import Clock
 from clankvox.media.browser_pictures import BrowserPictures
 from clankvox.media.container_pictures import ContainerPictures
 from clankvox.media.media_container import open_container
 from clankvox.media.mending import Patience
-from clankvox.media.picture_source import PictureSource
+from clankvox.media.picture_source import Container, PictureSource
 from clankvox.media.publish_line import PublishLine
 from clankvox.media.publish_port import PublishRequest
 from clankvox.media.source_fault import NoAudio, SourceFault, broken
@@ -105,7 +103,7 @@ class SourceOpener:
         self._session: ProxySession | None = None
         self._interrupted = False
 
-    def open(self) -> InputContainer:
+    def open(self) -> Container:
         """Find and open the source, in another format if the first is refused. Blocks; raises SourceFault."""
         deadline = self._clock.now() + self._patience_s
         while True:
@@ -128,7 +126,7 @@ class SourceOpener:
             session.close()
         self._finder.cancel()
 
-    def _open_once(self, deadline: float) -> InputContainer:
+    def _open_once(self, deadline: float) -> Container:
         try:
             self._session = session = self._proxy.open_session()
         except OSError:

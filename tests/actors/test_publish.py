@@ -359,7 +359,7 @@ def test_the_sound_of_a_source_leaves_on_the_streams_own_ssrc_and_is_reported():
     studio.play(withAudio=True)
     now = studio.call.clock.now()
     tone = (8_000 * np.sin(np.arange(48_000) / 20)).astype(np.int16)
-    studio.worker.audio.put(now + 0.04, np.repeat(tone[:, np.newaxis], 2, axis=1))
+    studio.worker.audio.put(studio.worker.audio.lease(), now + 0.04, np.repeat(tone[:, np.newaxis], 2, axis=1))
     studio.call.run(1.5)
     sent = studio.role.udp.sent
     sound = [parse_header(datagram) for datagram in sent if is_rtp(datagram) and len(datagram) > 74]
@@ -377,7 +377,7 @@ def test_paused_sound_is_silent():
     studio.play(withAudio=True)
     studio.order("pause")
     silent = np.full((4_800, 2), 3_000, np.int16)
-    studio.worker.audio.put(studio.call.clock.now(), silent)
+    studio.worker.audio.put(studio.worker.audio.lease(), studio.call.clock.now(), silent)
     studio.call.run(0.5)
     assert not [datagram for datagram in studio.role.udp.sent if is_rtp(datagram) and len(datagram) > 74]
 
