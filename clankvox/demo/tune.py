@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clankvox.demo import sound
-from clankvox.demo.sound import SAMPLE_RATE_HZ, Mono
+from clankvox.demo.sound import SAMPLE_RATE_HZ, Mono, NoSound
 
 MUSIC_LIMIT_S: Final = 20.0
 """More is never heard in the demo."""
+_SHORTEST_S: Final = 9.0
 _CHORDS: Final = ((57, 60, 64, 69), (53, 57, 60, 65), (48, 55, 60, 64), (55, 59, 62, 67))
 """MIDI notes of A minor, F, C and G: two seconds each, again and again."""
 _NOTE_S: Final = 0.25
@@ -46,7 +47,10 @@ def choose(given: str | None, out: Path) -> Tune:
     path = out / "music.flac" if given is None else Path(given)
     if given is None:
         _save_flac(path, compose())
-    return Tune(path.absolute().as_uri(), direct=True, original=sound.load(path, limit_s=MUSIC_LIMIT_S))
+    original = sound.load(path, limit_s=MUSIC_LIMIT_S)
+    if len(original) < _SHORTEST_S * SAMPLE_RATE_HZ:
+        raise NoSound(f"{path.name} is too short: {_SHORTEST_S:.0f} s of music are heard")
+    return Tune(path.absolute().as_uri(), direct=True, original=original)
 
 
 def compose() -> NDArray[np.int16]:

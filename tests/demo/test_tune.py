@@ -37,6 +37,13 @@ def test_a_url_is_media_or_a_page_and_needs_no_permission(url, direct, tmp_path)
     assert (chosen.url, chosen.direct, chosen.original, chosen.serve_arguments) == (url, direct, None, [])
 
 
+def test_a_file_that_is_over_before_the_act_is_refused(tmp_path):
+    path = tmp_path / "jingle.wav"
+    sound.save_wav(path, np.full(48_000 * 8, 700, np.int16))
+    with pytest.raises(NoSound, match="too short"):
+        tune.choose(str(path), tmp_path)
+
+
 def test_a_file_that_is_no_sound_is_refused(tmp_path):
     with pytest.raises(NoSound):
         tune.choose(str(tmp_path / "missing.mp3"), tmp_path)
