@@ -128,7 +128,6 @@ class PublishWorker:
         self._run: _Run | None = None
         self._offer: Callable[[bytes, int], None] | None = None
         self._attached: tuple[Attempt, Any] | None = None
-        self._paused = False
         self._wanted = True
 
     def start(self, source: int, request: Any, target: Any, audio: Any = None) -> None:
