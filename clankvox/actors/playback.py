@@ -141,10 +141,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return "playback_already_failed"
         if active and playback_id != self._playback_id:
             return "stale_playback_id"
-        if playback_id is not None and self._mixer.music_is_loud:
-            return "music_not_ducked"
         if chunk.refusal == "empty_pcm" and active:
             return None  # an empty chunk says nothing and does no harm to a healthy playback
+        if playback_id is not None and self._mixer.music_is_loud and not self._is_late(chunk):
+            return "music_not_ducked"
         if chunk.refusal is not None:
             return chunk.refusal
         if playback_id is not None and self._transmission.flow is Flow.CLOSED:

@@ -690,6 +690,19 @@ def test_speech_in_front_of_loud_music_is_refused_with_an_id_and_mixed_without()
     assert tts(call) == ["buffered", "idle"]
 
 
+def test_a_chunk_that_says_nothing_does_no_harm_though_music_is_loud_again():
+    call = Call().connect()
+    source = music(call)
+    call.line(type="music_set_gain", target=0.2)
+    call.audio("p1", 200)
+    call.line(type="music_set_gain", target=1.0, fadeMs=2_000)
+    call.audio("p1", pcmBase64="")
+    call.finish()
+    call.audio("p1", 200)
+    listen(call, 1.0, source)
+    assert tts(call) == ["p1 buffered", "p1 started", "p1 drained"]
+
+
 @pytest.mark.parametrize(
     "made_room",
     [
