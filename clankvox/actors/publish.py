@@ -28,6 +28,7 @@ from clankvox.messages.connection import SendGatewayJson
 from clankvox.messages.playback import SlotServed
 from clankvox.messages.publish import (
     BrowserPicture,
+    KeyframeIntervalChanged,
     PublishBrowser,
     PublishEnded,
     PublishFailed,
@@ -50,6 +51,8 @@ from clankvox.wire.gateway_ops import Op, Payload, Resolution, Speaking, StreamD
 
 REPORT_S: Final = 1.0
 """Sender reports go out once a second: viewers synchronise sound and picture by them."""
+SHORTEST_INTERVAL_MS: Final = 250
+"""Key frames more often than this would leave no bits for the picture."""
 SOUNDSHARE: Final = 2
 """Speaking flag of a stream's sound (op 5)."""
 NOT_STARTED: Final = "stream_publish_browser_source_not_started"
@@ -71,7 +74,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         super().__init__(surroundings)
         self._port = port
         self._way = way
-        self._target = target
+        self._own_target = self._target = target
         self._machine = PublishMachine(self._observe)
         self._request: PublishRequest | None = None
         self._source = 0
@@ -113,6 +116,9 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
                 self._on_over(source, None)
             case PublishFailed(source=source, reason=reason):
                 self._on_over(source, reason)
+            case KeyframeIntervalChanged(attempt=attempt, interval_ms=interval_ms):
+                if self._path is not None and self._path.attempt == attempt:
+                    self._follow_keyframe_interval(interval_ms)
             case PublishReportDue(connection=connection):
                 self._on_report_due(connection)
             case Inspect():
@@ -230,6 +236,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         self._connection += 1
         self._port.attach(path.attempt, self._way.open(path.audio_ssrc, path.video_ssrc, path.rtx_ssrc, path.sealer))
         self._port.want(wanted=True)
+        self._follow_keyframe_interval(path.keyframe_interval_ms)
         self._take("path_opened")
         if self._state is PublishState.PLAYING:
             self._announce(active=True)
@@ -246,6 +253,15 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         if final:
             self._drop_source()
             self._machine.stopped()
+
+    def _follow_keyframe_interval(self, interval_ms: float | None) -> None:
+        """Take the server's word for how often viewers get a picture to begin with; without one ours holds."""
+        target = self._own_target
+        if interval_ms is not None and interval_ms >= SHORTEST_INTERVAL_MS:
+            target = target.with_keyframes_every(interval_ms)
+        if target != self._target:
+            self._target = target
+            self._port.retarget(target)
 
     def _on_viewers_want(self, wants: ViewersWant) -> None:
         path = self._path

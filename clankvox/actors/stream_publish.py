@@ -5,7 +5,7 @@ from typing import Final
 from clankvox.actors.stream import StreamActor
 from clankvox.ids import PUBLISH, Ssrc
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.messages.publish import PublishPathClosed, PublishPathOpened, ViewersWant
+from clankvox.messages.publish import KeyframeIntervalChanged, PublishPathClosed, PublishPathOpened, ViewersWant
 from clankvox.protocol import gateway_effects as effects
 from clankvox.protocol.gateway_effects import SessionReady
 from clankvox.wire import gateway_ops
@@ -53,7 +53,9 @@ class StreamPublishActor(StreamActor):
     ) -> None:
         match effect:
             case effects.SessionUpdated(update=update):
-                self._can_send(update.video_codec)
+                if self._can_send(update.video_codec) and update.keyframe_interval:
+                    changed = KeyframeIntervalChanged(attempt=self._attempt, interval_ms=update.keyframe_interval)
+                    self.send(PUBLISH, changed)
             case effects.WantsAnnounced(wants=wants):
                 self.send(PUBLISH, ViewersWant(attempt=self._attempt, any_quality=wants.any, by_ssrc=wants.wants))
             case effects.VideoAnnounced():

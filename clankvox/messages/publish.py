@@ -66,6 +66,13 @@ class PublishPathClosed(Message, frozen=True, kw_only=True):
     final: bool
 
 
+class KeyframeIntervalChanged(Message, frozen=True, kw_only=True):
+    """Connection: the server wants key frames as often as this (op 14)."""
+
+    attempt: Attempt
+    interval_ms: float
+
+
 class PublishGateChanged(Message, frozen=True, kw_only=True):
     """DAVE actor: what may leave has changed; look at the cipher."""
 
@@ -117,6 +124,7 @@ PublishMessage = (
     | PublishResume
     | PublishPathOpened
     | PublishPathClosed
+    | KeyframeIntervalChanged
     | PublishGateChanged
     | ViewersWant
     | PublishStarted

@@ -354,6 +354,20 @@ def test_a_server_that_wants_another_codec_ends_the_connection():
     assert studio.state() == "playing"
 
 
+def test_key_frames_come_as_often_as_the_server_wants_them():
+    studio = Studio()
+    studio.play()
+    studio.worker.new_calls()
+    studio.role.server.text(Op.SESSION_UPDATE, {"keyframe_interval": 1_000})
+    studio.call.drain()
+    assert studio.worker.new_calls() == ["retarget"]
+    assert studio.worker.target.keyframe_interval_s == 1.0
+    studio.role.server.text(Op.SESSION_UPDATE, {"keyframe_interval": 1_000})
+    studio.call.drain()
+    studio.link()  # a server that says nothing leaves it to us again
+    assert studio.worker.target.keyframe_interval_s == 2.0
+
+
 def test_the_sound_of_a_source_leaves_on_the_streams_own_ssrc_and_is_reported():
     studio = Studio()
     studio.play(withAudio=True)

@@ -46,6 +46,7 @@ class FakePublisher:
         self.calls.append("idr")
 
     def retarget(self, target: VideoTarget) -> None:
+        self.target = target
         self.calls.append("retarget")
 
     def want(self, *, wanted: bool) -> None:
