@@ -171,12 +171,16 @@ class TrackReader:
         time_s = None if frame.time is None else frame.time - self._begin_s()
         if self._landing and self._timeline.missing(time_s, frame.samples, coarse) > _LATE_S * rate_hz:
             self._land(at_position=False)
+        position = self._timeline.position
         unwanted = self._timeline.place(time_s, frame.samples, coarse)
         if self._landing:
             self._overlap.hear_again(frame, unwanted)
         if unwanted == frame.samples:
             return _EMPTY
-        self._land(at_position=self._overlap.fits(unwanted))
+        if self._landing and not self._overlap.fits(unwanted):
+            self._timeline.position = position  # nothing of this frame is delivered
+            self._land(at_position=False)
+        self._landing = False
         self._overlap.deliver(frame)
         return self._resampler.convert(frame, unwanted)
 

@@ -2,9 +2,11 @@
 
 import io
 import tempfile
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import av
@@ -19,8 +21,8 @@ class Kind(NamedTuple):
     rate_hz: int
     content_type: str
     sample_format: str
-    options: dict[str, str] = {}
-    container_options: dict[str, str] = {}
+    options: Mapping[str, str] = MappingProxyType({})
+    container_options: Mapping[str, str] = MappingProxyType({})
 
 
 KINDS = {
@@ -54,14 +56,16 @@ def encoded(name: str, seconds: float = SECONDS) -> bytes:
 def encode(pcm: np.ndarray, kind: Kind) -> bytes:
     """Encode int16 PCM of shape (n, channels)."""
     with tempfile.NamedTemporaryFile() as target:  # a file, for a muxer that moves its index to the front reopens it
-        with av.open(target.name, "w", format=kind.container, container_options=kind.container_options) as container:
+        with av.open(
+            target.name, "w", format=kind.container, container_options=dict(kind.container_options)
+        ) as container:
             write_audio(container, pcm, kind)
         return Path(target.name).read_bytes()
 
 
 def write_audio(container: av.container.OutputContainer, pcm: np.ndarray, kind: Kind) -> None:
     layout = "mono" if pcm.shape[1] == 1 else "stereo"
-    stream = container.add_stream(kind.codec, rate=kind.rate_hz, options=kind.options)
+    stream = container.add_stream(kind.codec, rate=kind.rate_hz, options=dict(kind.options))
     stream.layout = layout
     stream.format = kind.sample_format
     stream.codec_context.open(strict=False)

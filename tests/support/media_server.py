@@ -1,11 +1,12 @@
 """A real HTTP server that serves media as badly as the network does: cuts, stalls, refusals, redirects, no ranges."""
 
 import re
+import select
 import ssl
 import threading
 from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 DEADLINE_S = 30.0
 PIECE_BYTES = 4096
@@ -52,10 +53,10 @@ class MediaServer:
             self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
         self._scheme = "http" if tls is None else "https"
         self.port = self._http.server_address[1]
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="media-server")
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), name="media-server", daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> "MediaServer":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -178,8 +179,12 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _stall(self) -> None:
-        self.server.owner.stalled.release()
-        self.server.owner.released.wait(DEADLINE_S)
+        """Until the server closes, or the client hangs up."""
+        owner = self.server.owner
+        owner.stalled.release()
+        while not owner.released.is_set():
+            if select.select([self.connection], [], [], 0.05)[0] and not self.connection.recv(4096):
+                return
 
 
 def _pieces(body: Iterable[bytes]) -> Iterator[bytes]:
