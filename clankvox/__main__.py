@@ -14,7 +14,8 @@ from clankvox.shells.stdio import claim_stdin, claim_stdout
 PROTOCOL_VERSION: Final = 1
 EXIT_USAGE: Final = 64
 
-USAGE: Final = """usage: clankvox [serve] [--log-level LEVEL] [--log-format FORMAT] [--allow-files] [--allow-private-hosts]
+USAGE: Final = """usage: clankvox [serve] [--log-level LEVEL] [--log-format FORMAT]
+                        [--allow-files] [--allow-private-hosts]
        clankvox demo [--help]        a whole call against the offline Discord, with a report
        clankvox loopback [--help]    the offline Discord
        clankvox --version
