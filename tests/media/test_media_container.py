@@ -84,9 +84,10 @@ def test_a_refusal_is_told_from_other_failures(server):
         b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 5004 RTP/AVP 0\r\n",
         b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
         b"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n/etc/passwd\n#EXT-X-ENDLIST\n",
+        b"WEBVTT\n\n00:00.000 --> 00:01.000\nnot a format of ours\n",
         b"<html></html>",
     ],
-    ids=["concat", "sdp", "playlist-file", "playlist-path", "html"],
+    ids=["concat", "sdp", "playlist-file", "playlist-path", "unlisted", "html"],
 )
 def test_what_names_other_inputs_is_not_opened(server, body):
     with pytest.raises(NoAudio):

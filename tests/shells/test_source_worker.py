@@ -47,7 +47,7 @@ def test_every_codec_plays_whole_with_its_channels_apart(bench, name):
     assert abs(len(pcm) - len(signal)) <= 3_000  # encoders pad, and ADTS cannot say how much
     begin, count = 24_000, 48_000
     sweep, longer = signal[begin : begin + count, 0], pcm[begin : begin + count + 3_000, 0]
-    lag = int(np.argmax(np.correlate(longer, sweep, "valid")))
+    lag = int(np.argmax(np.correlate(longer[: 2_000 + 3_000], sweep[:2_000], "valid")))
     assert np.corrcoef(longer[lag : lag + count], sweep)[0, 1] > 0.999
     levels = np.sqrt(np.mean(pcm[begin : begin + count] ** 2, axis=0)) / np.sqrt(
         np.mean(signal[begin : begin + count] ** 2, axis=0)
