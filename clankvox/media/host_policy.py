@@ -28,6 +28,8 @@ def is_public(address: str) -> bool:
 def _is_public(address: _Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped is not None or address in _NAT64):
         return True  # what is inside decides
+    if isinstance(address, ipaddress.IPv6Address) and address.is_site_local:
+        return False  # RFC 3879: given up, but still in use, and "global" by the registry
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -53,7 +53,8 @@ def locate(url: str, allow_files: bool, headers: dict[str, str] | None = None) -
     if web:
         if any(character <= " " for character in url):
             raise NoAudio("not a URL: it contains white space")
-        return Location(url, headers=tuple((headers or {}).items()))
+        scheme = parts.scheme.lower()  # as FFmpeg knows it
+        return Location(scheme + url[len(scheme) :], headers=tuple((headers or {}).items()))
     if not allow_files:
         raise NoAudio("only http and https URLs can be played; files need --allow-files")
     is_url = parts.scheme.lower() == "file"

@@ -28,6 +28,8 @@ _TRIES: Final = 4
 _READ_AHEAD_BYTES: Final = 65_536
 """What the kernel may hold of a response beyond what FFmpeg took: a few seconds of music."""
 _MOST_CONNECTIONS: Final = 64
+_ACCEPT_PAUSE_S: Final = 0.1
+"""After a connection that could not be taken: no file descriptor is free."""
 
 
 class ProxySession:
@@ -100,9 +102,9 @@ class ProxySession:
         """See Passage. Blocks for the name's lookup and for up to 5 s an address."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except OSError:
+        except (OSError, UnicodeError) as error:  # a label that is empty or too long is no OSError
             self._trouble = "the host's name is not known"
-            raise
+            raise PassageRefused from error
         allowed = [entry for entry in found if self._allow_private_hosts or is_public(str(entry[4][0]))]
         if not allowed:
             self._trouble = "the host is not a public one, and private ones need --allow-private-hosts"
@@ -136,12 +138,12 @@ class FilterProxy:
         self._lock = threading.Lock()
         self._sessions: dict[str, ProxySession] = {}
         self._listener: socket.socket | None = None
-        self._closed = False
+        self._closed = threading.Event()
 
     def open_session(self) -> ProxySession:
         """Return a session with a new credential; the first call starts the listener. OSError if it cannot."""
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 raise PassageRefused
             if self._listener is None:
                 self._listener = self._listen()
@@ -153,7 +155,7 @@ class FilterProxy:
     def close(self) -> None:
         """End the listener and every session. Idempotent, never blocks."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             listener, self._listener = self._listener, None
             sessions = list(self._sessions.values())
         if listener is not None:
@@ -176,7 +178,9 @@ class FilterProxy:
                 try:
                     client, _ = listener.accept()
                 except OSError:
-                    return
+                    if self._closed.wait(_ACCEPT_PAUSE_S):
+                        return
+                    continue
                 connection = ProxyConnection(client, self._find)
                 threading.Thread(target=connection.serve, name="source-proxy-connection", daemon=True).start()
 

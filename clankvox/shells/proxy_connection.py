@@ -75,8 +75,8 @@ class ProxyConnection:
 
     def _serve_request(self, request: h11.Request, passage: Passage) -> None:
         tunnel = request.method == b"CONNECT"
-        target = urlsplit(("//" if tunnel else "") + request.target.decode("ascii"))
         try:
+            target = urlsplit(("//" if tunnel else "") + request.target.decode("ascii"))
             host, port = _authority(target, tunnel)
         except ValueError:
             self._answer(400)

@@ -34,6 +34,8 @@ def test_public_hosts(address):
         "fc00::1",
         "fd12:3456::1",
         "ff02::1",
+        "fec0::1",
+        "feff::1",
         "2001:db8::1",
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",

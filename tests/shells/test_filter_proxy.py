@@ -2,7 +2,9 @@
 
 import base64
 import ctypes
+import errno
 import socket
+import threading
 
 import pytest
 
@@ -131,10 +133,24 @@ def test_of_a_name_with_public_and_private_addresses_only_the_public_ones_are_tr
     assert session.trouble == "the host cannot be reached"
 
 
-def test_a_name_that_nobody_knows(build):
+@pytest.mark.parametrize("host", ["nowhere.invalid", "a..b", "a" * 64 + ".com"])
+def test_a_name_that_nobody_knows(build, host):
     session = build().open_session()
-    assert ask(session, "http://nowhere.invalid/").startswith(b"HTTP/1.1 502")
+    assert ask(session, f"http://{host}/").startswith(b"HTTP/1.1 502")
     assert session.trouble == "the host's name is not known"
+
+
+def test_a_connection_that_cannot_be_taken_does_not_end_it(build, server, monkeypatch):
+    accept, failures = socket.socket.accept, [OSError(errno.EMFILE, "too many open files")]
+
+    def refuse_once(self):
+        if threading.current_thread().name == "source-proxy" and failures:
+            raise failures.pop()
+        return accept(self)
+
+    monkeypatch.setattr(socket.socket, "accept", refuse_once)
+    assert ask(build().open_session(), server.url("/a")).endswith(b"hello")
+    assert not failures
 
 
 def test_closing_a_session_cuts_its_connections_and_no_others(build):

@@ -152,7 +152,10 @@ def test_a_host_that_is_refused_is_answered_with_502(bench):
     assert bench.everything().startswith(b"HTTP/1.1 502")
 
 
-@pytest.mark.parametrize("target", [b"/plain", b"https://h/", b"file:///etc/passwd", b"http:///x", b"ftp://h/"])
+@pytest.mark.parametrize(
+    "target",
+    [b"/plain", b"https://h/", b"file:///etc/passwd", b"http:///x", b"ftp://h/", b"http://[::1/", b"http://h:99999/"],
+)
 def test_targets_that_are_none_are_answered_with_400(bench, target):
     bench.ask(b"GET " + target + b" HTTP/1.1", b"Host: h")
     assert bench.everything().startswith(b"HTTP/1.1 400")
