@@ -16,6 +16,7 @@ EXIT_USAGE: Final = 64
 
 USAGE: Final = """usage: clankvox [serve] [--log-level LEVEL] [--log-format FORMAT]
                         [--allow-files] [--allow-private-hosts]
+                        [--metrics-addr HOST:PORT [--metrics-public]]
        clankvox demo [--help]        a whole call against the offline Discord, with a report
        clankvox loopback [--help]    the offline Discord
        clankvox --version
@@ -62,9 +63,8 @@ def _serve(arguments: list[str]) -> int:
     ready = b'{"type":"process_ready","protocolVersion":%d,"version":"%b"}' % (PROTOCOL_VERSION, __version__.encode())
     os.write(stdout_fd, frame_json(ready))
 
-    from clankvox import app, log
+    from clankvox import app
 
-    log.set_up(config.log_level, config.log_format)
     return app.serve(stdin_fd, stdout_fd, config)
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 import threading
+from collections import Counter
 from functools import partial
 from itertools import count
 from random import SystemRandom
@@ -12,6 +13,7 @@ from typing import Final
 
 import pykka
 
+from clankvox import log
 from clankvox.actors.base import Mailbox, Surroundings, Tell, teller
 from clankvox.actors.capture import CaptureActor
 from clankvox.actors.connection import ConnectionActor
@@ -28,9 +30,9 @@ from clankvox.actors.video import VideoActor
 from clankvox.actors.voice import VoiceActor
 from clankvox.clock import SystemClock
 from clankvox.config import Config
-from clankvox.fsm.base import Transition, unobserved
 from clankvox.ids import MUSIC, PUBLISH, ROUTER, ActorKind, Address, Role, connection_address
 from clankvox.ipc.decoding import decode_command
+from clankvox.log_mirror import LogMirror
 from clankvox.media.frame_ledger import FrameLedger
 from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.video_target import HD_720
@@ -39,10 +41,12 @@ from clankvox.messages.router import CommandReceived, LineRejected, StopRequeste
 from clankvox.outbox import Outbox
 from clankvox.publishing import Publishing
 from clankvox.role_parts import RoleParts
+from clankvox.shells.log_writer import LogWriter
+from clankvox.shells.metrics import MetricsServer
 from clankvox.shells.music_source import MusicSources
 from clankvox.shells.pacer import Pacer
 from clankvox.shells.publish_sources import PublishSources
-from clankvox.shells.signals import StopSignals, dump_stacks_on_sigusr1
+from clankvox.shells.signals import StopSignals
 from clankvox.shells.stdio import StdinReader, StdoutWriter
 from clankvox.telemetry import Telemetry
 from clankvox.wire.transport_crypto import available_modes
@@ -53,6 +57,8 @@ SWITCH_INTERVAL_S: Final = 0.0005
 """A thread that holds the GIL gives it up after half a millisecond: a tenth of Python's default."""
 FLUSH_S: Final = 0.08
 SOCKETS_CLOSED_S: Final = 0.06
+LOGS_WRITTEN_S: Final = 0.03
+STDERR_FD: Final = 2
 EXIT_STDOUT_BROKEN: Final = 0
 """A parent that is gone is the normal end of a subprocess."""
 EXIT_INTERNAL: Final = 70
@@ -97,8 +103,16 @@ class App:
             PublishSources(self._clock, allow_files=config.allow_files, allow_private_hosts=config.allow_private_hosts),
         )
         self._telemetry = Telemetry(
-            self._clock, self._pacer, self._outbox, self._roles.values(), self._frames, self._publishing.counters
+            self._clock,
+            self._pacer,
+            self._outbox,
+            self._roles.values(),
+            self._frames,
+            self._publishing.counters,
+            self._publishing.sound,
         )
+        self._mirror = LogMirror(self._outbox)
+        self._metrics = self._metrics_server(config)
         self._reader = StdinReader(
             stdin_fd,
             decode_command,
@@ -107,12 +121,11 @@ class App:
             lambda: self._router(StopRequested(exit_code=0, reason="destroy")),
         )
         self._writer = StdoutWriter(stdout_fd, self._outbox, self._on_stdout_broken)
-        self._signals = StopSignals(self._on_signal)
+        self._signals = StopSignals(self._on_signal, self._on_inspect)
 
     def run(self) -> int:
         """Start, wait for the end, stop; returns the exit code. Main thread."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)
-        dump_stacks_on_sigusr1()
         boundary = Boundary(
             outbox=self._outbox,
             pacer=self._pacer,
@@ -121,12 +134,17 @@ class App:
             release=self._reader.release,
             stopped=self._on_stopped,
             streams=lambda role: self._roles[role].pipeline.take_news(),
+            mirror_logs=self._mirror.show,
         )
         router = RouterActor.start(self._surroundings(ROUTER, self._tell_router), boundary)
         self._router = teller(router)
+        self._mailboxes[ROUTER] = router
         self._signals.start()
         self._writer.start()
         self._reader.start()
+        logging.getLogger().addHandler(self._mirror)
+        if self._metrics is not None:
+            self._metrics.start()
         gc.collect()
         gc.freeze()
         self._stopped.wait()
@@ -136,6 +154,8 @@ class App:
     def _shut_down(self) -> None:
         """Stop in reverse order, within the 250 ms that a parent allows; what hangs is a daemon and dies with us."""
         self._reader.stop()
+        if self._metrics is not None:
+            self._metrics.stop()
         self._sources.close_all()
         self._publishing.close()
         for parts in self._roles.values():
@@ -147,11 +167,28 @@ class App:
         self._writer.flush_and_stop(FLUSH_S)
         pykka.ActorRegistry.stop_all(block=False)
         self._signals.stop()
+        logging.getLogger().removeHandler(self._mirror)
+
+    def _metrics_server(self, config: Config) -> MetricsServer | None:
+        if config.metrics_address is None:
+            return None
+        from clankvox.metrics import Metrics  # noqa: PLC0415 - its library is not for those who do not ask
+
+        return MetricsServer(config.metrics_address, Metrics(self._telemetry, self._mailbox_depths).render)
+
+    def _mailbox_depths(self) -> dict[str, int]:
+        """Return how many messages wait, by kind of actor. Any thread."""
+        depths: Counter[str] = Counter()
+        for address, mailbox in list(self._mailboxes.items()):
+            depths[address.kind] += len(getattr(mailbox, "actor_inbox", ()))
+        return dict(depths)
 
     def _tell_router(self, message: object) -> None:
         """Tell the router, or end if it is the one that died: without it not even `destroy` would be heard."""
-        if isinstance(message, ActorFailed) and message.address == ROUTER:
-            self._on_stopped(EXIT_INTERNAL)
+        if isinstance(message, ActorFailed):
+            self._telemetry.actor_failed(message.address)
+            if message.address == ROUTER:
+                self._on_stopped(EXIT_INTERNAL)
         self._router(message)  # type: ignore[arg-type]  # every caller sends a message
 
     def _tell_connection(self, role: Role, message: object) -> None:
@@ -163,7 +200,7 @@ class App:
             teller(mailbox)(message)  # type: ignore[arg-type]
 
     def _surroundings(self, address: Address, router: Tell) -> Surroundings:
-        return Surroundings(address, self._clock, router, observe)
+        return Surroundings(address, self._clock, router, partial(self._telemetry.tally.observe, address))
 
     def _spawn(self, address: Address, router: Tell) -> Mailbox:
         """Start the actor of `address`. Router's thread."""
@@ -193,6 +230,7 @@ class App:
             case _:
                 raise ValueError(f"nobody lives at {address.kind}")
         self._mailboxes[address] = mailbox
+        self._telemetry.actor_born(address)
         return mailbox
 
     def _on_stopped(self, exit_code: int) -> None:
@@ -202,6 +240,11 @@ class App:
     def _on_signal(self, _number: object) -> None:
         self._router(StopRequested(exit_code=0, reason="destroy", at_once=True))
 
+    def _on_inspect(self) -> None:
+        """Log what was counted so far, behind the stacks that SIGUSR1 shows. The signals' thread."""
+        _log.info("counters", extra={"fields": self._telemetry.summary()})
+        _log.info("mailboxes", extra={"fields": self._mailbox_depths()})
+
     def _on_stdout_broken(self) -> None:
         self._router(StopRequested(exit_code=EXIT_STDOUT_BROKEN, reason="destroy", at_once=True))
 
@@ -210,14 +253,12 @@ def unborn(_message: object) -> None:
     """Stand in for the router before it lives: nothing can happen yet."""
 
 
-def observe(taken: Transition) -> None:
-    """Log nothing more than the machines do themselves."""
-    unobserved(taken)
-
-
 def serve(stdin_fd: int, stdout_fd: int, config: Config) -> int:
     """Serve the parent on these descriptors; ends the process without waiting for stuck daemon threads."""
+    logs = LogWriter(STDERR_FD)
+    logs.start()
+    log.set_up(config.log_level, config.log_format, logs)
     code = App(stdin_fd, stdout_fd, config).run()
-    logging.shutdown()
+    logs.drain(LOGS_WRITTEN_S)
     sys.stderr.flush()
     os._exit(code)

@@ -2,22 +2,39 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from clankvox.log import LEVELS
 
 ENV_PREFIX: Final = "CLANKVOX_"
 EXIT_USAGE: Final = 64
+_LAST_PORT: Final = 65_535
 _RUST_LEVELS: Final = {"trace": "debug", "debug": "debug", "info": "info", "warn": "warning", "error": "error"}
 
 _SWITCHES: Final = {
     "allow-files": "music and publish sources may be files of this machine",
     "allow-private-hosts": "music and publish sources may be on loopback and private addresses",
+    "metrics-public": "--metrics-addr may be another address than loopback",
 }
 _ON: Final = frozenset(("1", "true", "yes", "on"))
 """Whatever else an environment variable says leaves a switch off, which is the safe side."""
+_ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
+_LOOPBACK: Final = re.compile(r"localhost|::1|127(?:\.\d{1,3}){3}")
+
+
+class MetricsAddress(NamedTuple):
+    """Where metrics are served; port 0 is any that is free."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return _LOOPBACK.fullmatch(self.host) is not None
 
 
 class Config(NamedTuple):
@@ -29,6 +46,8 @@ class Config(NamedTuple):
     """Sources may be files of this machine."""
     allow_private_hosts: bool = False
     """Sources may be on loopback, link-local and private addresses."""
+    metrics_address: MetricsAddress | None = None
+    """Metrics are served there; nowhere by default."""
 
 
 def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Config:
@@ -37,6 +56,12 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> C
     parser.add_argument("--log-level", choices=LEVELS, default=_env(environment, "LOG_LEVEL", _rust_level(environment)))
     parser.add_argument(
         "--log-format", choices=("auto", "text", "json"), default=_env(environment, "LOG_FORMAT", "auto")
+    )
+    parser.add_argument(
+        "--metrics-addr",
+        metavar="HOST:PORT",
+        default=environment.get(ENV_PREFIX + "METRICS_ADDR", "").strip(),
+        help="serve OpenMetrics on http://HOST:PORT/metrics; [::1]:PORT for IPv6",
     )
     for flag, what in _SWITCHES.items():
         parser.add_argument(f"--{flag}", action="store_true", default=_switch(environment, flag), help=what)
@@ -48,11 +73,24 @@ def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> C
         log_format=flags.log_format,
         allow_files=flags.allow_files,
         allow_private_hosts=flags.allow_private_hosts,
+        metrics_address=_metrics_address(parser, flags.metrics_addr, public=flags.metrics_public),
     )
 
 
+def _metrics_address(parser: argparse.ArgumentParser, text: str, *, public: bool) -> MetricsAddress | None:
+    if not text:
+        return None
+    found = _ADDRESS.fullmatch(text)
+    if found is None or int(found["port"]) > _LAST_PORT:
+        parser.error("--metrics-addr must be HOST:PORT")
+    address = MetricsAddress(found["v6"] or found["host"], int(found["port"]))
+    if not (address.is_loopback or public):
+        parser.error("--metrics-addr must be a loopback address unless --metrics-public is given")
+    return address
+
+
 class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]  # argparse says NoReturn; exit does not return
+    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
 

@@ -1,24 +1,93 @@
 """Logs go to stderr only: text lines on a terminal, JSON lines elsewhere. Never tokens, keys, sessions or PCM.
 
 Messages are static and values stand in `extra={"fields": {...}}`, so that nobody interpolates a secret by accident;
-what still looks like one (a URL's query, a long base64 run) is redacted here.
+what still looks like one (a URL, a long base64 run, a field that is named like a secret) is redacted here. An event
+(logger, level, message) that repeats is thinned: RATE_BURST lines in RATE_WINDOW_S, and the next line of it says how
+many were left out. Debug is not thinned: whoever asks for it wants all.
 """
 
 import json
 import logging
+import math
 import re
 import sys
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 LEVELS: Final = ("error", "warning", "info", "debug")
+RATE_BURST: Final = 20
+RATE_WINDOW_S: Final = 10.0
+RATE_EVENTS: Final = 512
+"""Different events that are kept count of; the one that is seen for the longest time is forgotten first."""
+
 _URL: Final = re.compile(r"\b(?:https?|wss?)://\S+", re.IGNORECASE)
 _LONG_TOKEN: Final = re.compile(r"[A-Za-z0-9_\-+/.]{48,}={0,2}")
+_SECRET_FIELDS: Final = frozenset(
+    {"authorization", "endpoint", "password", "secret", "secret_key", "session", "session_id", "token", "url"}
+)
+_REDACTED: Final = "[redacted]"
+
+
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> object:
+        """Take one line with its newline."""
+        ...
+
+    def flush(self) -> object:
+        """Pass on what was taken."""
+        ...
 
 
 def redact(text: str) -> str:
     """Replace URLs and whatever is long enough to be a credential."""
-    return _LONG_TOKEN.sub("[redacted]", _URL.sub("[redacted-url]", text))
+    return _LONG_TOKEN.sub(_REDACTED, _URL.sub("[redacted-url]", text))
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Return the values of `record` as JSON has them (numbers, booleans, null and texts), redacted."""
+    fields = getattr(record, "fields", None)
+    return {str(key): _shown(str(key), value) for key, value in fields.items()} if isinstance(fields, dict) else {}
+
+
+def _shown(key: str, value: Any) -> Any:
+    if key.lower() in _SECRET_FIELDS:
+        return _REDACTED
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"[{len(value)} bytes]"
+    return redact(str(value))
+
+
+class RateLimit:
+    """Thins records by event. Not thread-safe: a handler asks under its own lock. Reads the time from the record."""
+
+    def __init__(self) -> None:
+        self._windows: dict[tuple[str, int, str], list[float]] = {}  # begin, records taken, records left out
+
+    def admit(self, record: logging.LogRecord) -> int | None:
+        """Return how many records of this event were left out since the last one, or None to leave out this one too."""
+        if record.levelno < logging.INFO:
+            return 0
+        event = (record.name, record.levelno, str(record.msg))
+        window = self._windows.get(event)
+        if window is None:
+            if len(self._windows) >= RATE_EVENTS:
+                del self._windows[next(iter(self._windows))]
+            window = self._windows[event] = [record.created, 0, 0]
+        left_out = 0
+        if not 0 <= record.created - window[0] < RATE_WINDOW_S:  # a wall clock may go back
+            left_out = int(window[2])
+            window[:] = [record.created, 0, 0]
+        if window[1] >= RATE_BURST:
+            window[2] += 1
+            return None
+        window[1] += 1
+        return left_out
 
 
 class TextFormatter(logging.Formatter):
@@ -26,7 +95,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """See logging.Formatter."""
-        fields = " ".join(f"{key}={value}" for key, value in _fields(record).items())
+        fields = " ".join(f"{key}={value}" for key, value in fields_of(record).items())
         line = f"{record.levelname.lower():7} {record.name}: {record.getMessage()} {fields}".rstrip()
         return redact(line) + _traceback(self, record)
 
@@ -42,18 +111,36 @@ class JsonFormatter(logging.Formatter):
             "target": record.name,
             "message": redact(record.getMessage()),
         }
-        fields = {key: redact(value) if isinstance(value, str) else value for key, value in _fields(record).items()}
+        fields = fields_of(record)
         if fields:
             entry["fields"] = fields
         trace = _traceback(self, record)
         if trace:
             entry["traceback"] = trace.strip()
-        return json.dumps(entry, default=str)
+        return json.dumps(entry)
 
 
-def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    fields = getattr(record, "fields", None)
-    return fields if isinstance(fields, dict) else {}
+class ThinnedHandler(logging.StreamHandler[Any]):
+    """Writes what its rate limit admits."""
+
+    def __init__(self, stream: Stream) -> None:
+        super().__init__(stream)
+        self._limit = RateLimit()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler; the handler's lock is held."""
+        left_out = self._limit.admit(record)
+        if left_out is None:
+            return
+        super().emit(record)
+        if left_out:
+            super().emit(_remark(record, left_out))
+
+
+def _remark(record: logging.LogRecord, left_out: int) -> logging.LogRecord:
+    remark = logging.LogRecord("clankvox.log", logging.WARNING, "", 0, "records left out", (), None)
+    remark.fields = {"target": record.name, "event": str(record.msg), "count": left_out}  # as `extra` would set it
+    return remark
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -64,10 +151,10 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     return "\n" + "\n".join(line for line in lines if line.startswith("  File ")) + f"\n{record.exc_info[0].__name__}"
 
 
-def set_up(level: str, log_format: str) -> None:
-    """Send everything at `level` and above to stderr as `log_format`: text, json, or auto."""
+def set_up(level: str, log_format: str, stream: Stream | None = None) -> None:
+    """Send everything at `level` and above to `stream` (stderr) as `log_format`: text, json, or auto."""
     text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = ThinnedHandler(stream or sys.stderr)
     handler.setFormatter(TextFormatter() if text else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -1,9 +1,16 @@
-"""The counters of `transport_stats`, gathered from wherever they are kept. Part of the composition."""
+"""All counters, gathered from wherever they are kept: what `transport_stats` and the metrics are made of.
 
+Part of the composition.
+"""
+
+from collections import Counter
 from collections.abc import Collection
 
+import msgspec
+
 from clankvox.clock import Clock
-from clankvox.ids import Role
+from clankvox.histogram import Histogram
+from clankvox.ids import ActorKind, Address, Role
 from clankvox.ipc.events import TransportStats
 from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
 from clankvox.ledger import Fate
@@ -12,6 +19,7 @@ from clankvox.media.video_path import PublishCounters
 from clankvox.outbox import Outbox
 from clankvox.role_parts import RoleParts
 from clankvox.shells.pacer import Pacer
+from clankvox.transition_tally import TransitionTally
 
 
 class Telemetry:
@@ -25,6 +33,7 @@ class Telemetry:
         roles: Collection[RoleParts],
         frames: FrameLedger,
         published: PublishCounters,
+        published_sound: FrameLedger | None = None,
     ) -> None:
         self._clock = clock
         self._pacer = pacer
@@ -32,10 +41,49 @@ class Telemetry:
         self._roles = roles
         self._frames = frames
         self._published = published
+        self._published_sound = published_sound or FrameLedger()
         self._started_at = clock.now()
+        self.tally = TransitionTally(clock)
+        self.restarts: Counter[ActorKind] = Counter()
+        """Actors that failed and were replaced."""
+        self._failed: set[Address] = set()
+
+    @property
+    def roles(self) -> Collection[RoleParts]:
+        """What is kept by role."""
+        return self._roles
+
+    @property
+    def lateness_s(self) -> Histogram:
+        """How late the pacer's packets were."""
+        return self._pacer.lateness_s
+
+    @property
+    def published_sound_sent(self) -> int:
+        """Packets of the sound beside our own Go Live picture."""
+        return self._published_sound.fates[FrameFate.SENT]
+
+    def actor_failed(self, address: Address) -> None:
+        """Take note of a death. The dead actor's thread."""
+        self._failed.add(address)
+
+    def actor_born(self, address: Address) -> None:
+        """Take note of a birth, which is a restart where one has died. Router's thread."""
+        if address in self._failed:
+            self._failed.discard(address)
+            self.restarts[address.kind] += 1
+
+    def summary(self) -> dict[str, float]:
+        """Return every counter that is not zero, by the path that it has in `transport_stats`. Any thread."""
+        found: dict[str, float] = {}
+        for group, value in msgspec.to_builtins(self.collect()).items():
+            counters = value if isinstance(value, dict) else {"": value}
+            found |= {f"{group}.{name}".rstrip("."): count for name, count in counters.items() if count}
+        found.pop("type", None)
+        return found
 
     def collect(self) -> TransportStats:
-        """Return all counters since the process started, over all roles. Router's thread."""
+        """Return all counters since the process started, over all roles. Any thread."""
         pacing, lanes = self._pacer.statistics(), self._outbox.counters()
         return TransportStats(
             uptime_ms=int((self._clock.now() - self._started_at) * 1000),

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "clankvox"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"ids", "errors", "clock", "config", "log", "ports", "outbox"}
+GROUND = {"ids", "errors", "clock", "config", "log", "ports", "outbox", "histogram"}
 """Single modules at the bottom; only `ids` and `errors` are for everyone."""
 
 ALLOWED = {
@@ -21,6 +21,7 @@ ALLOWED = {
     "config": {"log"},
     "ledger": {"ids", "errors"},
     "outbox": set(),
+    "histogram": set(),
     "ports": {"ids"},
     "wire": {"ids", "errors"},
     "ipc": {"ids", "errors"},
@@ -30,7 +31,7 @@ ALLOWED = {
     # reports carry the states that the parent is shown a projection of
     "messages": {"ids", "errors", "wire", "media", "ports", "fsm"},
     # of media the worker threads of sources only: they run its readers
-    "shells": {"ids", "errors", "wire", "ipc", "clock", "ports", "messages", "outbox", "log", "media"},
+    "shells": {"ids", "errors", "wire", "ipc", "clock", "ports", "messages", "outbox", "log", "media", "histogram"},
     "actors": {
         "ids", "errors", "clock", "ports", "outbox", "messages", "fsm", "protocol", "media", "wire", "ipc",
     },
@@ -38,7 +39,7 @@ ALLOWED = {
     "loopback": {"ids", "errors", "clock", "wire"},
 }  # fmt: skip
 
-COMPOSITION = {"app", "publishing", "role_parts", "telemetry"}
+COMPOSITION = {"app", "log_mirror", "metrics", "publishing", "role_parts", "telemetry", "transition_tally"}
 """Where actors, shells and media are put together."""
 
 SEES_THE_PARENT = {"router", "announcer", "projection", "translation", "user_video", "music_projection"}
@@ -59,8 +60,9 @@ OWNERS = {
     "cryptography": {"loopback"},
     "nacl": {"wire"},
     "orjson": {"ipc", "demo", "loopback"},
-    "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo"},
+    "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo", "telemetry"},
     "h11": {"shells"},
+    "prometheus_client": {"metrics"},
     "opuslib": {"media", "loopback", "demo"},
     "simplejpeg": {"media"},
     "av": {"media", "loopback", "demo"},

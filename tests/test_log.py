@@ -1,16 +1,29 @@
+import io
 import json
 import logging
 import sys
 
 import pytest
 
-from clankvox.log import JsonFormatter, TextFormatter, redact, set_up
+from clankvox.log import (
+    RATE_BURST,
+    RATE_EVENTS,
+    RATE_WINDOW_S,
+    JsonFormatter,
+    RateLimit,
+    TextFormatter,
+    ThinnedHandler,
+    fields_of,
+    redact,
+    set_up,
+)
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOP"
 
 
-def record(message="happened", fields=None, exc_info=None):
-    made = logging.LogRecord("clankvox.x", logging.WARNING, __file__, 1, message, (), exc_info)
+def record(message="happened", fields=None, exc_info=None, level=logging.WARNING, at=0.0):
+    made = logging.LogRecord("clankvox.x", level, __file__, 1, message, (), exc_info)
+    made.created = at
     if fields is not None:
         made.fields = fields
     return made
@@ -79,3 +92,71 @@ def test_everything_goes_to_stderr_at_its_level(monkeypatch, log_format, formatt
         ours.setLevel(kept[2])
         logging.raiseExceptions = kept[3]
         logging.getLogger("pykka").setLevel(logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("token", "abc", "[redacted]"),
+        ("session_id", 7, "[redacted]"),
+        ("Endpoint", "host:1", "[redacted]"),
+        ("pcm", b"speech", "[6 bytes]"),
+        ("pcm", bytearray(3), "[3 bytes]"),
+        ("gap", float("inf"), "inf"),
+        ("gap", 1.5, 1.5),
+        ("ok", True, True),
+        ("none", None, None),
+        ("list", ["wss://h/?t=1"], "['[redacted-url]"),
+        ("keyframe", True, True),
+    ],
+)
+def test_fields_are_what_json_can_say_and_no_secrets(key, value, shown):
+    found = fields_of(record(fields={key: value}))
+    assert found == {key: shown}
+    json.loads(JsonFormatter().format(record(fields={key: value})))
+
+
+def test_an_event_that_repeats_is_thinned_and_the_next_line_says_how_many_were_left_out():
+    limit = RateLimit()
+    admitted = [limit.admit(record(at=i / 100)) for i in range(RATE_BURST + 30)]
+    assert admitted == [0] * RATE_BURST + [None] * 30
+    assert limit.admit(record(message="another", at=0.5)) == 0
+    assert limit.admit(record(at=RATE_WINDOW_S)) == 30
+    assert limit.admit(record(at=RATE_WINDOW_S + 0.1)) == 0
+
+
+def test_values_do_not_make_another_event_and_levels_do():
+    limit = RateLimit()
+    assert [limit.admit(record(fields={"n": n})) for n in range(RATE_BURST + 1)][-1] is None
+    assert limit.admit(record(level=logging.ERROR)) == 0
+
+
+def test_debug_is_not_thinned():
+    limit = RateLimit()
+    assert {limit.admit(record(level=logging.DEBUG)) for _ in range(10 * RATE_BURST)} == {0}
+
+
+def test_a_wall_clock_that_goes_back_silences_nobody():
+    limit = RateLimit()
+    for _ in range(RATE_BURST + 1):
+        limit.admit(record(at=1_000.0))
+    assert limit.admit(record(at=10.0)) == 1
+
+
+def test_no_more_events_are_kept_count_of_than_stated():
+    limit = RateLimit()
+    for number in range(2 * RATE_EVENTS):
+        limit.admit(record(message=str(number)))
+    assert len(limit._windows) == RATE_EVENTS
+
+
+def test_lines_that_were_left_out_are_told_behind_the_next_one():
+    stream = io.StringIO()
+    handler = ThinnedHandler(stream)
+    handler.setFormatter(TextFormatter())
+    for _ in range(RATE_BURST + 5):
+        handler.handle(record())
+    handler.handle(record(at=RATE_WINDOW_S))
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == RATE_BURST + 2
+    assert lines[-1] == "warning clankvox.log: records left out target=clankvox.x event=happened count=5"

@@ -3,14 +3,47 @@
 import logging
 from typing import Final, assert_never
 
-from clankvox.ipc.events import Event, SpeakingStart, UserAudioEnd, encode_event
+from clankvox.ipc.events import (
+    ConnectionState,
+    DaveState,
+    ErrorEvent,
+    Event,
+    MusicError,
+    PlayerState,
+    Ready,
+    SpeakingStart,
+    StreamPublishMediaStarted,
+    TransportState,
+    UserAudioEnd,
+    UserVideoState,
+    encode_event,
+)
 from clankvox.ipc.framing import FrameTooLarge, frame_json
+from clankvox.ipc.message import wire_tag
 from clankvox.ipc.statuses import LaneName
 from clankvox.outbox import News, Outbox
 
 _log = logging.getLogger("clankvox.router")
 
 _NEWS: Final = {SpeakingStart: News.SPEECH_BEGAN, UserAudioEnd: News.UTTERANCE_ENDED}
+_RECORDS: Final[dict[type[Event], tuple[str, ...]]] = {
+    Ready: (),
+    ConnectionState: ("status",),
+    TransportState: ("role", "status", "reason"),
+    DaveState: ("role", "status", "protocol_version"),
+    ErrorEvent: ("code", "role"),
+    PlayerState: ("status",),
+    MusicError: ("code",),
+    UserVideoState: ("user_id", "codec", "video_ssrc"),
+    StreamPublishMediaStarted: ("connection_generation", "source_generation"),
+}
+"""Turns of a call that are worth a line in the log, and the fields that it has; free text that may quote is none."""
+_NAMES: Final = {
+    Ready: "voice ready",
+    ErrorEvent: "error",
+    UserVideoState: "native video state emitted",
+}
+"""Where it is not the event's own; dashboards of legacy parents look for them."""
 
 
 def announce(outbox: Outbox, events: list[Event]) -> None:
@@ -20,6 +53,7 @@ def announce(outbox: Outbox, events: list[Event]) -> None:
             _put(outbox, event, frame_json(encode_event(event)))
         except FrameTooLarge:
             _log.error("event does not fit a frame", extra={"fields": {"event": type(event).__name__}})
+        _record(event)
         if isinstance(event, SpeakingStart | UserAudioEnd):
             outbox.release_audio(event.user_id, _NEWS[type(event)])
 
@@ -34,3 +68,12 @@ def _put(outbox: Outbox, event: Event, frame: bytes) -> None:
             outbox.put_video(frame)
         case _:
             assert_never(event.lane)
+
+
+def _record(event: Event) -> None:
+    names = _RECORDS.get(type(event))
+    if names is None:
+        return
+    shown = {name: value for name in names if (value := getattr(event, name)) is not None}
+    message = _NAMES.get(type(event), wire_tag(type(event)).replace("_", " "))
+    _log.info(message, extra={"fields": shown})

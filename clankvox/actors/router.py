@@ -91,10 +91,14 @@ def no_streams(_role: Role) -> list[StreamReport]:
     return []
 
 
+def no_mirror(_wanted: bool) -> None:
+    """Mirror no log records to the parent."""
+
+
 class Boundary:
     """What connects the router with the shells and the composition root; calls never block."""
 
-    __slots__ = ("collect", "outbox", "pacer", "release", "spawn", "stopped", "streams")
+    __slots__ = ("collect", "mirror_logs", "outbox", "pacer", "release", "spawn", "stopped", "streams")
 
     def __init__(
         self,
@@ -106,6 +110,7 @@ class Boundary:
         release: Callable[[], None],
         stopped: Callable[[int], None],
         streams: Callable[[Role], list[StreamReport]] = no_streams,
+        mirror_logs: Callable[[bool], None] = no_mirror,
     ) -> None:
         """`release` gives one line's credit back; `stopped` is called once, with the exit code."""
         self.outbox = outbox
@@ -115,6 +120,7 @@ class Boundary:
         self.release = release
         self.stopped = stopped
         self.streams = streams
+        self.mirror_logs = mirror_logs
 
 
 class RouterActor(BaseActor[RouterMessage | Inspect]):
@@ -277,6 +283,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         if isinstance(command, commands.Join):
             self._connections[Role.VOICE] = ConnectionState.AWAITING_CREDENTIALS
             self._connection_id = command.connection_id
+            self._boundary.mirror_logs(dialects.wants_legacy_log(command.connection_id))
         self._begin_settling()
         self._deliver(connection_address(translation.role_of(command)), translation.connection_message(command))
 

@@ -81,6 +81,11 @@ class AudioStream:
         """Packets without a fate that wait here (the speaker may keep more)."""
         return len(self._held) + len(self._window)
 
+    @property
+    def jitter_s(self) -> float:
+        """How late the latest packets are (media/jitter.py)."""
+        return self._window.jitter.peak_s
+
     def skip(self, sequence: int) -> None:
         """Take a packet that is padding only: it uses up a sequence number and no time."""
         self._window.mark_unusable(sequence)

@@ -48,6 +48,11 @@ class ArrivalJitter:
         self._seen += 1
 
     @property
+    def peak_s(self) -> float:
+        """How late the latest packets are, against the fastest; fades in some 10 s."""
+        return self._peak_s
+
+    @property
     def wait_s(self) -> float:
         """How long to wait for a missing packet once a later one is there."""
         if self._seen < _LEARNING_PACKETS:

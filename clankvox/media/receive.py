@@ -184,6 +184,11 @@ class ReceivePipeline:
                 summed.absorb(stream.ledger)
             return summed
 
+    def jitter_s(self) -> float:
+        """How late the latest packets of any stream are. Any thread."""
+        with self._board.lock:
+            return max((stream.jitter_s for stream in self._streams.values()), default=0.0)
+
     # --- the UDP thread ---
 
     def feed(self, datagram: bytes, now: float) -> None:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from clankvox.clock import SLOT_S, Clock, SlotGrid
 from clankvox.errors import TransportLost
+from clankvox.histogram import Histogram
 from clankvox.ids import Ssrc
 from clankvox.ports import PreparedPacket, SendOutcome, SlotReport
 from clankvox.shells.prctl import set_timer_slack
@@ -22,6 +23,9 @@ _log = logging.getLogger("clankvox.pacer")
 
 _GUARD_S: Final = 0.0005
 """No sub-slot of video begins so shortly before an audio slot: handing over eight datagrams takes about 0.2 ms."""
+
+
+LATENESS_BOUNDS_S: Final = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
 class PacerStatistics(NamedTuple):
@@ -75,7 +79,7 @@ class _Subscription:
     def _log_once(self, text: str) -> None:
         if not self.failed_before:  # 50 lines a second would help nobody
             self.failed_before = True
-            _log.exception(text, extra={"ssrc": self.ssrc})
+            _log.exception(text, extra={"fields": {"ssrc": self.ssrc}})
 
 
 class Pacer:
@@ -95,6 +99,8 @@ class Pacer:
         self._running = False
         self._last_served = 0.0
         self._statistics = PacerStatistics(0, 0, 0, 0.0)
+        self.lateness_s = Histogram(LATENESS_BOUNDS_S)
+        """From a slot's deadline until the socket is handed its packet, of every packet that it took."""
 
     def start(self) -> None:
         """Start the thread. Idempotent."""
@@ -195,6 +201,8 @@ class Pacer:
         for subscription, packet in taken:
             sent_at = self._clock.now()
             outcome = subscription.send(packet)
+            if outcome is SendOutcome.SENT:
+                self.lateness_s.observe(max(0.0, sent_at - deadline - missed * SLOT_S))
             reports.append(SlotReport(deadline + missed * SLOT_S, sent_at, missed, outcome, packet))
         for (subscription, _), report in zip(taken, reports, strict=True):
             subscription.report(report)

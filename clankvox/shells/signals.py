@@ -1,4 +1,4 @@
-"""Signals: SIGTERM and SIGINT ask the process to end, SIGUSR1 shows what every thread is doing."""
+"""Signals: SIGTERM and SIGINT ask the process to end, SIGUSR1 shows what every thread is doing and what was counted."""
 
 import contextlib
 import faulthandler
@@ -13,34 +13,39 @@ from typing import Final, TextIO
 
 _log = logging.getLogger("clankvox.signals")
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_INSPECT_SIGNAL: Final[signal.Signals | None] = getattr(signal, "SIGUSR1", None)
 _QUIT: Final = b"\0"
 
 
 class StopSignals:
-    """Calls `on_stop` once, on a thread of its own, at the first SIGTERM or SIGINT.
+    """Calls `on_stop` once, on a thread of its own, at the first SIGTERM or SIGINT; `on_inspect` at each SIGUSR1.
 
     A Python signal handler runs on the main thread between two bytecodes, perhaps while that thread holds the
     very lock that `on_stop` needs. So the handlers do nothing, and a thread reads the numbers from the wake-up
     descriptor; `on_stop` may therefore take locks and tell actors.
     """
 
-    def __init__(self, on_stop: Callable[[signal.Signals], None]) -> None:
+    def __init__(self, on_stop: Callable[[signal.Signals], None], on_inspect: Callable[[], None] | None = None) -> None:
         self._on_stop = on_stop
+        self._on_inspect = on_inspect
         self._ours, self._interpreters = socket.socketpair()
         self._previous_fd = -1
         self._previous_handlers: dict[signal.Signals, object] = {}
         self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
 
     def start(self) -> None:
-        """Take over both signals. The main thread only (Python's rule for signal handlers)."""
+        """Take over the signals. The main thread only (Python's rule for signal handlers)."""
         self._interpreters.setblocking(False)
         self._previous_fd = signal.set_wakeup_fd(self._interpreters.fileno(), warn_on_full_buffer=False)
         for number in _STOP_SIGNALS:
             self._previous_handlers[number] = signal.signal(number, _ignore)
+        if self._on_inspect is not None and _INSPECT_SIGNAL is not None:
+            self._previous_handlers[_INSPECT_SIGNAL] = signal.signal(_INSPECT_SIGNAL, _ignore)
+            dump_stacks_on_sigusr1(chain=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Give both signals back to their former handlers and end the thread. The main thread only."""
+        """Give the signals back to their former handlers and end the thread. The main thread only."""
         signal.set_wakeup_fd(self._previous_fd)
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
@@ -53,6 +58,8 @@ class StopSignals:
         asked = False
         with self._ours:
             while (numbers := self._ours.recv(64)) and _QUIT not in numbers:
+                if self._on_inspect is not None and _INSPECT_SIGNAL is not None and _INSPECT_SIGNAL in numbers:
+                    self._inspect(self._on_inspect)
                 wanted = [number for number in _STOP_SIGNALS if number in numbers]
                 if wanted and not asked:
                     asked = True
@@ -64,13 +71,22 @@ class StopSignals:
         except Exception:  # noqa: BLE001 - logged; there is nobody to tell
             _log.exception("stop request failed")
 
+    @staticmethod
+    def _inspect(on_inspect: Callable[[], None]) -> None:
+        try:
+            on_inspect()
+        except Exception:  # noqa: BLE001 - logged; there is nobody to tell
+            _log.exception("inspection failed")
+
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Stand in for the default action, which would end the process; the wake-up descriptor tells the thread."""
 
 
-def dump_stacks_on_sigusr1(file: TextIO | None = None) -> bool:
+def dump_stacks_on_sigusr1(file: TextIO | None = None, *, chain: bool = False) -> bool:
     """Write the stacks of all threads to `file` (default stderr) at each SIGUSR1; False where there is no such signal.
+
+    With `chain` the handler that was there before is called behind it.
 
     faulthandler does it inside the C handler, so it shows a process whose interpreter lock is stuck, too.
     """
@@ -78,6 +94,6 @@ def dump_stacks_on_sigusr1(file: TextIO | None = None) -> bool:
     if number is None:
         return False
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # stderr closed or replaced by an object without a fd
-        faulthandler.register(number, file=file or sys.stderr, all_threads=True, chain=False)
+        faulthandler.register(number, file=file or sys.stderr, all_threads=True, chain=chain)
         return True
     return False

@@ -175,7 +175,7 @@ class UdpLink:
     def _count_sink_failure(self) -> None:
         self._sink_failures += 1
         if self._sink_failures == 1:  # once an attempt: a broken sink would fail at every packet
-            _log.exception("receive path failed", extra={"attempt": self._attempt})
+            _log.exception("receive path failed", extra={"fields": {"attempt": self._attempt}})
 
     def _survives_unreachable(self) -> bool:
         """Count one ICMP report; False once they have gone on for too long. UDP thread and senders."""

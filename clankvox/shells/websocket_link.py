@@ -111,7 +111,7 @@ class WebSocketLink:
                 try:
                     self._on_news(news)
                 except Exception:  # noqa: BLE001 - logged; without its listener the connection is of no use
-                    _log.exception("socket listener failed", extra={"attempt": self._attempt})
+                    _log.exception("socket listener failed", extra={"fields": {"attempt": self._attempt}})
                     self._live = False
                     self._cut()
 

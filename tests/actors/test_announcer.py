@@ -5,9 +5,19 @@ import json
 import pytest
 
 from clankvox.actors.announcer import announce
-from clankvox.ids import UserId
+from clankvox.ids import Role, UserId
 from clankvox.ipc import framing
-from clankvox.ipc.events import BufferDepth, Segment, SpeakingEnd, SpeakingStart, UserAudioEnd
+from clankvox.ipc.events import (
+    BufferDepth,
+    DaveState,
+    ErrorEvent,
+    Ready,
+    Segment,
+    SpeakingEnd,
+    SpeakingStart,
+    UserAudioEnd,
+)
+from clankvox.ipc.statuses import DaveStatus
 from clankvox.outbox import News, Outbox
 
 USER, OTHER = UserId(42), UserId(43)
@@ -66,3 +76,14 @@ def test_an_event_that_fits_no_frame_is_left_out(monkeypatch):
     outbox = Outbox()
     announce(outbox, [SEGMENT, SpeakingEnd(user_id=USER)])
     assert taken(outbox) == ["speaking_end"]
+
+
+def test_turns_of_a_call_are_logged_by_the_names_that_dashboards_look_for_and_without_free_text(caplog):
+    caplog.set_level("INFO", "clankvox.router")
+    announce(Outbox(), [Ready(), ErrorEvent(code="invalid_json", message="what was given"), SpeakingEnd(user_id=USER)])
+    announce(Outbox(), [DaveState(role=Role.VOICE, status=DaveStatus.READY, protocol_version=1)])
+    assert [(record.message, record.fields) for record in caplog.records] == [
+        ("voice ready", {}),
+        ("error", {"code": "invalid_json"}),
+        ("dave state", {"role": "voice", "status": "ready", "protocol_version": 1}),
+    ]

@@ -16,6 +16,17 @@ from tests.support.factory import Call, short
 # --- commands ---
 
 
+def test_log_records_are_mirrored_in_a_call_without_an_id_and_never_before_a_call():
+    call = Call()
+    call.line(type="stop_playback")
+    call.drain()
+    assert call.mirrored == []
+    call.line(type="join", guildId="10", channelId="20")
+    call.line(type="join", guildId="10", channelId="20", connectionId="c1")
+    call.drain()
+    assert call.mirrored == [True, False]
+
+
 def test_every_line_gives_its_credit_back():
     call = Call()
     call.line(type="join", guildId="10", channelId="20")

@@ -101,3 +101,31 @@ def test_sigusr1_shows_the_stacks_of_all_threads_and_the_process_goes_on():
 
 def test_without_a_real_file_for_the_dump_there_is_none():
     assert not dump_stacks_on_sigusr1(io.StringIO())
+
+
+def test_sigusr1_asks_for_an_inspection_too_each_time_and_a_failing_one_harms_nobody():
+    code = (
+        "from clankvox.shells.signals import StopSignals\n"
+        "def inspect():\n"
+        "    print('inspected', flush=True)\n"
+        "    raise RuntimeError\n"
+        "signals = StopSignals(print, inspect)\n"
+        "signals.start()\n"
+        "print('ready', flush=True)\n"
+        "print(input(), flush=True)\n"
+        "signals.stop()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        for _ in range(2):
+            process.send_signal(signal.SIGUSR1)
+            assert process.stdout.readline() == "inspected\n"
+        out, err = process.communicate("still here\n", timeout=DEADLINE_S)
+    assert (out, process.returncode) == ("still here\n", 0)
+    assert err.count("Current thread") == 2

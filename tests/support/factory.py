@@ -82,6 +82,8 @@ class Call:
         voice = self.roles[Role.VOICE]
         self.web_socket, self.udp, self.server = voice.web_socket, voice.udp, voice.server
         self.board, self.cipher, self.pipeline = voice.board, voice.cipher, voice.pipeline
+        self.mirrored: list[bool] = []
+        """Whether log records were to be mirrored, each time that it was said."""
         boundary = Boundary(
             outbox=self.outbox,
             pacer=self.pacer,
@@ -90,6 +92,7 @@ class Call:
             release=self._release,
             stopped=self.exit_codes.append,
             streams=self._take_streams,
+            mirror_logs=self.mirrored.append,
         )
         self.router = RouterActor(Surroundings(ROUTER, self.clock, self.tell_router, record), boundary)
         self.leaks: list[bytes] = []

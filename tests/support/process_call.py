@@ -23,7 +23,7 @@ from clankvox.demo.parent import Entry, Event, UserAudio, VoxParent, read_entry
 
 COMMAND = (sys.executable, "-m", "clankvox")
 DEADLINE_S = 20.0
-TELEMETRY = ("buffer_depth", "transport_stats", "stream_stats")
+TELEMETRY = ("buffer_depth", "transport_stats", "stream_stats", "log")
 TOKEN = "token-5bd1f0c2-that-nobody-may-see"
 SESSION = "session-9c3e77a1-that-nobody-may-see"
 RATE_HZ = 48_000

@@ -1,0 +1,171 @@
+"""The process's counters as OpenMetrics families (prometheus-client). Part of the composition.
+
+The same numbers as `transport_stats`, taken apart by role: what Telemetry sums for the parent is read here where it is
+kept. Seconds and bytes, no label of a user. Imported only where `--metrics-addr` is given.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from clankvox import __version__
+from clankvox.histogram import Histogram
+from clankvox.ids import Role
+from clankvox.ledger import DAVE_FATES, Fate
+from clankvox.telemetry import Telemetry
+
+_DELIVERED: Final = frozenset({Fate.DECODED, Fate.QUIET, Fate.EMPTY, Fate.UNCAPTURED, Fate.UNSPOKEN, Fate.RECOVERED})
+_COUNTED_ELSEWHERE: Final = frozenset({Fate.LATE, Fate.DUPLICATE})
+"""Copies, and packets whose absence has its own fate. All others are a loss by some cause."""
+
+Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
+
+
+class Page(NamedTuple):
+    """One answer to a scrape."""
+
+    content_type: str
+    body: bytes
+
+
+class Metrics(Collector):
+    """Renders a page from a snapshot of the counters. The metrics thread."""
+
+    def __init__(self, telemetry: Telemetry, mailboxes: Callable[[], dict[str, int]]) -> None:
+        """`mailboxes` returns how many messages wait, by kind of actor; it is called on the metrics thread."""
+        self._telemetry = telemetry
+        self._mailboxes = mailboxes
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def render(self, accept: str) -> Page:
+        """Return the page in the format that the scraper's Accept header asks for: OpenMetrics or Prometheus text."""
+        encode, content_type = choose_encoder(accept)
+        return Page(content_type, encode(self._registry))
+
+    def collect(self) -> Iterator[Family]:
+        """See prometheus_client's Collector."""
+        yield InfoMetricFamily("clankvox_build", "Version of clankvox.", {"version": __version__})
+        yield from self._packets()
+        yield from self._losses()
+        yield from self._sending()
+        yield from self._calls()
+        yield from self._process()
+
+    def _packets(self) -> Iterator[Family]:
+        packets = _counter("clankvox_rtp_packets", "RTP packets that authenticated, or left.", "role", "dir", "kind")
+        for parts in self._telemetry.roles:
+            packets.add_metric([parts.role, "in", "audio"], parts.pipeline.totals.packets)
+            if parts.video is not None:
+                packets.add_metric([parts.role, "in", "video"], parts.video.totals.packets)
+        sent = self._telemetry.collect().outbound
+        packets.add_metric([Role.VOICE, "out", "audio"], sent.rtp_audio_sent)
+        packets.add_metric([Role.STREAM_PUBLISH, "out", "audio"], self._telemetry.published_sound_sent)
+        packets.add_metric([Role.STREAM_PUBLISH, "out", "video"], sent.video_packets_sent)
+        yield packets
+
+    def _losses(self) -> Iterator[Family]:
+        lost = _counter("clankvox_frames_lost", "Received frames that were not heard or seen.", "role", "kind", "cause")
+        undecrypted = _counter("clankvox_dave_decrypt_failures", "Frames given up by DAVE.", "role", "kind", "reason")
+        fates = _counter("clankvox_audio_packet_fates", "What became of every heard packet.", "role", "fate")
+        refused = _counter("clankvox_transport_decrypt_failures", "Datagrams that do not authenticate.", "role", "kind")
+        for parts in self._telemetry.roles:
+            entries = parts.pipeline.all_streams().fates
+            for fate, count in entries.items():
+                fates.add_metric([parts.role, fate], count)
+                if fate not in _DELIVERED | _COUNTED_ELSEWHERE:
+                    lost.add_metric([parts.role, "audio", fate], count)
+                if fate in DAVE_FATES:
+                    undecrypted.add_metric([parts.role, "audio", fate], count)
+            refused.add_metric([parts.role, "audio"], parts.pipeline.totals.transport_decrypt_fail)
+            if parts.video is None or parts.viewing is None:
+                continue
+            seen = parts.video.totals
+            refused.add_metric([parts.role, "video"], seen.transport_decrypt_fail)
+            undecrypted.add_metric([parts.role, "video", "any"], seen.dave_decrypt_fail)
+            causes = {
+                "incomplete": seen.frames_incomplete,
+                "invalid": seen.frames_invalid,
+                "oversize": seen.frames_oversize,
+                "keyframe_wait": seen.keyframe_waits,
+                "decode_queue_full": parts.viewing.queue.dropped,
+                "codec_failed": parts.viewing.maker.totals.decode_errors,
+                "too_large": parts.viewing.maker.totals.too_large,
+            }
+            for cause, count in causes.items():
+                lost.add_metric([parts.role, "video", cause], count)
+        yield from (lost, undecrypted, fates, refused)
+
+    def _sending(self) -> Iterator[Family]:
+        stats = self._telemetry.collect()
+        frames = _counter("clankvox_audio_frames_made", "Frames made for a slot, by what became of them.", "fate")
+        outbound = stats.outbound
+        frames.add_metric(["sent"], outbound.rtp_audio_sent)
+        frames.add_metric(["refused"], outbound.frames_refused)
+        frames.add_metric(["unsealed"], outbound.frames_unsealed)
+        frames.add_metric(["dropped"], outbound.frames_dropped)
+        underruns = _counter("clankvox_underruns", "Times that a source ran out before its end.", "source")
+        underruns.add_metric(["tts"], outbound.tts_underruns)
+        underruns.add_metric(["music"], outbound.music_underruns)
+        yield from (frames, underruns)
+        yield _single("clankvox_pacing_slots", "Slots of 20 ms that were served.", stats.tick.total)
+        yield _single("clankvox_pacing_slots_missed", "Slots that passed unserved.", stats.tick.skipped)
+        lateness = HistogramMetricFamily("clankvox_send_lateness_seconds", "From a slot's deadline to its sendto.")
+        _fill(lateness, [], self._telemetry.lateness_s)
+        yield lateness
+
+    def _calls(self) -> Iterator[Family]:
+        tally = self._telemetry.tally
+        lost = _counter("clankvox_links_lost", "Times that a connection was lost or moved.", "role")
+        ended = _counter("clankvox_reconnects", "How the state reconnecting ended.", "role", "outcome")
+        change = HistogramMetricFamily(
+            "clankvox_dave_transition_seconds", "From the news of a change to the new group.", labels=["role"]
+        )
+        jitter = GaugeMetricFamily(
+            "clankvox_jitter_seconds", "How late the latest packets of any speaker are.", labels=["role"]
+        )
+        for parts in self._telemetry.roles:
+            lost.add_metric([parts.role], tally.links_lost[parts.role])
+            _fill(change, [parts.role], tally.dave_transition_s[parts.role])
+            jitter.add_metric([parts.role], parts.pipeline.jitter_s())
+        for (role, outcome), count in sorted(tally.reconnects.copy().items()):
+            ended.add_metric([role, outcome], count)
+        yield from (lost, ended, change, jitter)
+
+    def _process(self) -> Iterator[Family]:
+        stats = self._telemetry.collect()
+        dropped = _counter("clankvox_ipc_dropped", "Frames that the parent was too slow to take.", "lane")
+        lanes = stats.ipc_lanes
+        for lane, count in (
+            ("control", lanes.control_dropped),
+            ("audio", lanes.audio_dropped),
+            ("video", lanes.video_dropped),
+        ):
+            dropped.add_metric([lane], count)
+        depth = GaugeMetricFamily("clankvox_mailbox_depth", "Messages that wait.", labels=["actor"])
+        for kind, count in sorted(self._mailboxes().items()):
+            depth.add_metric([kind], count)
+        restarts = _counter("clankvox_actor_restarts", "Actors that failed and were replaced.", "actor")
+        for kind, count in sorted(self._telemetry.restarts.copy().items()):
+            restarts.add_metric([kind], count)
+        yield from (dropped, depth, restarts)
+        yield GaugeMetricFamily("clankvox_uptime_seconds", "Since the start.", value=stats.uptime_ms / 1000)
+
+
+def _counter(name: str, what: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(name, what, labels=labels)
+
+
+def _single(name: str, what: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, what, value=value)
+
+
+def _fill(family: HistogramMetricFamily, labels: Iterable[str], histogram: Histogram) -> None:
+    bounds = [*(str(float(bound)) for bound in histogram.bounds), "+Inf"]
+    counts = zip(bounds, histogram.cumulative(), strict=True)
+    family.add_metric(list(labels), buckets=list(counts), sum_value=histogram.sum)

@@ -1,0 +1,100 @@
+"""The metrics endpoint: one thread that answers one scrape at a time, over plain HTTP on a loopback address."""
+
+import logging
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socket import AF_INET6
+from typing import Any, Final
+
+_log = logging.getLogger("clankvox.metrics")
+
+PATH: Final = "/metrics"
+REQUEST_TIMEOUT_S: Final = 2.0
+"""Whoever sends a request more slowly is cut off: the next scraper waits behind him."""
+IDLE_S: Final = 1.0
+"""How often the thread looks whether it shall end."""
+
+Render = Callable[[str], tuple[str, bytes]]
+"""From an Accept header to content type and body. The metrics thread."""
+
+
+class MetricsServer:
+    """Serves GET /metrics until it is stopped. That it cannot is logged and harms no call."""
+
+    def __init__(self, address: tuple[str, int], render: Render) -> None:
+        """`address` is host and port; port 0 is any that is free."""
+        self._address = address
+        self._render = render
+        self._stopped = threading.Event()
+
+    def start(self) -> int | None:
+        """Listen, and return the port; None if the address cannot be had. Main thread."""
+        try:
+            server = _Server(self._address, self._render)
+        except OSError as error:
+            _log.error(
+                "metrics are not served", extra={"fields": {"cause": type(error).__name__, "errno": error.errno}}
+            )
+            return None
+        port = server.server_port
+        threading.Thread(target=self._run, args=(server,), name="metrics", daemon=True).start()
+        _log.info("metrics are served", extra={"fields": {"host": self._address[0], "port": port}})
+        return port
+
+    def stop(self) -> None:
+        """Let the thread end by itself within IDLE_S; never waits. Main thread."""
+        self._stopped.set()
+
+    def _run(self, server: "_Server") -> None:
+        with server:
+            while not self._stopped.is_set():
+                server.handle_request()
+
+
+class _Server(HTTPServer):
+    timeout = IDLE_S
+
+    def __init__(self, address: tuple[str, int], render: Render) -> None:
+        if ":" in address[0]:
+            self.address_family = AF_INET6
+        self.render = render
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind without the look-up of the host's name that http.server makes: it may take seconds."""
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = "clankvox", int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Log in our own way: http.server prints to stderr, addresses included."""
+        _log.debug("scrape failed", exc_info=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = REQUEST_TIMEOUT_S
+    server_version = "clankvox"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        """Answer a scrape."""
+        if self.path.partition("?")[0] != PATH:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        try:
+            content_type, body = self.server.render(self.headers.get("Accept", ""))
+        except Exception:  # noqa: BLE001 - a page that cannot be made must not end the thread
+            _log.exception("metrics could not be rendered")
+            self.send_error(HTTPStatus.INTERNAL_SERVER_ERROR)
+            return
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's names
+        """Log no requests."""

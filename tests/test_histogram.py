@@ -1,0 +1,13 @@
+from clankvox.histogram import Histogram
+
+
+def test_a_bound_includes_itself_and_the_last_bucket_is_open():
+    histogram = Histogram((1.0, 2.0))
+    for value in (0.5, 1.0, 1.5, 99.0):
+        histogram.observe(value)
+    assert histogram.cumulative() == [2, 3, 4]
+    assert histogram.sum == 102.0
+
+
+def test_an_empty_one_has_zeros():
+    assert Histogram((1.0,)).cumulative() == [0, 0]

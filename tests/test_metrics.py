@@ -1,0 +1,108 @@
+"""The families are the numbers of `transport_stats`, taken apart."""
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from clankvox.clock import SystemClock
+from clankvox.ids import ActorKind, Role, connection_address
+from clankvox.ledger import Fate
+from clankvox.media.frame_ledger import FrameFate, FrameLedger
+from clankvox.media.video_path import PublishCounters
+from clankvox.metrics import Metrics
+from clankvox.outbox import Outbox
+from clankvox.role_parts import RoleParts
+from clankvox.shells.pacer import Pacer
+from clankvox.telemetry import Telemetry
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+def nobody(_message):
+    pass
+
+
+@pytest.fixture
+def telemetry():
+    clock, outbox = SystemClock(), Outbox()
+    roles = [RoleParts(role, clock, outbox, nobody, nobody) for role in Role]
+    for number, parts in enumerate(roles, 1):
+        parts.pipeline.totals.packets = number
+        parts.pipeline.totals.transport_decrypt_fail = 2 * number
+        for fate in Fate:
+            parts.pipeline._ended.fates[fate] = number
+        if parts.video is not None:
+            parts.video.totals.packets = 10 * number
+            parts.video.totals.dave_decrypt_fail = number
+    frames, published, sound = FrameLedger(), PublishCounters(), FrameLedger()
+    frames.made = 9
+    frames.fates[FrameFate.SENT] = 7
+    sound.fates[FrameFate.SENT] = 5
+    published.packets_sent = 11
+    made = Telemetry(clock, Pacer(clock), outbox, roles, frames, published, sound)
+    made.lateness_s.observe(0.0004)
+    made.tally.dave_transition_s[Role.VOICE].observe(0.25)
+    made.tally.reconnects[Role.VOICE, "recovered"] = 2
+    return made
+
+
+def samples(telemetry, accept=OPENMETRICS):
+    page = Metrics(telemetry, lambda: {"router": 3}).render(accept)
+    parse = parse_openmetrics if "openmetrics" in page.content_type else parse_text
+    families = list(parse(page.body.decode()))
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value for family in families for sample in family.samples
+    }
+
+
+def total(found, name, *labels):
+    return sum(value for key, value in found.items() if key[0] == name and set(labels) <= set(key[1:]))
+
+
+@pytest.mark.parametrize("accept", [OPENMETRICS, "text/plain", ""])
+def test_a_page_is_what_parsers_of_its_format_read(telemetry, accept):
+    assert samples(telemetry, accept)["clankvox_rtp_packets_total", "audio", "in", "voice"] == 1
+
+
+def test_sums_over_the_roles_are_what_the_parent_is_told(telemetry):
+    found, told = samples(telemetry), telemetry.collect()
+    assert total(found, "clankvox_rtp_packets_total", "in", "audio") == told.inbound_audio.packets
+    assert total(found, "clankvox_rtp_packets_total", "in", "video") == told.inbound_video.packets
+    assert total(found, "clankvox_rtp_packets_total", "out", "voice") == told.outbound.rtp_audio_sent == 7
+    assert total(found, "clankvox_rtp_packets_total", "out", "stream_publish") == 5 + 11
+    assert total(found, "clankvox_frames_lost_total", "lost") == told.inbound_audio.lost
+    assert total(found, "clankvox_dave_decrypt_failures_total", "any") == told.inbound_video.dave_decrypt_fail
+    heard = total(found, "clankvox_transport_decrypt_failures_total", "audio")
+    assert heard == told.inbound_audio.transport_decrypt_fail
+
+
+def test_what_was_heard_and_what_is_counted_as_missing_already_is_no_loss(telemetry):
+    causes = {key[1:] for key in samples(telemetry) if key[0] == "clankvox_frames_lost_total"}
+    named = {word for labels in causes for word in labels}
+    assert not named & {"decoded", "quiet", "recovered", "late", "duplicate"}
+    assert {"lost", "concealed", "no_key", "keyframe_wait"} <= named
+
+
+def test_distributions_are_in_seconds_with_an_open_last_bucket(telemetry):
+    found = samples(telemetry)
+    assert found["clankvox_send_lateness_seconds_count",] == 1
+    assert found["clankvox_send_lateness_seconds_bucket", "0.0002"] == 0
+    assert found["clankvox_send_lateness_seconds_bucket", "0.0005"] == 1
+    assert found["clankvox_dave_transition_seconds_sum", "voice"] == 0.25
+    assert found["clankvox_dave_transition_seconds_bucket", "+Inf", "voice"] == 1
+
+
+def test_actors_are_named_by_their_kind(telemetry):
+    address = connection_address(Role.VOICE)
+    telemetry.actor_born(address)
+    telemetry.actor_failed(address)
+    telemetry.actor_born(address)
+    telemetry.actor_born(address)
+    found = samples(telemetry)
+    assert found["clankvox_mailbox_depth", "router"] == 3
+    assert found["clankvox_actor_restarts_total", ActorKind.CONNECTION] == 1
+    assert found["clankvox_reconnects_total", "recovered", "voice"] == 2
+
+
+def test_every_name_begins_with_ours_or_is_the_process_standard(telemetry):
+    assert {key[0].split("_")[0] for key in samples(telemetry)} <= {"clankvox", "process"}
