@@ -35,12 +35,15 @@ class Activity(NamedTuple):
 class VoiceActivity:
     """Judges one user's PCM and learns the noise behind it. Leaves no trace of the PCM. Not thread-safe."""
 
-    __slots__ = ("_floor_dbfs", "_history", "_known_ticks", "_scratch")
+    __slots__ = ("_floor_dbfs", "_lowest", "_scratch", "_starts", "_starts_of", "_ticks")
 
     def __init__(self) -> None:
         self._scratch = np.zeros(_USUAL_SAMPLES, np.float32)
-        self._history: deque[tuple[float, int]] = deque()
-        self._known_ticks = 0
+        self._starts = np.zeros(0, np.intp)
+        self._starts_of = (0, 0)
+        # Levels that nothing newer is below, rising, each with its end: the first one is the quietest of the history.
+        self._lowest: deque[tuple[float, int]] = deque()
+        self._ticks = 0
         self._floor_dbfs = _DIGITAL_SILENCE_DBFS
 
     def judge(self, pcm: Mono, sample_rate_hz: int) -> Activity:
@@ -62,16 +65,22 @@ class VoiceActivity:
             self._scratch = np.zeros(total, np.float32)
         scratch = self._scratch[:total]
         np.multiply(pcm, pcm, out=scratch, dtype=np.float32)
-        energies = np.add.reduceat(scratch, np.arange(0, total - block + 1, block), dtype=np.float64)
+        if self._starts_of != (total, block):
+            self._starts_of = (total, block)
+            self._starts = np.arange(0, total - block + 1, block)
+        energies = np.add.reduceat(scratch, self._starts, dtype=np.float64)
         scratch.fill(0)
         return energies
 
     def _learn(self, quietest_dbfs: float, ticks: int) -> None:
         if quietest_dbfs < _DIGITAL_SILENCE_DBFS:
             return
-        self._history.append((quietest_dbfs, ticks))
-        self._known_ticks += ticks
-        while self._known_ticks - self._history[0][1] >= _HISTORY_TICKS:
-            self._known_ticks -= self._history.popleft()[1]
-        if self._known_ticks >= _HISTORY_TICKS:
-            self._floor_dbfs = min(level for level, _ in self._history)
+        self._ticks += ticks
+        lowest = self._lowest
+        while lowest and lowest[-1][0] >= quietest_dbfs:
+            lowest.pop()
+        lowest.append((quietest_dbfs, self._ticks))
+        while self._ticks - lowest[0][1] >= _HISTORY_TICKS:
+            lowest.popleft()
+        if self._ticks >= _HISTORY_TICKS:
+            self._floor_dbfs = lowest[0][0]

@@ -65,4 +65,16 @@ def test_the_energy_is_exact_and_the_scratch_is_wiped():
 def test_what_is_remembered_stays_bounded():
     detector = VoiceActivity()
     judge(detector, noise(30.0, 100))
-    assert len(detector._history) <= 101
+    assert len(detector._lowest) <= 101
+    for step in range(500):  # ever louder: nothing newer is below, so every level counts until it is too old
+        judge(detector, noise(0.02, 100 + step, seed=step))
+    assert len(detector._lowest) <= 101
+
+
+def test_the_floor_is_the_quietest_of_the_last_two_seconds_and_forgets_what_is_older():
+    detector = VoiceActivity()
+    levels = np.random.default_rng(4).uniform(-70, -20, 600).tolist()
+    for count, level in enumerate(levels, 1):
+        detector._learn(level, 960)
+        if count >= 100:
+            assert detector._floor_dbfs == min(levels[count - 100 : count])
