@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clankvox.clock import SystemClock
+from clankvox.demo.golive import GoLive, Shown
 from clankvox.demo.journal import NotSeen
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
@@ -58,6 +59,8 @@ class Outcome:
     """How much of the music crossed the wire, as the process said."""
     sounded_ms: float = 0.0
     """How long it was, from `playing` to `music_idle`, at the parent."""
+    shown: Shown | None = None
+    """The Go Live act, if there is one."""
     offset_ms: float = 0.0
     """To add to the offline Discord's instants."""
     exit_code: int | None = None
@@ -80,6 +83,8 @@ class Call:
         self._reply()
         self._count()
         self._play()
+        if self._plan.film is not None:
+            self._go_live()
         self._leave()
 
     def _join(self) -> None:
@@ -183,6 +188,11 @@ class Call:
         recording = folder / f"{VOX_ID}.wav"
         if recording.exists():
             shutil.copyfile(recording, self._plan.heard_music)
+
+    def _go_live(self) -> None:
+        self._act("golive")
+        self.outcome.shown = Shown()
+        GoLive(self._plan, self._vox, self._discord, self.outcome.shown).run()
 
     def _leave(self) -> None:
         self._act("leave")

@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from clankvox.clock import SystemClock
-from clankvox.demo import live, meters, mixture, report
+from clankvox.demo import live, meters, mixture, report, sights
 from clankvox.demo.call import Call
 from clankvox.demo.checks import Sounds
 from clankvox.demo.offline import OfflineDiscord
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out.mkdir(parents=True, exist_ok=True)
     with _raw_folder(out, keep=arguments.keep) as raw:
         try:
-            plan = make_plan(arguments.speech, arguments.loss / 100, out, raw, arguments.music)
+            plan = make_plan(arguments.speech, arguments.loss / 100, out, raw, arguments.music, golive=arguments.golive)
         except NoSound as error:
             sys.stderr.write(f"clankvox demo: {error}\n")
             return _NO_INPUT
@@ -51,13 +51,16 @@ def _hold(plan: Plan, *, tls: bool) -> Report:
     """Start both processes, hold the call, end both, and judge what came of it."""
     with OfflineDiscord([] if tls else ["--no-tls"]) as discord:
         trusted = {} if discord.ca_file is None else {"SSL_CERT_FILE": str(discord.ca_file)}
-        with VoxParent(env=trusted, args=plan.tune.serve_arguments) as vox:
+        with VoxParent(env=trusted, args=plan.serve_arguments) as vox:
             call = Call(plan, vox, discord)
             fault = _watch(plan, call, vox, discord)
         _save_raw(plan, vox, discord)
     if fault is not None:
         sys.stderr.write("\n".join([f"clankvox demo: {fault}", *vox.stderr_lines[-_LOG_LINES:], ""]))
-    return report.make_report(plan, call.outcome, vox, Sounds(measure(plan), mixture.measure(plan)), fault)
+    sounds = Sounds(measure(plan), mixture.measure(plan))
+    shown = call.outcome.shown
+    seen = None if shown is None else sights.measure(plan, shown, vox)
+    return report.make_report(plan, call.outcome, vox, sounds, fault, seen)
 
 
 def _watch(plan: Plan, call: Call, vox: VoxParent, discord: OfflineDiscord) -> str | None:
@@ -111,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         help="sound file for the first member to speak, given twice for the second one too (shipped phrases)",
     )
     add("--music", metavar="FILE_OR_URL", help="what is played at the end (a short piece that is made up)")
+    add("--golive", action="store_true", help="publish a film and watch another member's stream as well")
     add("--no-tls", action="store_true", help="plain ws:// to the offline Discord")
     add("--loss", type=_percent, default=0.0, metavar="PERCENT", help="lose so many datagrams each way (%(default)s)")
     add("--keep", action="store_true", help="keep the members' other recordings, all events and logs in OUT/raw")

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 from clankvox.demo.call import Call
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import Event, UserAudio, VoxParent
-from clankvox.demo.plan import CAPTURE_HZ, SPEECH_RATE_HZ, VOX_ID, Plan
+from clankvox.demo.plan import CAPTURE_HZ, GUILD_ID, SPEECH_RATE_HZ, VOX_ID, Plan
 
 FLOOR_DB: Final = -60.0
 _FULL_SCALE: Final = 32_768
@@ -39,7 +39,7 @@ class Meters(NamedTuple):
 def read(plan: Plan, call: Call, vox: VoxParent, discord: OfflineDiscord, now_s: float) -> Meters:
     """Take a reading. Any thread; asks the offline Discord for its counters."""
     stats = discord.stats()
-    sent = {client["userId"]: client for client in stats["clients"]}
+    sent = {client["userId"]: client for client in stats["clients"] if client["serverId"] == GUILD_ID}
     entries = vox.entries
     events = [entry for entry in entries if isinstance(entry, Event)]
     heard = [entry for entry in entries if isinstance(entry, UserAudio)]

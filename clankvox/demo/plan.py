@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from clankvox.demo import sound, tune
+from clankvox.demo.film import Film, make_film
 from clankvox.demo.tune import Tune
 
 GUILD_ID: Final = "410000000000000001"
@@ -44,7 +45,7 @@ class Member(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The script of the call and its folders. A later act, such as Go Live, is one more field here."""
+    """The script of the call and its folders. A later act is one more field here."""
 
     members: tuple[Member, ...]
     reply: sound.Mono
@@ -55,6 +56,8 @@ class Plan(NamedTuple):
     out: Path
     raw: Path
     """For what only the run itself needs."""
+    film: Film | None = None
+    """What the Go Live act publishes; without it there is no such act."""
 
     @property
     def heard_music(self) -> Path:
@@ -65,6 +68,16 @@ class Plan(NamedTuple):
     def listener_recordings(self) -> Path:
         """The folder in which the listener records everybody."""
         return self.raw / "recorded-by-listener"
+
+    @property
+    def viewer_pictures(self) -> Path:
+        """The folder in which the viewer of our stream keeps pictures of it."""
+        return self.raw / "seen-by-viewer"
+
+    @property
+    def serve_arguments(self) -> list[str]:
+        """What the process has to be told when it is started."""
+        return ["--allow-files"] if self.film is not None else self.tune.serve_arguments
 
     def heard(self, member: Member) -> Path:
         """Return where the parent puts what it heard of `member`."""
@@ -83,15 +96,19 @@ class Plan(NamedTuple):
         return self.out / f"clankvox-recorded-by-{member.name.lower()}.wav"
 
 
-def make_plan(speech: list[Path], loss: float, out: Path, raw: Path, music: str | None = None) -> Plan:
+def make_plan(
+    speech: list[Path], loss: float, out: Path, raw: Path, music: str | None = None, *, golive: bool = False
+) -> Plan:
     """Read what is said and write it as WAV files; `speech` replaces the shipped phrases in order. Raises NoSound.
 
-    `music` is a file or a URL; None makes up a short piece.
+    `music` is a file or a URL; None makes up a short piece. With `golive` a film is written too.
     """
     phrases = [*speech, *_PHRASES[len(speech) :]][:2]
     first, second = (sound.load(path, limit_s=MEMBER_LIMIT_S) for path in phrases)
     members = (Member("Ada", "510000000000000011", first, 600), Member("Ben", "520000000000000022", second, 1_800))
     plan = Plan(members, sound.load(_REPLY, SPEECH_RATE_HZ), tune.choose(music, out), loss, out, raw)
+    if golive:
+        plan = plan._replace(film=make_film(out / "published.mp4"))
     for member in members:
         # in stereo, as Discord's Opus is: mixing a mono file up would change the level and with it every packet
         sound.save_wav(plan.said(member.name), member.said, channels=2)

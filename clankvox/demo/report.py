@@ -9,9 +9,11 @@ import orjson
 from clankvox.demo import checks as rules
 from clankvox.demo.call import Outcome
 from clankvox.demo.checks import Check, Sounds
+from clankvox.demo.golive_checks import check_golive
 from clankvox.demo.mixture import Mixture
 from clankvox.demo.parent import VoxParent
 from clankvox.demo.plan import Plan
+from clankvox.demo.sights import Sight, Sights
 from clankvox.demo.streams import Stream
 
 _COLUMNS: Final = ("stream", "SNR", "plain Opus", "beyond Opus", "lost", "slipped", "begins at", "said", "heard")
@@ -33,6 +35,8 @@ class Report(NamedTuple):
     music: Mixture
     latency_ms: Figures
     pacing: Figures
+    golive: Sights | None = None
+    """Of the Go Live act, if there was one."""
 
     @property
     def passed(self) -> bool:
@@ -40,10 +44,14 @@ class Report(NamedTuple):
         return all(check.passed for check in self.checks)
 
 
-def make_report(plan: Plan, outcome: Outcome, vox: VoxParent, sounds: Sounds, fault: str | None) -> Report:
+def make_report(
+    plan: Plan, outcome: Outcome, vox: VoxParent, sounds: Sounds, fault: str | None, golive: Sights | None = None
+) -> Report:
     """Judge the call and gather its figures."""
     checks = rules.check_call(plan, outcome, vox, sounds, fault)
-    return Report(checks, sounds.streams, sounds.music, _latency(plan, outcome, vox), _pacing(outcome))
+    if golive is not None:
+        checks += check_golive(golive)
+    return Report(checks, sounds.streams, sounds.music, _latency(plan, outcome, vox), _pacing(outcome), golive)
 
 
 def save(report: Report, out: Path) -> list[Path]:
@@ -63,6 +71,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "music": _music_json(report.music),
         "latencyMs": report.latency_ms,
         "pacing": report.pacing,
+        "golive": None if report.golive is None else _golive_json(report.golive),
     }
 
 
@@ -78,6 +87,8 @@ def as_markdown(report: Report) -> str:
     lines += [_row(_stream_cells(stream)) for stream in report.streams]
     lines += ["", "## Latency", "", *_figure_rows(report.latency_ms, "ms")]
     lines += ["", "## Pacing, as the offline Discord saw it", "", *_figure_rows(report.pacing, "")]
+    if report.golive is not None:
+        lines += ["", "## Go Live", "", *_golive_rows(report.golive)]
     lines += ["", "## Spectrograms", ""]
     for stream in report.streams:
         if stream.picture is not None:
@@ -182,6 +193,38 @@ def _music_json(music: Mixture) -> dict[str, Any]:
         "gainAfterDb": _rounded(music.after_db),
         "spectrogram": None if music.picture is None else music.picture.name,
     }
+
+
+def _golive_json(golive: Sights) -> dict[str, Any]:
+    return {
+        "watched": _sight_json(golive.watched),
+        "published": _sight_json(golive.published),
+        "firstPictureMs": _rounded(golive.first_picture_ms),
+        "recoveriesMs": list(golive.recoveries_ms),
+        "plaintextPictures": golive.clear_pictures,
+        "jpegs": [path.name for path in golive.jpegs],
+        "sheet": None if golive.sheet is None else golive.sheet.name,
+    }
+
+
+def _sight_json(sight: Sight) -> dict[str, Any]:
+    return {
+        "pictures": sight.pictures,
+        "expected": sight.expected,
+        "fps": round(sight.fps, 2),
+        "latencyMs": _rounded(sight.latency_ms),
+        "lostPackets": sight.lost_packets,
+    }
+
+
+def _golive_rows(golive: Sights) -> list[str]:
+    names = ("", "pictures", "of", "per second", "latency", "packets lost")
+    rows = [_row(names), "|---" * len(names) + "|"]
+    for name, sight in (("watched", golive.watched), ("published", golive.published)):
+        age = "unknown" if sight.latency_ms is None else f"{sight.latency_ms:.0f} ms"
+        counts = (str(sight.pictures), str(sight.expected), f"{sight.fps:.1f}", age, str(sight.lost_packets))
+        rows.append(_row((name, *counts)))
+    return rows if golive.sheet is None else [*rows, "", f"![What was seen]({golive.sheet.name})"]
 
 
 def _rounded(value: float | None) -> float | None:

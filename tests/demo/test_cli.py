@@ -17,9 +17,9 @@ SOUNDS = [
 
 
 @pytest.mark.process
-def test_the_demo_ends_green_with_both_voices_heard(tmp_path, capsys):
+def test_the_demo_ends_green_with_both_voices_heard_and_both_streams_seen(tmp_path, capsys):
     """Bars of time are for the bench: on a machine that is too busy they alone may be missed."""
-    code = cli.main(["--out", str(tmp_path / "out"), "--keep"])
+    code = cli.main(["--out", str(tmp_path / "out"), "--golive", "--keep"])
 
     out = tmp_path / "out"
     printed = capsys.readouterr().out
@@ -32,7 +32,10 @@ def test_the_demo_ends_green_with_both_voices_heard(tmp_path, capsys):
             assert file.getnframes() > file.getframerate()
         assert (out / name).with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert all(stream["snrDb"] > 10 for stream in read["streams"])
-    assert (out / "report.md").exists()
+    assert "![What was seen](golive.png)" in (out / "report.md").read_text()
+    assert (out / "golive.png").read_bytes().startswith(b"\x89PNG")
+    assert read["golive"]["watched"]["pictures"] > 100
+    assert all((out / name).read_bytes().startswith(b"\xff\xd8") for name in read["golive"]["jpegs"])
     events = [json.loads(line)["type"] for line in (out / "raw" / "events.jsonl").read_text().splitlines()]
     assert events[0] == "process_ready"
     assert events.count("user_audio_end") == 2

@@ -4,7 +4,7 @@ from clankvox.demo import meters
 from clankvox.demo.call import Outcome
 from clankvox.demo.meters import FLOOR_DB
 from clankvox.demo.parent import Event
-from clankvox.demo.plan import VOX_ID
+from clankvox.demo.plan import GUILD_ID, VOX_ID
 from tests.support.demo_call import Heard, a_plan
 
 
@@ -12,7 +12,10 @@ class Counted:
     """Stands in for the offline Discord: its counters only."""
 
     def __init__(self, clients=(), rooms=()):
-        self._stats = {"clients": list(clients), "rooms": list(rooms)}
+        """Every client is in the call, and as often on a stream's server, of which the view does not speak."""
+        here = [{"serverId": GUILD_ID, **client} for client in clients]
+        streams = [{**client, "serverId": "1", "packets": 9_999, "maxGapMs": 0.0} for client in clients]
+        self._stats = {"clients": [*here, *streams], "rooms": list(rooms)}
 
     def stats(self):
         return self._stats

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from clankvox.demo import sound
+from clankvox.demo.film import Film
 from clankvox.demo.plan import MEMBER_LIMIT_S, make_plan
 from clankvox.demo.sound import NoSound
 
@@ -41,6 +42,15 @@ def test_a_long_file_is_cut_so_that_the_call_stays_short(tmp_path):
     plan = make_plan([a_file(tmp_path / "long.wav", 30, 500)], 0.0, tmp_path, tmp_path)
 
     assert len(plan.members[0].said) == MEMBER_LIMIT_S * 48_000
+
+
+def test_without_go_live_there_is_no_film_and_with_it_the_process_may_open_files(tmp_path, monkeypatch):
+    assert make_plan([], 0.0, tmp_path, tmp_path).film is None
+    monkeypatch.setattr("clankvox.demo.plan.make_film", Film)
+    plan = make_plan([], 0.0, tmp_path, tmp_path, "https://example.com/a.mp3", golive=True)
+    assert plan.film == Film(tmp_path / "published.mp4")
+    assert plan.serve_arguments == ["--allow-files"]
+    assert plan._replace(film=None).serve_arguments == []
 
 
 def test_a_file_that_is_no_sound_is_refused(tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from clankvox.demo import report
 from clankvox.demo.call import Outcome
 from clankvox.demo.checks import Sounds
+from tests.demo.test_golive_checks import GOOD
 from tests.support.demo_call import Heard, a_plan, an_outcome, sounds_of
 
 
@@ -41,6 +42,22 @@ def test_a_green_report_says_so_and_has_every_figure(made):
     }
     assert made.pacing["packets per second"] == 50
     assert made.pacing["plaintext frames"] == 0
+
+
+def test_go_live_has_a_table_and_a_picture_if_there_was_any(made, tmp_path):
+    assert "## Go Live" not in report.as_markdown(made)
+    assert report.as_json(made)["golive"] is None
+    plan = a_plan(tmp_path)
+    seen = GOOD._replace(sheet=tmp_path / "golive.png")
+    with_act = report.make_report(plan, an_outcome(plan), Heard(plan), sounds_of(plan), None, seen)
+    text = report.as_markdown(with_act)
+    assert "| watched | 179 | 180 | 29.9 | 15 ms | 50 |" in text
+    assert "![What was seen](golive.png)" in text
+    assert with_act.passed
+    assert not report.make_report(
+        plan, an_outcome(plan), Heard(plan), sounds_of(plan), None, seen._replace(clear_pictures=1)
+    ).passed
+    assert report.as_json(with_act)["golive"]["published"]["latencyMs"] == 60.0
 
 
 def test_every_table_row_has_as_many_cells_as_its_head(made, tmp_path):
