@@ -17,6 +17,7 @@ EXIT_USAGE: Final = 64
 USAGE: Final = """usage: clankvox [serve] [--log-level LEVEL] [--log-format FORMAT]
                         [--allow-files] [--allow-private-hosts]
                         [--metrics-addr HOST:PORT [--metrics-public]]
+       clankvox doctor [--help]      check this installation and this machine
        clankvox demo [--help]        a whole call against the offline Discord, with a report
        clankvox loopback [--help]    the offline Discord
        clankvox --version
@@ -39,6 +40,10 @@ def main(argv: list[str] | None = None) -> int:
             from clankvox.demo.cli import main as demo
 
             return demo(rest)
+        case ["doctor", *rest]:
+            from clankvox.doctor.cli import main as doctor
+
+            return doctor(rest)
         case ["loopback", *rest]:
             from clankvox.loopback.cli import main as loopback
 

@@ -9,6 +9,7 @@ import pytest
 from clankvox import __main__ as command_line
 from clankvox import __version__
 from clankvox.demo import cli as demo
+from clankvox.doctor import cli as doctor
 from clankvox.loopback import cli as loopback
 from tests.support.process_call import COMMAND, frames_of
 
@@ -27,7 +28,7 @@ def clankvox(*arguments, **options):
     return subprocess.run([*COMMAND, *arguments], capture_output=True, timeout=30, check=False, **options)
 
 
-@pytest.mark.parametrize(("module", "name"), [(demo, "demo"), (loopback, "loopback")])
+@pytest.mark.parametrize(("module", "name"), [(demo, "demo"), (doctor, "doctor"), (loopback, "loopback")])
 def test_a_subcommand_gets_the_arguments_behind_it_and_gives_the_exit_code(monkeypatch, module, name):
     got = []
     monkeypatch.setattr(module, "main", lambda arguments: got.extend(arguments) or 66)
@@ -53,7 +54,7 @@ def test_the_arguments_are_those_of_the_process_by_default(monkeypatch, capsys):
 def test_help_is_no_error_and_names_every_subcommand(capsys, flag):
     assert command_line.main([flag]) == 0
     usage = capsys.readouterr().out
-    assert all(f"clankvox {name}" in usage for name in ("[serve]", "demo", "loopback", "--version"))
+    assert all(f"clankvox {name}" in usage for name in ("[serve]", "doctor", "demo", "loopback", "--version"))
 
 
 def test_an_unknown_subcommand_is_a_usage_error_without_a_byte_on_stdout():

@@ -1,0 +1,50 @@
+"""Whatever a check does, there is a finding."""
+
+import pytest
+
+from clankvox.doctor import examination
+from clankvox.doctor.examination import CHECKS, Check, examine
+from clankvox.doctor.finding import Doubtful, Skipped, Verdict, Wrong
+from tests.support.manual_clock import ManualClock
+
+
+class Panic(BaseException):
+    pass
+
+
+def found(monkeypatch, error):
+    def check(_self):
+        if error:
+            raise error
+        return "fine"
+
+    monkeypatch.setattr(examination, "CHECKS", CHECKS[:1])
+    monkeypatch.setattr(examination, "_run", check)
+    return examine(ManualClock())[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "detail"),
+    [
+        (None, Verdict.OK, "fine"),
+        (Wrong("bad"), Verdict.FAILED, "bad"),
+        (Doubtful("odd"), Verdict.WARNING, "odd"),
+        (Skipped("no"), Verdict.SKIPPED, "no"),
+        (ValueError("a secret"), Verdict.FAILED, "raised ValueError"),
+        (Panic("a secret"), Verdict.FAILED, "raised Panic"),
+        (ModuleNotFoundError(name="davey"), Verdict.FAILED, "davey is not installed"),
+    ],
+)
+def test_every_end_of_a_check_is_a_finding(monkeypatch, error, verdict, detail):
+    assert found(monkeypatch, error)[:3] == (CHECKS[0].name, verdict, detail)
+
+
+def test_who_interrupts_the_doctor_ends_it(monkeypatch):
+    with pytest.raises(KeyboardInterrupt):
+        found(monkeypatch, KeyboardInterrupt())
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_every_check_exists(check: Check):
+    module = __import__(f"clankvox.doctor.{check.module}", fromlist=[check.function])
+    assert callable(getattr(module, check.function))
