@@ -28,6 +28,12 @@ _TRIES: Final = 4
 _READ_AHEAD_BYTES: Final = 65_536
 """What the kernel may hold of a response beyond what FFmpeg took: a few seconds of music."""
 _MOST_CONNECTIONS: Final = 64
+_RATION_BYTES: Final = 64 * 1024 * 1024
+"""What servers may send until media was found: FFmpeg keeps what it looks through, a playlist without an end as well.
+A cover and the index of a track of ten hours fit in several times."""
+_RATION_REQUESTS: Final = 256
+"""The same for requests: a playlist that names itself makes hundreds a second."""
+_SPENT: Final = "the server sends more than any media begins with"
 _ACCEPT_PAUSE_S: Final = 0.1
 """After a connection that could not be taken: no file descriptor is free."""
 
@@ -45,6 +51,9 @@ class ProxySession:
         self._closed = False
         self._trouble: str | None = None
         self._cut: set[str] = set()
+        self._rationed = True
+        self._received_bytes = 0
+        self._requests = 0
 
     def __repr__(self) -> str:
         return "ProxySession(...)"
@@ -65,9 +74,18 @@ class ProxySession:
         return self._trouble
 
     @property
+    def closed(self) -> bool:
+        """Whether its connections were cut."""
+        return self._closed
+
+    @property
     def whole(self) -> bool:
         """Whether no response ended before its time without being taken up again; what is within TLS is not seen."""
         return not self._cut
+
+    def lift_ration(self) -> None:
+        """Say that media was found: from now on servers may send as much as there is."""
+        self._rationed = False
 
     def close(self) -> None:
         """Cut every connection; those that come after find no session. Idempotent, never blocks."""
@@ -88,6 +106,12 @@ class ProxySession:
                 raise PassageRefused
             self._sockets.add(client)
 
+    def note_received(self, received_bytes: int) -> None:
+        """See Passage."""
+        with self._lock:
+            self._received_bytes += received_bytes
+        self._check_ration()
+
     def note_cut(self, target: str) -> None:
         """See Passage."""
         with self._lock:
@@ -100,6 +124,9 @@ class ProxySession:
 
     def connect(self, host: str, port: int) -> socket.socket:
         """See Passage. Blocks for the name's lookup and for up to 5 s an address."""
+        with self._lock:
+            self._requests += 1
+        self._check_ration()
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:  # a label that is empty or too long is no OSError
@@ -110,6 +137,13 @@ class ProxySession:
             self._trouble = "the host is not a public one, and private ones need --allow-private-hosts"
             raise PassageRefused
         return self._connect_to(allowed[:_TRIES])
+
+    def _check_ration(self) -> None:
+        spent = self._received_bytes > _RATION_BYTES or self._requests > _RATION_REQUESTS
+        if self._rationed and spent:
+            self._trouble = _SPENT
+            self.close()
+            raise PassageRefused
 
     def _connect_to(self, addresses: Sequence[_AddressInfo]) -> socket.socket:
         failure = OSError()

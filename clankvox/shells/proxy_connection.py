@@ -34,6 +34,10 @@ class Passage(Protocol):
         """Count `client` in, to be cut with the session; PassageRefused if that is over."""
         ...
 
+    def note_received(self, received_bytes: int) -> None:
+        """Count what a server sent; PassageRefused if it is too much."""
+        ...
+
     def note_cut(self, target: str) -> None:
         """Remember that a server ended the response for `target` before its time."""
         ...
@@ -88,7 +92,7 @@ class ProxyConnection:
             return
         with upstream:
             if tunnel:
-                self._tunnel(upstream)
+                self._tunnel(upstream, passage)
             else:
                 self._forward(request, target, upstream, passage)
 
@@ -112,7 +116,7 @@ class ProxyConnection:
 
     # --- CONNECT: bytes both ways ---
 
-    def _tunnel(self, upstream: socket.socket) -> None:
+    def _tunnel(self, upstream: socket.socket, passage: Passage) -> None:
         self._client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         early, _ = self._http.trailing_data
         if early:
@@ -122,6 +126,8 @@ class ProxyConnection:
                 piece = readable.recv(_PIECE_BYTES)
                 if not piece:
                     return
+                if readable is upstream:
+                    passage.note_received(len(piece))
                 (upstream if readable is self._client else self._client).sendall(piece)
 
     # --- everything else: one request, one response ---
@@ -135,7 +141,7 @@ class ProxyConnection:
         upstream.sendall(server.send(h11.Request(method=request.method, target=path, headers=headers)) or b"")
         self._forward_body(server, upstream)
         try:
-            self._forward_response(server, upstream)
+            self._forward_response(server, upstream, passage)
         except h11.RemoteProtocolError:
             passage.note_cut(target.geturl())
             raise
@@ -146,18 +152,21 @@ class ProxyConnection:
             if event is h11.NEED_DATA:
                 self._http.receive_data(self._client.recv(_PIECE_BYTES))
             elif isinstance(event, h11.Data | h11.EndOfMessage):
-                upstream.sendall(server.send(event) or b"")
+                piece = server.send(event)
+                if piece:  # sending nothing fails as well if the server has answered and gone
+                    upstream.sendall(piece)
                 if isinstance(event, h11.EndOfMessage):
                     return
             else:
                 raise _Gone
 
-    def _forward_response(self, server: h11.Connection, upstream: socket.socket) -> None:
+    def _forward_response(self, server: h11.Connection, upstream: socket.socket, passage: Passage) -> None:
         first = True
         while True:
             event = server.next_event()
             if event is h11.NEED_DATA:
                 piece = self._receive(upstream)
+                passage.note_received(len(piece))
                 if first and piece.startswith(_ICY):
                     piece = b"HTTP/1.0 " + piece[len(_ICY) :]
                 first = False

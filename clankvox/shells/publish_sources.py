@@ -137,8 +137,11 @@ class SourceOpener:
         try:
             location = self._finder.find(session.url, deadline)
             open_s = max(deadline - self._clock.now(), 1.0)
-            return open_container(location, session.url, open_s, self._stall_s)
+            container = open_container(location, session.url, open_s, self._stall_s)
         except SourceFault as fault:
             trouble = session.trouble
             session.close()
             raise (broken(trouble, heard=False) if trouble and isinstance(fault, NoAudio) else fault) from None
+        else:
+            session.lift_ration()
+            return container

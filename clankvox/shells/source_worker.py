@@ -56,6 +56,11 @@ class _Opening:
         if self._alarm is not None:
             self._alarm.cancel()
 
+    @property
+    def cut(self) -> bool:
+        """Whether its connections were ended, by the alarm or by `close`."""
+        return self.session.closed
+
     def close(self) -> None:
         """End all of it."""
         self.heard()
@@ -198,8 +203,9 @@ class SourceWorker:
         opening.allow(left_s)
         reader, open_s = self._reader, max(left_s, 0.0) + _AFTER_ALARM_S
         with open_container(location, session.url, open_s, self._patience.stall_s, heard=reader.heard) as container:
-            if opening.expired:
-                raise broken(_LATE, reader.heard)  # cut while it probed, FFmpeg goes on with a half of the data
+            if opening.cut:
+                raise broken(_LATE, reader.heard)  # while it probed: FFmpeg goes on with a half of the data
+            session.lift_ration()
             reader.attach(container, lambda: session.whole and not opening.expired)
             while (pcm := reader.read()) is not None:
                 opening.heard()

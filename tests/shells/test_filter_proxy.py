@@ -176,6 +176,26 @@ def test_closing_a_session_cuts_its_connections_and_no_others(build):
             link.close()
 
 
+def test_until_media_was_found_servers_may_send_so_much_and_no_more(build, server, monkeypatch):
+    monkeypatch.setattr(filter_proxy, "_RATION_BYTES", 100_000)
+    url = server.add("/big", bytes(1_000_000), "text/plain")
+    searching, playing = (build().open_session() for _ in range(2))
+    assert len(ask(searching, url)) < 150_000
+    assert searching.closed
+    assert searching.trouble == "the server sends more than any media begins with"
+    playing.lift_ration()
+    assert len(ask(playing, url)) > 1_000_000
+    assert not playing.closed
+
+
+def test_until_media_was_found_there_may_be_so_many_requests_and_no_more(build, server, monkeypatch):
+    monkeypatch.setattr(filter_proxy, "_RATION_REQUESTS", 2)
+    session = build().open_session()
+    answers = [ask(session, server.url("/a"))[9:12] for _ in range(4)]
+    assert answers == [b"200", b"200", b"", b"407"]
+    assert len(server.hits) == 2
+
+
 def test_a_closed_proxy_opens_no_session(build):
     proxy = build()
     session = proxy.open_session()

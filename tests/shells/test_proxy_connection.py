@@ -19,6 +19,7 @@ class OnePassage:
         self.far.settimeout(DEADLINE_S)
         self.asked = []
         self.cut = []
+        self.received_bytes = 0
         self.resumed = []
         self.refuse = False
 
@@ -30,6 +31,9 @@ class OnePassage:
 
     def admit(self, client):
         pass
+
+    def note_received(self, received_bytes):
+        self.received_bytes += received_bytes
 
     def note_cut(self, target):
         self.cut.append(target)
@@ -65,10 +69,11 @@ class Bench:
         return b"".join(iter(lambda: self.client.recv(65_536), b""))
 
     def end(self):
-        for each in (self.client, self.passage.near, self.passage.far):
-            each.close()
+        self.client.close()
+        self.passage.far.close()
         self.thread.join(DEADLINE_S)
         assert not self.thread.is_alive()
+        self.passage.near.close()
 
 
 @pytest.fixture
@@ -96,6 +101,7 @@ def test_a_sized_response_comes_back_whole(bench):
     assert answer.startswith(b"HTTP/1.1 206 Partial\r\n")
     assert answer.endswith(b"\r\n\r\nabc")
     assert not bench.passage.cut
+    assert bench.passage.received_bytes > 3
 
 
 @pytest.mark.parametrize(
@@ -144,6 +150,7 @@ def test_a_tunnel_passes_bytes_both_ways_as_they_are(bench):
     assert bench.passage.far.recv(10) == b"\x16\x03\x01"
     bench.answer(b"\x00\xff")
     assert bench.client.recv(10) == b"\x00\xff"
+    assert bench.passage.received_bytes == 2
 
 
 def test_a_host_that_is_refused_is_answered_with_502(bench):

@@ -134,6 +134,26 @@ def test_what_is_not_music_ends_in_its_error(bench, body, step, code):
     assert "token" not in failed.message
 
 
+@pytest.mark.parametrize(
+    "body",
+    [bytes(400_000), b"#EXTM3U\n" + b"#EXTINF:1,\nseg.ts\n" * 20_000],
+    ids=["zeros", "playlist"],
+)
+def test_what_never_ends_and_never_begins_is_given_up_before_it_fills_the_memory(body):
+    bench = SourceBench(Patience())
+    try:
+        failed = bench.fail(bench.server.add("/bad", Radio(body), "audio/mpeg", chunked=True))
+    finally:
+        bench.close()
+    assert (failed.code, failed.message) == ("no_audio", "the server sends more than any media begins with")
+
+
+def test_a_playlist_that_names_itself_is_given_up(bench):
+    body = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nself.m3u8\n"
+    assert bench.fail(bench.server.add("/self.m3u8", body, "application/vnd.apple.mpegurl")).code == "no_audio"
+    assert len([hit for hit in bench.server.hits if hit.path == "/self.m3u8"]) < 300
+
+
 def test_pictures_without_sound_are_no_audio(bench):
     assert bench.fail(bench.server.add("/video.mp4", video_only(), "video/mp4")).code == "no_audio"
 
