@@ -126,6 +126,7 @@ def _arguments(url: str, selector: Selector) -> list[str]:
         "--no-warnings",
         "--no-progress",
         "--no-playlist",
+        "--playlist-items=1",  # of a page that is nothing but a list: the first, not hundreds within one deadline
         "--no-live-from-start",
         f"--socket-timeout={_SOCKET_TIMEOUT_S}",
         f"--format={selector.formats}",

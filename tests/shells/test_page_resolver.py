@@ -131,6 +131,14 @@ def test_the_real_yt_dlp_finds_the_music_of_a_page_and_it_plays(bench):
     assert bench.server.hits[0].path == "/page.html"
 
 
+def test_of_a_list_the_real_yt_dlp_looks_at_the_first_entry_only(bench):
+    urls = [media(bench), bench.server.add("/second.mp3", encoded("mp3"), KINDS["mp3"].content_type)]
+    items = "".join(f"<item><title>t</title><link>{url}</link></item>" for url in urls)
+    feed = f'<?xml version="1.0"?><rss version="2.0"><channel><title>f</title>{items}</channel></rss>'
+    assert len(bench.play(bench.server.add("/feed", feed.encode(), "application/rss+xml"), direct=False)) == 288_000
+    assert {hit.path for hit in bench.server.hits} == {"/feed", "/music.mp3"}
+
+
 def test_the_real_yt_dlp_reaches_no_private_host(bench):
     refusing = SourceBench(allow_private_hosts=False)
     try:
