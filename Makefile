@@ -7,7 +7,7 @@ RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 NODE_STAMPS := tests/peers/node_modules/.installed tests/examples/node_modules/.installed
 
-.PHONY: setup demo test lint diagrams bench peers clean
+.PHONY: setup demo test lint diagrams bench soak peers clean
 
 setup: $(STAMP)
 
@@ -48,5 +48,12 @@ diagrams: setup
 bench: setup
 	$(BIN)/python -m tools.bench
 
+# A call among faults; the report is in soak-out. CHURN is how often the group changes in the second part.
+soak: MINUTES ?= 30
+soak: SEED ?= 1
+soak: CHURN ?= 1000
+soak: setup
+	$(BIN)/python -m tools.soak --minutes $(MINUTES) --seed $(SEED) --churn $(CHURN)
+
 clean:
-	rm -rf $(VENV) tests/peers/node_modules tests/examples/node_modules build dist *.egg-info demo-out
+	rm -rf $(VENV) tests/peers/node_modules tests/examples/node_modules build dist *.egg-info demo-out soak-out

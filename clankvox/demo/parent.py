@@ -91,12 +91,16 @@ class VoxParent:
         env: Mapping[str, str] | None = None,
         args: Sequence[str] = (),
         command: Sequence[str] = (sys.executable, "-m", "clankvox"),
+        journal: Journal[Entry] | None = None,
     ) -> None:
-        """Add `env` to the environment and `args` to the command line of `command`."""
+        """Add `env` to the environment and `args` to the command line of `command`.
+
+        A `journal` of the caller's own may forget what nobody asks for: a call of hours does not fit into memory.
+        """
         self._command = [*command, *args]
         self._env = {**os.environ, **(env or {})}
         self._clock = SystemClock()
-        self._journal: Journal[Entry] = Journal()
+        self._journal: Journal[Entry] = Journal() if journal is None else journal
         self._stdin_lock = threading.Lock()
         self._stderr: deque[str] = deque(maxlen=_STDERR_LINES)
         self.fault: WireError | None = None

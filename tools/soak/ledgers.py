@@ -1,0 +1,88 @@
+"""The ledgers that the process keeps, summed over all its connections, and whether they sum up."""
+
+from collections import Counter
+from typing import Any, Final
+
+from clankvox.demo.parent import Event
+
+NEVER: Final = (
+    "uncaptured",
+    "unspoken",
+    "boundary_dropped",
+    "aead_failed",
+    "malformed",
+    "codec_failed",
+    "other_ssrc",
+    "unknown_ssrc",
+)
+"""Fates (as on the wire, in snake case) that are our own fault whatever happens, for all are subscribed to."""
+NO_KEY: Final = ("no_key", "no_group", "unencrypted", "discarded")
+"""Fates that are our own fault unless the key could not be had."""
+ON_THE_WAY: Final = ("recovered", "concealed", "silenced", "lost", "late", "duplicate")
+"""Fates that the network brings about."""
+
+
+class Streams:
+    """`stream_stats` by user: the last word on every SSRC of every connection. One thread writes, any reads."""
+
+    def __init__(self) -> None:
+        self.imbalances: list[dict[str, Any]] = []
+        """Events that do not sum up."""
+        self._ended: dict[tuple[str, str], Counter[str]] = {}
+        self._open: dict[tuple[str, int], dict[str, Any]] = {}
+
+    def note(self, event: Event) -> None:
+        """Take an event; others than `stream_stats` are left alone."""
+        if event.type != "stream_stats":
+            return
+        body = event.body
+        if body["arrived"] + body["missing"] != sum(body["fates"].values()) + body["pending"]:
+            self.imbalances.append(body)
+        key = body["role"], body["ssrc"]
+        if body["ended"]:
+            self._open.pop(key, None)
+            entries = self._ended.setdefault((body["role"], body.get("userId", "unknown")), Counter())
+            entries.update(_entries(body))
+        else:
+            self._open[key] = body
+
+    def of(self, role: str, user_id: str) -> Counter[str]:
+        """Return the entries of a user, over all connections."""
+        total = Counter(self._ended.get((role, user_id), Counter()))
+        for (open_role, _), body in list(self._open.items()):
+            if open_role == role and body.get("userId") == user_id:
+                total.update(_entries(body))
+        return total
+
+    def all(self, role: str) -> Counter[str]:
+        """Return the entries of everybody."""
+        users = {user for ended, user in self._ended if ended == role}
+        users |= {body.get("userId", "unknown") for (open_role, _), body in self._open.items() if open_role == role}
+        return sum((self.of(role, user) for user in users), Counter[str]())
+
+
+class Totals:
+    """The last `transport_stats`. One thread writes, any reads."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, Any] = {}
+        self.imbalances: list[dict[str, Any]] = []
+
+    def note(self, event: Event) -> None:
+        """Take an event; others than `transport_stats` are left alone."""
+        if event.type != "transport_stats":
+            return
+        self.last = event.body
+        left = event.body["outbound"]
+        fates = ("rtpAudioSent", "framesRefused", "framesUnsealed", "framesDropped", "framesPending")
+        if left["framesMade"] != sum(left[fate] for fate in fates):
+            self.imbalances.append(left)
+
+
+def _entries(body: dict[str, Any]) -> Counter[str]:
+    plain = {name: body[name] for name in ("expected", "arrived", "missing", "pending", "gaps", "restarts")}
+    return Counter({**plain, **{_snake(fate): count for fate, count in body["fates"].items()}})
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
