@@ -154,7 +154,7 @@ class GoLive:
                 raise NotSeen("the pages")
             self._send_page(pages)
             next_at = max(next_at + _PAGE_S, self._clock.now())
-            self._clock.sleep(next_at - self._clock.now())
+            self._clock.sleep(max(0.0, next_at - self._clock.now()))
         self._shown.page = self._viewed(PAGE_VIEWER_ID) or {}
 
     def _send_page(self, pages: Pages) -> None:
