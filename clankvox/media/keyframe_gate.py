@@ -39,7 +39,10 @@ class KeyframeGate:
         return not self.waiting
 
     def take_request(self, now: float, *, alive: bool) -> bool:
-        """Whether to ask the sender now, once a second at most unless it answers; if so it is counted. `alive`: its packets come."""
+        """Whether to ask the sender now, once a second at most unless it answers; if so it is counted.
+
+        `alive`: its packets come.
+        """
         if not self.waiting or now < self._request_at:
             return False
         self.unanswered += 1

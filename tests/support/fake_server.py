@@ -25,6 +25,15 @@ class FakeServer:
         self.rng = Random(5)
 
     @property
+    def last_number(self) -> int:
+        """Of the last numbered message."""
+        return self._seq
+
+    def replay_from(self, number: int) -> None:
+        """Number what follows as if what came after `number` had not been said yet."""
+        self._seq = number
+
+    @property
     def attempt(self) -> int | None:
         return self._call.web_socket.attempt
 
@@ -32,9 +41,15 @@ class FakeServer:
         self._tell(SocketOpened(attempt=self.attempt))
 
     def text(self, op: int, data: object = None, attempt: int | None = None) -> None:
-        self._seq += 1
-        text = encode_json(int(op), data, self._seq)
+        text = encode_json(int(op), data, self._number(op))
         self._tell(SocketText(attempt=attempt or self.attempt, text=text))
+
+    def _number(self, op: int) -> int | None:
+        """What is about the socket has no number: it is never replayed."""
+        if op in (Op.HELLO, Op.HEARTBEAT_ACK, Op.RESUMED):
+            return None
+        self._seq += 1
+        return self._seq
 
     def binary(self, op: int, payload: bytes, attempt: int | None = None) -> None:
         self._seq += 1
@@ -46,11 +61,18 @@ class FakeServer:
     def ready(self) -> None:
         self.text(
             Op.READY,
-            {"ssrc": SSRC, "ip": "10.1.2.3", "port": 50_004, "modes": self.modes, "experiments": [], "streams": self.streams},
+            {
+                "ssrc": SSRC,
+                "ip": "10.1.2.3",
+                "port": 50_004,
+                "modes": self.modes,
+                "experiments": [],
+                "streams": self.streams,
+            },
         )
 
     def discovered(self) -> None:
-        self._tell(DiscoveryReplied(attempt=self.attempt, address="203.0.113.9", port=40_000))
+        self._tell(DiscoveryReplied(attempt=self._call.udp.attempt, address="203.0.113.9", port=40_000))
 
     def session(self, dave_version: int = 1) -> None:
         description = {"mode": self.mode(), "secret_key": list(KEY), "dave_protocol_version": dave_version}
@@ -84,13 +106,23 @@ class FakeServer:
     def member_gone(self, user: int) -> None:
         self.text(Op.CLIENT_DISCONNECT, {"user_id": str(user)})
 
-    def lost(self, close_code: int | None = None, reason: str = "reset by peer", attempt: int | None = None) -> None:
-        """The socket is gone; no more of it is heard."""
+    def reset(self) -> None:
+        """The socket is gone without a close frame; its session is not."""
+        self.lost(None)
+
+    def resumed(self) -> None:
+        """Accept the socket that the client opened for the session that it has."""
+        for step in (self.opened, self.hello, lambda: self.text(Op.RESUMED)):
+            step()
+            self._call.drain()
+
+    def lost(self, close_code: int | None = 4006, reason: str = "reset by peer", attempt: int | None = None) -> None:
+        """The socket is gone; no more of it is heard. Unless told otherwise the session is over too."""
         attempt = attempt or self.attempt
         self._tell(SocketLost(attempt=attempt, close_code=close_code, reason=reason))
 
     def udp_lost(self) -> None:
-        self._tell(UdpLost(attempt=self.attempt, reason="udp_error"))
+        self._tell(UdpLost(attempt=self._call.udp.attempt, reason="udp_error"))
 
     # --- DAVE ---
 
