@@ -14,6 +14,9 @@ from clankvox.media.source_fault import NoAudio, fault_of
 USER_AGENT: Final = "Mozilla/5.0 (compatible; clankvox)"
 _HTTP_PROTOCOLS: Final = "http,https,tcp,tls,httpproxy,crypto"
 """`tcp`, `tls` and `httpproxy` carry http and https; `crypto` opens encrypted HLS segments of the same."""
+_FILE_PROTOCOLS: Final = "file,crypto"
+"""A playlist in a file leads to files only: FFmpeg would ask for a URL in it past the proxy, whose address it takes
+over from the connection that the playlist came by."""
 _FORMATS: Final = (
     "hls,mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,mp3,aac,flac,wav,w64,aiff,mpegts,mpeg,asf,avi,flv,caf,au,"
     "ape,wv,tta,tak,ac3,eac3,amr,amrnb,amrwb,dsf,iff,oma,dts,dtshd,mpc,mpc8,truehd,mlp,voc,rm,nut,loas,sox,xwma,gsm"
@@ -58,8 +61,12 @@ def locate(url: str, allow_files: bool, headers: dict[str, str] | None = None) -
     if not allow_files:
         raise NoAudio("only http and https URLs can be played; files need --allow-files")
     is_url = parts.scheme.lower() == "file"
-    path = Path(urllib.request.url2pathname(parts.path) if is_url else url).expanduser().absolute()
-    if not path.is_file():
+    try:
+        path = Path(urllib.request.url2pathname(parts.path) if is_url else url).expanduser().absolute()
+        found = path.is_file()
+    except (OSError, RuntimeError):  # a name that is too long, the home of nobody
+        found = False
+    if not found:
         raise NoAudio("no such file")
     return Location(str(path), is_file=True)
 
@@ -69,8 +76,8 @@ def open_container(
 ) -> InputContainer:
     """Open `location` for reading; the caller closes it. Blocks, each part for `open_s` at most.
 
-    `proxy_url` is the filtering proxy with a session's credential; a file needs none unless it is a playlist. Each
-    later read ends after `read_s` without data. Raises SourceFault; `heard` says whether the track gave PCM before.
+    `proxy_url` is the filtering proxy with a session's credential; a file needs none. Each later read ends after
+    `read_s` without data. Raises SourceFault; `heard` says whether the track gave PCM before.
     """
     try:
         return av.open(
@@ -85,7 +92,7 @@ def open_container(
 
 def _options(location: Location, proxy_url: str | None) -> dict[str, str]:
     options = {
-        "protocol_whitelist": f"file,{_HTTP_PROTOCOLS}" if location.is_file else _HTTP_PROTOCOLS,
+        "protocol_whitelist": _FILE_PROTOCOLS if location.is_file else _HTTP_PROTOCOLS,
         "format_whitelist": _FORMATS,
         "probesize": str(_PROBE_BYTES),
         "analyzeduration": str(_PROBE_US),

@@ -82,7 +82,7 @@ class PacketFeed:
         if not self._whole():
             raise PipelineFailed("the server ended its response too early")
         self._ended = True
-        if self._waiting and self._waiting[-1].is_corrupt:
+        if self._waiting and self._waiting[-1].is_corrupt and not _is_pcm(self._waiting[-1]):
             self._waiting.pop()  # the file itself was cut there
 
     def _look_for_gap(self, packet: AudioPacket) -> None:
@@ -95,3 +95,8 @@ class PacketFeed:
             if begin not in self._tolerated:
                 raise GapFound(begin)
             self._after_gap = packet
+
+
+def _is_pcm(packet: AudioPacket) -> bool:
+    """Whether any part of the packet is sound: a WAV that was written to a pipe does not know its length."""
+    return packet.stream.codec_context.name.startswith("pcm_")

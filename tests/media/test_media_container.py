@@ -5,7 +5,7 @@ import pytest
 from clankvox.loopback.certificate import make_authority, server_context
 from clankvox.media.media_container import Location, locate, open_container
 from clankvox.media.source_fault import HttpForbidden, NoAudio, PipelineFailed
-from tests.support.encoded import KINDS, encoded
+from tests.support.encoded import KINDS, encoded, hls
 from tests.support.media_server import MediaServer, Step
 
 
@@ -57,7 +57,8 @@ def test_files_where_they_are_allowed_are_regular_ones(tmp_path):
     path.write_bytes(b"x")
     for url in (str(path), path.as_uri()):
         assert locate(url, allow_files=True) == Location(str(path), is_file=True)
-    for url in (str(tmp_path), "/dev/zero", str(tmp_path / "none"), "concat:/etc/passwd", "rtmp://h/x"):
+    none = ("/dev/zero", str(tmp_path / "none"), "concat:/etc/passwd", "rtmp://h/x", "~nobody-at-all/x", "a" * 5_000)
+    for url in (str(tmp_path), *none):
         with pytest.raises(NoAudio):
             locate(url, allow_files=True)
 
@@ -92,6 +93,16 @@ def test_a_refusal_is_told_from_other_failures(server):
 def test_what_names_other_inputs_is_not_opened(server, body):
     with pytest.raises(NoAudio):
         opened(server.add("/x", body, "text/plain"))
+
+
+def test_a_playlist_in_a_file_leads_to_no_url(server, tmp_path):
+    """FFmpeg would not ask the proxy for it."""
+    path = tmp_path / "list.m3u8"
+    segment = server.add("/segment.ts", hls()["segment0.ts"], "video/mp2t")
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{segment}\n#EXT-X-ENDLIST\n")
+    with pytest.raises(NoAudio), open_container(locate(str(path), allow_files=True), "http://u:p@127.0.0.1:9", 5, 5):
+        pass
+    assert not server.hits
 
 
 def test_certificates_are_verified(tmp_path, monkeypatch):

@@ -54,6 +54,15 @@ def test_a_packet_is_kept_until_a_later_one_proves_it_whole(packets):
     assert came == packets[:9]
 
 
+def test_a_wav_that_was_written_to_a_pipe_comes_to_its_last_sample():
+    data = bytearray(encoded("wav", 0.5))
+    for at in (4, data.index(b"data") + 4):
+        data[at : at + 4] = b"\xff\xff\xff\xff"
+    with av.open(io.BytesIO(data)) as container:
+        packets = drain(PacketFeed(container, container.streams.audio[0], lambda: True, frozenset()))
+    assert sum(packet.size for packet in packets) == 24_000 * 4
+
+
 def test_an_end_that_is_none_drops_the_last_packet_and_is_an_error(packets):
     reader = feed(packets[:10], whole=False)
     came = []
