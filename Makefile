@@ -7,7 +7,7 @@ RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 NODE_STAMPS := tests/peers/node_modules/.installed tests/examples/node_modules/.installed
 
-.PHONY: setup demo test lint diagrams bench soak peers clean
+.PHONY: setup demo test lint diagrams bench bench-readme soak peers clean
 
 setup: $(STAMP)
 
@@ -47,6 +47,10 @@ diagrams: setup
 
 bench: setup
 	$(BIN)/python -m tools.bench
+
+# Takes hours: the medians of five runs of everything, peers included, go into README.
+bench-readme: setup peers
+	$(BIN)/python -m tools.bench --runs 5 --readme README.md || test $$? -eq 1
 
 # A call among faults; the report is in soak-out. CHURN is how often the group changes in the second part.
 soak: MINUTES ?= 30

@@ -25,16 +25,17 @@ const SILENCE = Buffer.from([0xf8, 0xff, 0xfe]);
 
 const say = (type, fields = {}) => process.stdout.write(`${JSON.stringify({ type, ...fields })}\n`);
 
-/** A tone: s16le stereo in frames of 20 ms. */
+/** A tone: s16le stereo in frames of 20 ms. Whole waves a second come again every second, and are made once. */
 function* tone(hz, frames) {
-  for (let start = 0; start < frames * FRAME_SAMPLES; start += FRAME_SAMPLES) {
-    const pcm = Buffer.alloc(FRAME_SAMPLES * 4);
-    for (let index = 0; index < FRAME_SAMPLES; index += 1) {
-      const value = Math.round(AMPLITUDE * Math.sin((2 * Math.PI * hz * (start + index)) / RATE_HZ));
-      pcm.writeInt16LE(value, index * 4);
-      pcm.writeInt16LE(value, index * 4 + 2);
-    }
-    yield pcm;
+  const second = Buffer.alloc(RATE_HZ * 4);
+  for (let index = 0; index < RATE_HZ; index += 1) {
+    const value = Math.round(AMPLITUDE * Math.sin((2 * Math.PI * hz * index) / RATE_HZ));
+    second.writeInt16LE(value, index * 4);
+    second.writeInt16LE(value, index * 4 + 2);
+  }
+  for (let number = 0; number < frames; number += 1) {
+    const start = (number % (RATE_HZ / FRAME_SAMPLES)) * FRAME_SAMPLES * 4;
+    yield second.subarray(start, start + FRAME_SAMPLES * 4);
   }
 }
 

@@ -35,17 +35,19 @@ class Tone(discord.AudioSource):
     """A tone: s16le stereo in frames of 20 ms."""
 
     def __init__(self, hz, frames):
-        self._radians_a_sample = 2 * np.pi * hz / RATE_HZ
+        mono = np.rint(AMPLITUDE * np.sin(np.arange(RATE_HZ) * 2 * np.pi * hz / RATE_HZ)).astype("<i2")
+        frame_bytes = FRAME_SAMPLES * 4
+        second = np.repeat(mono, 2).tobytes()
+        # a whole number of waves a second comes again every second, and costs nothing while it is said
+        self._frames = [second[start : start + frame_bytes] for start in range(0, len(second), frame_bytes)]
         self._position = 0
-        self._end = None if frames is None else frames * FRAME_SAMPLES
+        self._end = frames
 
     def read(self):
         if self._position == self._end:
             return b""
-        angles = (self._position + np.arange(FRAME_SAMPLES)) * self._radians_a_sample
-        self._position += FRAME_SAMPLES
-        mono = np.rint(AMPLITUDE * np.sin(angles)).astype("<i2")
-        return np.repeat(mono, 2).tobytes()
+        self._position += 1
+        return self._frames[(self._position - 1) % len(self._frames)]
 
 
 class Guild:

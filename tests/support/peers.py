@@ -58,6 +58,10 @@ class Peer:
         self._process.stdin.flush()
 
     @property
+    def pid(self):
+        return self._process.pid
+
+    @property
     def lines(self):
         return self._journal.entries
 

@@ -18,17 +18,20 @@ RATE_HZ: Final = 24_000
 CHUNKS_MS: Final = (20, 40, 100, 250)
 FIRST_PACKET_BAR_MS: Final = 60.0
 STOP_BAR_MS: Final = 40.0
+WHOLE_BAR_MS: Final = 5.0
 LONG_GAP_S: Final = 0.035
 LONGEST_SILENCE_BYTES: Final = 60
 """A silence frame with all that is around it; speech has several times as much."""
 _TONE_S: Final = 0.5
+_IDLE_S: Final = 0.3
+"""After the silence frames, so that the grid of the last speech does not matter any more."""
 _TRIAL_S: Final = 1.1
 _LISTENER: Final = "101"
 
 
 def run(seconds: float) -> Result:
     """Measure starts and stops for about `seconds`, at instants that have nothing to do with the pacer's slots."""
-    trials = max(1, round(seconds / _TRIAL_S / (len(CHUNKS_MS) + 1)))
+    trials = max(1, round(seconds / _TRIAL_S / (len(CHUNKS_MS) + 2)))
     with OfflineDiscord(["--no-tls"]) as discord, VoxParent() as vox:
         join(vox, discord.endpoint)
         listener = {"type": "add_speaker", "userId": _LISTENER, "serverId": SERVER, "tone": 200, "startMs": 86_400_000}
@@ -39,8 +42,9 @@ def run(seconds: float) -> Result:
             wire = tap.sent[f"clankvox:{int(client['ssrc']):08x}"]
             bench = _Bench(vox, wire)
             starts = {chunk_ms: [bench.start(chunk_ms) for _ in range(trials)] for chunk_ms in CHUNKS_MS}
+            whole_ms = [bench.whole() for _ in range(trials)]
             stops = [bench.stop() for _ in range(trials)]
-    return judge(starts, stops)
+    return judge(starts, whole_ms, stops)
 
 
 class _Bench:
@@ -58,6 +62,17 @@ class _Bench:
         self._vox.wait_for("tts_playback_state", playbackId=playback_id, status="drained")
         sent = self._since(started)
         return (sent[0] - started) * 1000, int((np.diff(sent) > LONG_GAP_S).sum())
+
+    def whole(self) -> float:
+        """Say a tone that is there as a whole; return ms from its end on stdin to its first packet."""
+        playback_id = self._next()
+        self._clock.sleep(_IDLE_S)
+        pcm = tone(_TONE_S)
+        say(self._vox, playback_id, pcm, RATE_HZ, chunk_ms=round(_TONE_S * 1000), ahead_s=60.0)
+        written = self._clock.now()
+        self._vox.wait_for("tts_playback_state", playbackId=playback_id, status="drained")
+        sent = self._since(written - _TONE_S)
+        return (sent[0] - written) * 1000
 
     def stop(self) -> tuple[float, float]:
         """Stop a tone in its midst; return ms from the command to the last audible packet and to the first silence.
@@ -86,7 +101,9 @@ class _Bench:
         return [at_s for at_s in (each.at_s - self._to_wall_s for each in wanted) if at_s > since_s]
 
 
-def judge(starts: dict[int, list[tuple[float, int]]], stops: list[tuple[float, float]]) -> Result:
+def judge(
+    starts: dict[int, list[tuple[float, int]]], whole_ms: list[float], stops: list[tuple[float, float]]
+) -> Result:
     """Hold the medians against the bars: a gap that is ours comes in every trial, one of the machine's now and then."""
     rows: dict[str, tuple[float | None, ...]] = {}
     checks = {}
@@ -97,6 +114,8 @@ def judge(starts: dict[int, list[tuple[float, int]]], stops: list[tuple[float, f
         checks[f"chunks of {chunk_ms} ms in real time: first packet within 60 ms, then no gap"] = (
             in_time and not np.median(gaps)
         )
+    rows["first packet, a whole sentence"] = (*spread(tuple(whole_ms)), None)
+    checks["a whole sentence: first packet within 5 ms"] = float(np.median(whole_ms)) <= WHOLE_BAR_MS
     last_audible_ms, first_silence_ms = zip(*stops, strict=True)
     rows["last audible packet after a stop"] = (*spread(last_audible_ms), None)
     rows["first silence frame after a stop"] = (*spread(first_silence_ms), None)

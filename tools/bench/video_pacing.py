@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-from fractions import Fraction
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -36,6 +35,7 @@ from clankvox.wire.rtp import build_header
 from clankvox.wire.transport_crypto import TransportMode
 from tools.bench.pacing import PACKETS_A_SECOND, PPS_BAR, figures
 from tools.bench.result import Result
+from tools.bench.video_film import film
 from tools.bench.wire_tap import WireTap
 
 AUDIO, VIDEO, RTX = Ssrc(1), Ssrc(2), Ssrc(3)
@@ -93,19 +93,6 @@ class Film:
 
     def interrupt(self) -> None:
         pass
-
-
-def film(path: Path, seconds: float) -> Path:
-    """Write a moving 720p30 test picture as H.264."""
-    with av.open(f"testsrc2=s=1280x720:r=30:d={seconds}", format="lavfi") as pictures, av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "20"})
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
-        for number, frame in enumerate(pictures.decode(video=0)):
-            picture = frame.reformat(format="yuv420p")
-            picture.pts, picture.time_base = number, Fraction(1, 30)
-            out.mux(stream.encode(picture))
-        out.mux(stream.encode(None))
-    return path
 
 
 def run(seconds: float) -> Result:

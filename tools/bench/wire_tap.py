@@ -1,7 +1,13 @@
-"""When datagrams leave, as the kernel stamps them on the loopback interface (SO_TIMESTAMPNS on a packet socket)."""
+"""When datagrams leave, as the kernel stamps them on the loopback interface (SO_TIMESTAMPNS on a packet socket).
 
+python -m tools.bench.wire_tap NAME=PORT ... watches until its stdin ends, then writes what it saw; see `FarTap`.
+"""
+
+import ctypes
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections import defaultdict
 from types import TracebackType
@@ -12,6 +18,8 @@ SO_TIMESTAMPNS: Final = 35
 _PACKET_OUTGOING: Final = 4
 _TIMESPEC: Final = struct.Struct("qq")
 _UDP: Final = 17
+_SO_ATTACH_FILTER: Final = 26
+_ROW: Final = struct.Struct("<HIIId")
 
 
 class Datagram(NamedTuple):
@@ -19,6 +27,8 @@ class Datagram(NamedTuple):
 
     at_s: float
     size: int
+    timestamp: int = 0
+    """RTP's own."""
 
 
 class WireTap:
@@ -30,6 +40,7 @@ class WireTap:
         self.sent: dict[str, list[Datagram]] = defaultdict(list)
         """By name of the port and SSRC in hex, as in "clankvox:0000002a"."""
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
+        only_ports(self._socket, tuple(ports.values()))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
         self._socket.bind(("lo", ETH_P_IP))
@@ -64,9 +75,73 @@ class WireTap:
                 continue
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
             ssrc = payload[8:12].hex()
-            self.sent[f"{name}:{ssrc}"].append(Datagram(seconds + nanoseconds * 1e-9, len(payload)))
+            timestamp = int.from_bytes(payload[4:8], "big")
+            self.sent[f"{name}:{ssrc}"].append(Datagram(seconds + nanoseconds * 1e-9, len(payload), timestamp))
+
+
+class FarTap:
+    """A context like `WireTap`, in a process of its own: for so many packets that they would slow the parent down."""
+
+    def __init__(self, ports: dict[str, int]) -> None:
+        """Watch destination `ports` by name."""
+        self._names = [*ports]
+        watched = [f"{name}={port}" for name, port in ports.items()]
+        self._command = [sys.executable, "-m", "tools.bench.wire_tap", *watched]
+        self.sent: dict[str, list[Datagram]] = defaultdict(list)
+        """As in `WireTap`; there once the context is left."""
+
+    def __enter__(self) -> Self:
+        """PermissionError without the right to open a packet socket."""
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self._process.stdout is None or not self._process.stdout.readline():
+            raise PermissionError("no packet socket")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        told, _ = self._process.communicate()
+        for port, ssrc, timestamp, size, at_s in _ROW.iter_unpack(told):
+            self.sent[f"{self._names[port]}:{ssrc:08x}"].append(Datagram(at_s, size, timestamp))
+
+
+def watch(ports: dict[str, int]) -> None:
+    """Be the process behind a `FarTap`."""
+    names = [*ports]
+    with WireTap(ports) as tap:
+        sys.stdout.buffer.write(b"watching\n")
+        sys.stdout.buffer.flush()
+        sys.stdin.buffer.read()
+    for name, sent in tap.sent.items():
+        port, ssrc = name.rsplit(":", 1)
+        for each in sent:
+            row = _ROW.pack(names.index(port), int(ssrc, 16), each.timestamp, each.size, each.at_s)
+            sys.stdout.buffer.write(row)
+
+
+def only_ports(packets: socket.socket, ports: tuple[int, ...]) -> None:
+    """Have the kernel drop all but UDP that comes in for `ports`: classic BPF, see filter.txt of the kernel's docs."""
+    end = 6 + len(ports)
+    program = [
+        (0x30, 0, 0, 0xFFFFF004),  # A = packet type (SKF_AD_PKTTYPE)
+        (0x15, end - 2, 0, _PACKET_OUTGOING),
+        (0x30, 0, 0, 9),  # A = protocol
+        (0x15, 0, end - 4, _UDP),
+        (0xB1, 0, 0, 0),  # X = bytes of the IP header
+        (0x48, 0, 0, 2),  # A = destination port
+        *((0x15, len(ports) - number, 0, port) for number, port in enumerate(ports)),
+        (0x06, 0, 0, 0),
+        (0x06, 0, 0, 0xFFFF),
+    ]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
+    described = struct.pack("HL", len(program), ctypes.addressof(code))
+    packets.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
 
 
 def is_opus(payload: bytes) -> bool:
     """Tell RTP with payload type 120 from discovery and keepalives."""
     return len(payload) > 12 and payload[0] >> 6 == 2 and payload[1] & 0x7F == 120
+
+
+if __name__ == "__main__":
+    watch({name: int(port) for name, port in (each.split("=") for each in sys.argv[1:])})

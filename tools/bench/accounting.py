@@ -1,0 +1,54 @@
+"""What a process has used, by the system's own accounting: its threads and its children included."""
+
+from typing import Final, NamedTuple, Self
+
+import psutil
+
+from clankvox.clock import SystemClock
+
+MIB: Final = 1024 * 1024
+
+
+class Usage(NamedTuple):
+    """CPU seconds (user and system) between two instants."""
+
+    cpu_s: float
+    seconds: float
+
+    @property
+    def cpu_per_minute(self) -> float:
+        """CPU seconds a minute."""
+        return self.cpu_s / self.seconds * 60
+
+
+class Meter:
+    """Counts from its making, or from the last `restart`, on. A child that comes and goes in between is counted."""
+
+    def __init__(self, pid: int) -> None:
+        """Watch process `pid`; psutil.NoSuchProcess if there is none."""
+        self._process = psutil.Process(pid)
+        self._clock = SystemClock()
+        self.restart()
+
+    def restart(self) -> Self:
+        """Count from now on."""
+        self._since = self._clock.now(), self._cpu_s()
+        return self
+
+    def read(self) -> Usage:
+        """Return what was used since."""
+        at_s, cpu_s = self._since
+        return Usage(self._cpu_s() - cpu_s, self._clock.now() - at_s)
+
+    def rss_mib(self) -> float:
+        """Return the resident memory of the process and of its children now."""
+        return sum(each.memory_info().rss for each in self._family()) / MIB
+
+    def _cpu_s(self) -> float:
+        used = self._process.cpu_times()
+        children = (each.cpu_times() for each in self._process.children(recursive=True))
+        living = sum(each.user + each.system + each.children_user + each.children_system for each in children)
+        return used.user + used.system + used.children_user + used.children_system + living
+
+    def _family(self) -> list[psutil.Process]:
+        return [self._process, *self._process.children(recursive=True)]

@@ -1,0 +1,140 @@
+"""Capture of 1 to 99 speakers: from a packet's arrival to its frame on stdout, CPU beside a bare loop, memory, loss."""
+
+import time
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from clankvox.clock import SLOT_S, SystemClock
+from clankvox.demo.offline import OfflineDiscord
+from clankvox.demo.parent import Event, UserAudio, VoxParent
+from tools.bench import bare_receiver
+from tools.bench.accounting import Meter
+from tools.bench.call import join
+from tools.bench.result import Result
+from tools.bench.room import Room, media_port
+from tools.bench.wire_tap import Datagram, FarTap
+
+SPEAKERS: Final = (1, 10, 25, 50, 99)
+COLUMNS: Final = ("p50 ms", "p99 ms", "CPU s/min", "bare CPU s/min", "ratio", "RSS MiB", "lost")
+"""CPU seconds are for a minute of one speaker."""
+JUDGED: Final = 25
+LATENCY_BAR_MS: Final = 5.0
+CPU_BAR_S: Final = 0.35
+RATIO_BAR: Final = 1.5
+RSS_BAR_MIB: Final = 100.0
+
+
+class Captured(NamedTuple):
+    """What was measured with so many speakers."""
+
+    latencies_ms: list[float]
+    cpu_s_per_minute: float
+    """Of one speaker."""
+    rss_mib: float
+    lost: float
+    """Packets on the wire without their PCM on stdout."""
+    packets: int
+
+
+def run(seconds: float) -> Result:
+    """Measure for `seconds` at each number of speakers, and the bare loop as long."""
+    rows: dict[str, tuple[float | None, ...]] = {}
+    samples = {}
+    with OfflineDiscord(["--no-tls"]) as discord, VoxParent() as vox:
+        join(vox, discord.endpoint)
+        with Room(discord, vox) as room:
+            for speakers in SPEAKERS:
+                room.fill(speakers)
+                found = measure(vox, room, seconds)
+                bare_s = bare_receiver.run(speakers, seconds) / seconds * 60 / speakers
+                name = f"{speakers} speakers"
+                samples[name] = found.latencies_ms
+                ratio = found.cpu_s_per_minute / bare_s
+                p50, p99 = np.percentile(found.latencies_ms, (50, 99))
+                rows[name] = (float(p50), float(p99), found.cpu_s_per_minute, bare_s, ratio, found.rss_mib, found.lost)
+    return judge(rows, samples, seconds)
+
+
+def judge(rows: dict[str, tuple[float | None, ...]], samples: dict[str, list[float]], seconds: float) -> Result:
+    """Hold the figures against the bars."""
+    result = Result(f"capture, {seconds:g} s each", COLUMNS, rows, {}, samples)
+    name, first = f"{JUDGED} speakers", f"{SPEAKERS[0]} speakers"
+    checks = {
+        f"p99 <= 5 ms at {JUDGED} speakers": _figure(result, name, "p99 ms") <= LATENCY_BAR_MS,
+        f"<= 0.35 CPU s a speaker-minute at {JUDGED}": _figure(result, name, "CPU s/min") <= CPU_BAR_S,
+        f"<= 1.5 times the bare loop at {JUDGED}": _figure(result, name, "ratio") <= RATIO_BAR,
+        "RSS <= 100 MiB with one speaker": _figure(result, first, "RSS MiB") <= RSS_BAR_MIB,
+        "nothing lost": not any(_figure(result, row, "lost") for row in rows),
+    }
+    return result._replace(checks=checks)
+
+
+def measure(vox: VoxParent, room: Room, seconds: float) -> Captured:
+    """Watch a room in which everybody is heard for `seconds`."""
+    clock = SystemClock()
+    meter = Meter(vox.pid)
+    since = vox.mark()
+    with FarTap({"clankvox": media_port(vox.pid)}) as tap:
+        clock.sleep(0.5)
+        meter.restart()
+        clock.sleep(seconds)
+        used = meter.read()
+        rss_mib = meter.rss_mib()
+        clock.sleep(0.5)
+    to_wall_s = time.time() - clock.now()
+    pieces = pieces_of(vox, since)
+    ssrcs = ssrcs_of(vox)
+    latencies_ms: list[float] = []
+    lost = packets = 0
+    for user_id in room.users:
+        wire = tap.sent[f"clankvox:{ssrcs[user_id]:08x}"]
+        told_s = [piece.at_s for piece in pieces.get(user_id, [])]
+        found, missing = latencies(wire, told_s, to_wall_s)
+        latencies_ms += found
+        lost += missing
+        packets += len(wire)
+    return Captured(latencies_ms, used.cpu_per_minute / len(room.users), rss_mib, lost, packets)
+
+
+def ssrcs_of(vox: VoxParent) -> dict[str, int]:
+    """Return the SSRC of each user that we know."""
+    told = (event.body for event in vox.events_of("stream_stats"))
+    return {str(each["userId"]): int(each["ssrc"]) for each in told if "userId" in each}
+
+
+def pieces_of(vox: VoxParent, since: int) -> dict[str, list[UserAudio]]:
+    """Return the pieces behind position `since`, by user."""
+    found: dict[str, list[UserAudio]] = {}
+    for entry in vox.entries[since:]:
+        if not isinstance(entry, Event):
+            found.setdefault(str(entry.user_id), []).append(entry)
+    return found
+
+
+def latencies(wire: Sequence[Datagram], told: Sequence[float], to_wall_s: float) -> tuple[list[float], int]:
+    """Return ms from each packet to its frame, told at `told` (monotonic s), and how many packets have none.
+
+    Frames are in the order of their packets. The first frame's is the last packet before it: that one has nothing
+    before it in a pipe that was empty. Packets of padding only repeat a timestamp and have no frame.
+    """
+    arrivals: dict[int, float] = {}
+    for each in wire:
+        arrivals.setdefault(each.timestamp, each.at_s - to_wall_s)
+    arrived_s = np.array([*arrivals.values()])
+    told_s = np.array(told)
+    if not len(arrived_s):
+        return [], 0
+    told_s = told_s[(told_s > arrived_s[0]) & (told_s < arrived_s[-1] + SLOT_S)]
+    if not len(told_s):
+        return [], len(arrived_s)
+    arrived_s = arrived_s[np.searchsorted(arrived_s, told_s[0]) - 1 :]
+    pairs = min(len(arrived_s), len(told_s))
+    waits_ms = (told_s[:pairs] - arrived_s[:pairs]) * 1000
+    return waits_ms.tolist(), len(arrived_s) - pairs
+
+
+def _figure(result: Result, row: str, column: str) -> float:
+    found = result.at(row, column)
+    return float("nan") if found is None else found

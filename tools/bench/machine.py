@@ -1,0 +1,30 @@
+"""What kind of machine the figures are of; nothing that would name it."""
+
+import os
+import platform
+import re
+from pathlib import Path
+
+
+def describe() -> dict[str, str]:
+    """Return cores, class of the CPU, system and Python."""
+    return {
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cpu": _cpu(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def sentence(machine: dict[str, str]) -> str:
+    """Return it for people."""
+    return f"{machine['cores']} cores, {machine['cpu']}, {machine['system']}, Python {machine['python']}"
+
+
+def _cpu() -> str:
+    try:
+        told = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor() or "unknown CPU"
+    found = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+    return re.sub(r"\s+", " ", found[1]).strip() if found else "unknown CPU"
