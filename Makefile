@@ -7,7 +7,7 @@ RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 NODE_STAMPS := tests/peers/node_modules/.installed tests/examples/node_modules/.installed
 
-.PHONY: setup demo test lint diagrams bench bench-readme soak peers clean
+.PHONY: setup demo test lint diagrams docs bench bench-readme soak peers clean
 
 setup: $(STAMP)
 
@@ -44,6 +44,10 @@ test: lint peers
 
 diagrams: setup
 	$(BIN)/python tools/diagrams.py
+
+# docs/ipc.md, docs/ipc.schema.json and the table of close codes, from the types.
+docs: setup
+	$(BIN)/python -m tools.contract
 
 bench: setup
 	$(BIN)/python -m tools.bench

@@ -8,6 +8,8 @@ TESTS = ROOT / "tests"
 
 WITHOUT_TESTS_OF_THEIR_OWN = {
     "ports": "protocols only: every double and every shell is checked against them by mypy and by use",
+    "actors/boundary": "values and defaults without behaviour",
+    "actors/wish": "base of the desired states, whose tests run it",
     "actors/output": "values without behaviour; the playback actor's own",
     "messages/capture": "values without behaviour; test_diagrams reads their docstrings",
     "messages/common": "values without behaviour",
@@ -36,7 +38,7 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
 
 SHARED_TESTS = {"stateful", "support", "vectors", "peers", "process", "examples", "quality"}
 """Folders that mirror nothing: suites over many modules, and what tests share."""
-OF_THE_WHOLE = {"test_diagrams", "test_layers", "test_mirror", "test_transitions"}
+OF_THE_WHOLE = {"test_contract_docs", "test_diagrams", "test_layers", "test_mirror", "test_transitions"}
 
 
 def modules() -> set[str]:

@@ -1,0 +1,108 @@
+"""docs/ipc.md, its schema and the close codes in docs/operations.md are what the code says, to the byte."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from clankvox.ipc.commands import COMMANDS
+from clankvox.ipc.decoding import decode_command
+from clankvox.ipc.events import EVENTS, encode_event
+from clankvox.ipc.message import wire_tag
+from clankvox.protocol.close_codes import CLOSE_CODES
+from tools import contract, contract_notes
+from tools.contract import FOLDER, command_example, event_example, page, rendered, schema, with_close_codes
+
+PAGE = page()
+SCHEMA = json.loads(schema())["$defs"]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def test_generated_pages_are_fresh():
+    for name, text in rendered().items():
+        assert (FOLDER / name).read_text() == text, f"docs/{name} is stale: run `make docs`"
+
+
+@pytest.mark.parametrize("tag", COMMANDS)
+def test_every_command_has_a_section_with_an_example_that_is_that_command(tag):
+    section = PAGE.partition(f"### `{tag}`\n")[2].partition("\n### ")[0]
+    line = re.search(r"```json\n(.*)\n```", section)[1]
+    assert type(decode_command(line.encode())) is COMMANDS[tag]
+
+
+@pytest.mark.parametrize("tag", EVENTS)
+def test_every_event_has_an_example_that_the_encoder_writes(tag):
+    written = json.loads(encode_event(event_example(tag)))
+    assert written["type"] == tag
+    assert json.dumps(written, separators=(", ", ": "), ensure_ascii=False) in PAGE
+
+
+def fits(value, definition):
+    """Whether an object has what its definition requires, and nothing that it does not know."""
+    known = definition["properties"]
+    return set(definition.get("required", ())) <= value.keys() <= known.keys()
+
+
+@pytest.mark.parametrize("tag", [*COMMANDS, *EVENTS])
+def test_examples_fit_the_schema(tag):
+    message = COMMANDS.get(tag) or EVENTS[tag]
+    name = next(name for name in SCHEMA if SCHEMA[name].get("properties", {}).get("type", {}).get("enum") == [tag])
+    if tag in COMMANDS:
+        assert fits(command_example(tag), SCHEMA[name])
+    if tag in EVENTS and message is EVENTS[tag]:
+        assert fits(json.loads(encode_event(event_example(tag))), SCHEMA[name])
+
+
+def test_the_schema_has_snowflakes_as_strings_and_no_null_in_events():
+    assert SCHEMA["Join"]["properties"]["guildId"]["type"] == "string"
+    assert {"type": "null"} in SCHEMA["Join"]["properties"]["connectionId"]["anyOf"]
+    assert SCHEMA["Ready"]["properties"]["connectionId"] == {"type": "string"}
+    assert {"type": "null"} in SCHEMA["VoiceStateUpdate"]["properties"]["channel_id"]["anyOf"]
+
+
+def test_ranges_are_read_from_the_code():
+    assert "| `silenceDurationMs` | u32 | `700` | Clamped to 100 to 5000. |" in PAGE
+    assert "Clamped to 8000 to 48000." in PAGE
+
+
+def test_a_message_without_notes_is_described_all_the_same(monkeypatch):
+    monkeypatch.setattr(contract_notes, "COMMAND_EXAMPLES", {})
+    monkeypatch.setattr(contract_notes, "EVENT_EXAMPLES", ())
+    for tag in COMMANDS:
+        if tag != "stream_publish_browser_start":
+            assert command_example(tag)["type"] == tag
+    for tag in EVENTS:
+        assert wire_tag(type(event_example(tag))) == tag
+
+
+def test_an_example_that_does_not_hold_is_refused(monkeypatch):
+    monkeypatch.setitem(contract_notes.COMMAND_EXAMPLES, "join", {"type": "leave"})
+    with pytest.raises(ValueError, match="another command"):
+        command_example("join")
+
+
+def test_no_note_is_left_over():
+    assert contract_notes.COMMAND_GENERATIONS.keys() <= COMMANDS.keys()
+    assert contract_notes.COMMAND_EXAMPLES.keys() <= COMMANDS.keys()
+    assert contract_notes.ANSWERS.keys() <= COMMANDS.keys()
+    assert contract_notes.EVENT_GENERATIONS.keys() <= EVENTS.keys()
+    assert {wire_tag(type(event)) for event in contract_notes.EVENT_EXAMPLES} <= EVENTS.keys()
+
+
+def test_every_close_code_is_in_the_operations_page():
+    table = with_close_codes((FOLDER / "operations.md").read_text())
+    assert all(f"\n| {code} | `{policy.name}` |" in table for code, policy in CLOSE_CODES.items())
+
+
+def test_a_page_without_its_marks_is_refused():
+    with pytest.raises(ValueError, match="marks"):
+        with_close_codes("nothing")
+
+
+@pytest.mark.parametrize(
+    "path", [*sorted(FOLDER.glob("*.md")), contract.ROOT / "README.md"], ids=lambda path: path.name
+)
+def test_links_lead_somewhere(path: Path):
+    broken = [link for link in LINK.findall(path.read_text()) if not (path.parent / link).exists()]
+    assert not broken

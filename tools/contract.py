@@ -1,0 +1,354 @@
+"""Writes docs/ipc.md and docs/ipc.schema.json from the typed messages of clankvox.ipc, and checks every example.
+
+Run by `make docs`. What a type cannot say stands in tools/contract_notes.py; a message without a note still gets its
+table, its schema and an example of its types.
+"""
+
+import ast
+import inspect
+import json
+import sys
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect as types
+
+from clankvox.ipc import commands, framing, statuses
+from clankvox.ipc.commands import COMMANDS
+from clankvox.ipc.decoding import decode_command
+from clankvox.ipc.events import EVENTS, encode_event
+from clankvox.ipc.message import SNOWFLAKE_KEYS, Message, wire_tag
+from tools import contract_notes as notes
+from tools.close_code_table import close_code_table
+
+ROOT: Final = Path(__file__).parent.parent
+FOLDER: Final = ROOT / "docs"
+_SNOWFLAKE: Final = {"type": "string", "pattern": "^[0-9]{1,20}$", "description": "u64 in decimal"}
+_DEFS: Final = "#/$defs/{name}"
+_STATUSES: Final = (
+    statuses.ConnectionStatus,
+    statuses.TransportStatus,
+    statuses.DaveStatus,
+    statuses.TtsStatus,
+    statuses.TtsReason,
+    statuses.PlayerStatus,
+    statuses.ArmedReason,
+    statuses.MusicErrorCode,
+    statuses.ErrorCode,
+    statuses.LogLevel,
+)
+
+
+def rendered() -> dict[str, str]:
+    """Return every generated file of docs/ by its name. Raises if an example does not hold."""
+    operations = (FOLDER / "operations.md").read_text()
+    return {"ipc.md": page(), "ipc.schema.json": schema(), "operations.md": with_close_codes(operations)}
+
+
+def with_close_codes(text: str) -> str:
+    """Return the operations page with the table of close codes as it is now."""
+    head, begin, rest = text.partition("<!-- close codes: generated -->\n")
+    _, end, tail = rest.partition("<!-- end -->\n")
+    if not (begin and end):
+        raise ValueError("docs/operations.md has lost the marks of its close code table")
+    return f"{head}{begin}{close_code_table()}{end}{tail}"
+
+
+# --- the page ---
+
+
+def page() -> str:
+    """Return docs/ipc.md."""
+    parts = [notes.INTRODUCTION, "## Commands\n"]
+    parts += [_section(tag, command, _command_facts(tag)) for tag, command in COMMANDS.items()]
+    parts.append("## Events\n")
+    parts += [_section(tag, event, _event_facts(tag)) for tag, event in EVENTS.items()]
+    parts += [_parts(), _vocabularies(), notes.CAPTURED_PCM, _paragraphs(framing.__doc__ or "")]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _command_facts(tag: str) -> str:
+    return (
+        f"Sent by: {notes.COMMAND_GENERATIONS.get(tag, notes.NEW)}.\n\n```json\n{_compact(command_example(tag))}\n```\n"
+    )
+
+
+def _event_facts(tag: str) -> str:
+    event = EVENTS[tag]
+    telemetry = ", telemetry" if event.is_telemetry else ""
+    read_by = notes.EVENT_GENERATIONS.get(tag, notes.NEW)
+    shown = _compact(json.loads(encode_event(event_example(tag))))
+    return f"Lane: {event.lane}{telemetry}. Read by: {read_by}.\n\n```json\n{shown}\n```\n"
+
+
+def _section(tag: str, message: type[Any], facts: str) -> str:
+    return f"### `{tag}`\n\n{_paragraphs(inspect.getdoc(message) or '')}\n{_table(message)}{facts}"
+
+
+def _table(message: type[Any]) -> str:
+    fields = _fields_of(message)
+    if not fields:
+        return ""
+    described, clamps = _descriptions(message), _clamps(message)
+    rows = ["| field | type | default | |", "|---|---|---|---|"]
+    for field in fields:
+        remarks = [described.get(field.name, "")]
+        if field.name in clamps:
+            remarks.append("Clamped to {} to {}.".format(*clamps[field.name]))
+        cells = (f"`{field.encode_name}`", _type_name(field), _default(field), " ".join(filter(None, remarks)))
+        rows.append("| " + " | ".join(cell.replace("\n", " ") for cell in cells) + " |")
+    return "\n".join(rows) + "\n\n"
+
+
+def _parts() -> str:
+    found: dict[str, type[Any]] = {}
+    for message in (*COMMANDS.values(), *EVENTS.values()):
+        _collect_parts(types.type_info(message), found)
+    sections = [
+        f"### {name}\n\n{_paragraphs(inspect.getdoc(part) or '')}\n{_table(part)}"
+        for name, part in sorted(found.items())
+    ]
+    return "\n".join(["## Objects inside\n", *sections])
+
+
+def _collect_parts(info: types.Type, found: dict[str, type[Any]]) -> None:
+    match info:
+        case types.StructType(cls=cls, fields=fields):
+            if not issubclass(cls, Message):
+                found[cls.__name__] = cls
+            for field in fields:
+                _collect_parts(field.type, found)
+        case types.UnionType(types=options):
+            for option in options:
+                _collect_parts(option, found)
+        case types.VarTupleType(item_type=item):
+            _collect_parts(item, found)
+
+
+def _vocabularies() -> str:
+    lines = ["## Words\n"]
+    for vocabulary in _STATUSES:
+        words = ", ".join(f"`{member.value}`" for member in vocabulary)
+        lines.append(f"**{vocabulary.__name__}**. {(inspect.getdoc(vocabulary) or '').strip()} {words}.\n")
+    return "\n".join(lines)
+
+
+# --- reading the types ---
+
+
+def _fields_of(message: type[Any]) -> tuple[types.Field, ...]:
+    info = types.type_info(message)
+    if not isinstance(info, types.StructType):
+        raise TypeError(f"{message.__name__} is no struct")
+    return info.fields
+
+
+def _type_name(field: types.Field) -> str:
+    if field.encode_name in SNOWFLAKE_KEYS:
+        return "snowflake"
+    return _name_of(field.type)
+
+
+def _name_of(info: types.Type) -> str:
+    match info:
+        case types.IntType(le=0xFFFF_FFFF):
+            return "u32"
+        case types.IntType(ge=0):
+            return "u64"
+        case types.IntType():
+            return "integer"
+        case types.FloatType():
+            return "number"
+        case types.BoolType():
+            return "bool"
+        case types.StrType():
+            return "string"
+        case types.BytesType():
+            return "base64"
+        case types.EnumType(cls=cls):
+            return " ".join(f"`{member.value}`" for member in cls)
+        case types.StructType(cls=cls) if issubclass(cls, Message):
+            return f"[`{wire_tag(cls)}`](#{wire_tag(cls)})"
+        case types.StructType(cls=cls):
+            return f"[{cls.__name__}](#{cls.__name__.lower()})"
+        case types.VarTupleType(item_type=item):
+            return f"list of {_name_of(item)}"
+        case types.DictType():
+            return "object"
+        case types.UnionType(types=options):
+            return " or ".join(_name_of(option) for option in options if not isinstance(option, types.NoneType))
+        case _:
+            raise TypeError(f"no name for {info}")
+
+
+def _default(field: types.Field) -> str:
+    if field.required:
+        return "required"
+    value = field.default
+    if value is None or value is msgspec.UNSET or value is msgspec.NODEFAULT:
+        return ""
+    shown = value.value if isinstance(value, Enum) else value
+    return f"`{json.dumps(shown)}`"
+
+
+def _class_node(message: type[Any]) -> ast.ClassDef:
+    node = ast.parse(inspect.getsource(message)).body[0]
+    if not isinstance(node, ast.ClassDef):
+        raise TypeError(f"{message.__name__} is no class")
+    return node
+
+
+def _descriptions(message: type[Any]) -> dict[str, str]:
+    """Return the string that stands below a field in the source, by field."""
+    found, last = {}, ""
+    for node in _class_node(message).body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                last = name
+            case ast.Expr(value=ast.Constant(value=str(text))) if last:
+                found[last] = " ".join(text.split())
+    return found
+
+
+def _clamps(message: type[Any]) -> dict[str, tuple[Any, Any]]:
+    """Return what `self._clamp(field, low, high)` in the source says, by field."""
+    found = {}
+    for node in ast.walk(_class_node(message)):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="_clamp"), args=[ast.Constant(value=field), low, high]):
+                found[field] = (_constant(low), _constant(high))
+    return found
+
+
+def _constant(node: ast.expr) -> Any:
+    return getattr(commands, node.id) if isinstance(node, ast.Name) else ast.literal_eval(node)
+
+
+def _paragraphs(text: str) -> str:
+    """Return a docstring as Markdown: indented blocks become code."""
+    lines: list[str] = []
+    code = False
+    for line in inspect.cleandoc(text).splitlines():
+        if line.startswith("    ") != code and line:
+            code = not code
+            lines[-1:] = ["", "```text"] if code else ["```", ""]
+        lines.append(line.removeprefix("    ") if code else line)
+    return "\n".join([*lines, "```"] if code else lines) + "\n"
+
+
+# --- examples ---
+
+
+def command_example(tag: str) -> dict[str, Any]:
+    """Return a line for `tag` as an object. Raises unless it decodes to that command."""
+    given = notes.COMMAND_EXAMPLES.get(tag)
+    if given is None:
+        given = {field.encode_name: _sample(field) for field in _fields_of(COMMANDS[tag]) if field.required}
+    example = {"type": tag, **given}
+    if type(decode_command(json.dumps(example).encode())) is not COMMANDS[tag]:
+        raise ValueError(f"the example of {tag} is another command")
+    return example
+
+
+def event_example(tag: str) -> Any:
+    """Return an event of `tag`. Raises unless what is written reads back as the same."""
+    event_class = EVENTS[tag]
+    example = next((event for event in notes.EVENT_EXAMPLES if type(event) is event_class), None)
+    if example is None:
+        required = (field for field in _fields_of(event_class) if field.required)
+        made = {field.encode_name: _sample(field) for field in required}
+        example = msgspec.convert({"type": tag, **made}, event_class, strict=False)
+    read = msgspec.json.decode(encode_event(example), type=event_class, strict=False)
+    if read != example:
+        raise ValueError(f"the example of {tag} does not read back")
+    return example
+
+
+def _sample(field: types.Field) -> Any:
+    return "42" if field.encode_name in SNOWFLAKE_KEYS else _sample_of(field.type)
+
+
+def _sample_of(info: types.Type) -> Any:
+    match info:
+        case types.IntType():
+            return 1
+        case types.FloatType():
+            return 0.5
+        case types.BoolType():
+            return True
+        case types.StrType():
+            return "text"
+        case types.BytesType():
+            return "AAAA"
+        case types.EnumType(cls=cls):
+            return next(iter(cls)).value
+        case types.VarTupleType() | types.ListType():
+            return []
+        case types.DictType():
+            return {}
+        case types.StructType(fields=fields):
+            return {field.encode_name: _sample(field) for field in fields if field.required}
+        case types.UnionType(types=options):
+            return _sample_of(options[0])
+        case _:
+            raise TypeError(f"no sample of {info}")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(", ", ": "), ensure_ascii=False)
+
+
+# --- the schema ---
+
+
+def schema() -> str:
+    """Return docs/ipc.schema.json: `$defs` of every message, and `Command` and `Event` as their unions."""
+    messages = (*COMMANDS.values(), *EVENTS.values())
+    _, definitions = msgspec.json.schema_components(messages, ref_template=_DEFS)
+    of_events = {event.__name__ for event in EVENTS.values()}
+    for name, definition in definitions.items():
+        for key, value in definition.get("properties", {}).items():
+            definition["properties"][key] = _corrected(key, value, is_event=name in of_events)
+    definitions["Command"] = {"anyOf": _references(COMMANDS.values())}
+    definitions["Event"] = {"anyOf": _references(EVENTS.values())}
+    whole = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "clankvox: lines of stdin (Command) and format 0 frames of stdout (Event)",
+        "anyOf": [{"$ref": _DEFS.format(name="Command")}, {"$ref": _DEFS.format(name="Event")}],
+        "$defs": dict(sorted(definitions.items())),
+    }
+    return json.dumps(whole, indent=2) + "\n"
+
+
+def _corrected(key: str, value: dict[str, Any], *, is_event: bool) -> dict[str, Any]:
+    """Say of a property what the wire says: snowflakes are strings, and an event never writes null."""
+    options = value.get("anyOf", [value])
+    nullable = {"type": "null"} in options
+    options = [option for option in options if option != {"type": "null"}]
+    if key in SNOWFLAKE_KEYS:
+        options = [_SNOWFLAKE]
+    if nullable and not is_event:
+        options = [*options, {"type": "null"}]
+    fixed = {"anyOf": options} if len(options) > 1 else dict(options[0])
+    if "default" in value and not (is_event and value["default"] is None):
+        fixed["default"] = value["default"]
+    return fixed
+
+
+def _references(messages: Iterable[type[Message]]) -> list[dict[str, str]]:
+    return [{"$ref": _DEFS.format(name=message.__name__)} for message in messages]
+
+
+def main() -> int:
+    """Write all files."""
+    for name, text in rendered().items():
+        (FOLDER / name).write_text(text)
+    print(f"{len(COMMANDS)} commands and {len(EVENTS)} events in docs/ipc.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
