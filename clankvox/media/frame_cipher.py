@@ -95,11 +95,15 @@ class FrameCipher:
             return self._engine is not None and self._engine.ready
 
     def install(self, engine: MlsEngine | None) -> None:
-        """Replace the group; closes the gate. DAVE actor."""
+        """Replace the group; closes the gate. DAVE actor.
+
+        Where version 0 was in force it stays so for others' frames until `accept_clear_until` says how long yet: a
+        session that is made for an upgrade takes its time, and they go on speaking in clear meanwhile.
+        """
         with self._lock:
             self._engine = engine
             self._gate = Gate.CLOSED
-            self._version_zero = False
+            self._version_zero = self._version_zero and engine is not None
             self._clear_until = 0.0
             self._generation += 1
         self._wake()
@@ -118,6 +122,7 @@ class FrameCipher:
         """Accept clear frames up to `deadline`: others change between clear and encrypted now. DAVE actor."""
         with self._lock:
             self._clear_until = deadline
+            self._version_zero = self._gate is Gate.CLEAR
             self._generation += 1
         self._wake()
 

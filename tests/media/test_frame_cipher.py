@@ -146,6 +146,24 @@ def test_a_new_session_closes_the_window():
     assert reason(cipher, FRAME).reason is RejectReason.UNENCRYPTED
 
 
+def test_others_are_heard_in_clear_while_the_session_of_an_upgrade_is_made():
+    cipher = cipher_with_group(Gate.CLEAR)
+    cipher.install(FakeEngine(1, 7, 20))
+    cipher.set_gate(Gate.CLOSED)
+    assert cipher.open_audio(42, FRAME, NOW) == (FRAME, False)
+    assert cipher.seal_opus(FRAME) is None
+    cipher.accept_clear_until(NOW + 1.0)
+    assert cipher.open_audio(42, FRAME, NOW) == (FRAME, False)
+    assert reason(cipher, FRAME, NOW + 1.0).reason is RejectReason.UNENCRYPTED
+
+
+def test_nobody_is_heard_in_clear_once_the_connection_of_version_zero_is_gone():
+    cipher = cipher_with_group(Gate.CLEAR)
+    cipher.install(None)
+    cipher.install(FakeEngine(1, 7, 20))
+    assert reason(cipher, FRAME).reason is RejectReason.UNENCRYPTED
+
+
 def test_an_encrypted_frame_without_a_group_or_key_may_open_later():
     sealed = cipher_with_group().seal_opus(FRAME)
     assert reason(FrameCipher(), sealed).reason is RejectReason.NO_GROUP
