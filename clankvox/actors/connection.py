@@ -20,6 +20,7 @@ from clankvox.messages.connection import (
     CredentialsOverdue,
     Join,
     Leave,
+    OutageOverdue,
     ResetOverdue,
     RetryDue,
     StreamConnect,
@@ -77,6 +78,8 @@ class ConnectionActor(LinkActor):
             case RetryDue(attempt=attempt) | CredentialsOverdue(attempt=attempt):
                 if attempt == self._attempt:
                     self._on_wait_over(message)
+            case OutageOverdue():
+                self._on_wait_over(message)
             case TransitionPrepared(attempt=attempt):
                 if attempt == self._attempt and self._state is ConnectionState.READY:
                     self._machine.transition_prepared()
@@ -97,8 +100,8 @@ class ConnectionActor(LinkActor):
     def _carry_out_order(self, order: ConnectionOrder) -> None:
         """Do what the parent wants, and settle."""
 
-    def _on_wait_over(self, wait: RetryDue | CredentialsOverdue) -> None:
-        """Go on after a wait of this attempt; a role that never waits has nothing to do."""
+    def _on_wait_over(self, wait: RetryDue | CredentialsOverdue | OutageOverdue) -> None:
+        """Go on after a wait; a role that never waits has nothing to do."""
 
     # --- orders: one at a time, each answered with Settled ---
 
@@ -130,6 +133,16 @@ class ConnectionActor(LinkActor):
         then()
         while self._deferred and self._after_reset is None:
             self._carry_out_order(self._deferred.pop(0))
+
+    def _on_socket_lost(self, reason: str) -> None:
+        was = self._state
+        self._machine.connection_lost()
+        self._report("connection_lost", was, reason)
+
+    def _on_session_resumed(self) -> None:
+        was = self._state
+        self._machine.session_resumed()
+        self._report("session_resumed", was, "")
 
     def _report(self, event: str, was: ConnectionState, reason: str, detail: str = "") -> None:
         self.report(

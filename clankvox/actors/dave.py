@@ -12,6 +12,7 @@ from clankvox.media.mls_engine import MlsEngine
 from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import SendGatewayBinary, SendGatewayJson, TransitionPrepared, TransitionSettled
 from clankvox.messages.dave import (
+    ConnectionResumed,
     ConnectionSuspended,
     DaveMessage,
     DaveOpReceived,
@@ -131,6 +132,9 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
                 self._on_member_gone(attempt, user)
             case ConnectionSuspended():
                 self._on_suspended()
+            case ConnectionResumed(attempt=attempt):
+                if attempt == self._attempt and self._state is DaveState.SWITCHING:
+                    self._to_connection(TransitionPrepared(attempt=attempt))
             case PatienceEnded(rekeying=number):
                 if number == self._rekeying and self._state is DaveState.REKEYING:
                     self._take(self._machine.patience_ended)

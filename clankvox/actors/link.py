@@ -1,7 +1,10 @@
 """What the three connection roles share: one link to a voice server, from WebSocket to session.
 
-A link belongs to one attempt. News of an older attempt's sockets and timers are dropped by their number, so that a
-dead socket can never speak for the living one.
+A session belongs to one attempt, and every WebSocket that serves it has a number of its own out of the same count. News
+of older sockets and timers are dropped by their number, so that a dead socket can never speak for the living one.
+
+A session whose WebSocket is lost is resumed on another one (op 7): UDP, keys, counters, the DAVE group and all who send
+or receive keep what they have and hear nothing of it. What they want to say on the gateway meanwhile is kept in order.
 """
 
 import logging
@@ -10,31 +13,20 @@ from collections.abc import Iterable
 from random import Random
 from typing import Final, NamedTuple
 
-from clankvox.actors.base import BaseActor, Surroundings
-from clankvox.errors import TransportLost
-from clankvox.ids import (
-    Attempt,
-    ChannelId,
-    ConnectionId,
-    Ssrc,
-    UserId,
-    capture_address,
-    dave_address,
-    next_attempt,
-    video_address,
-)
+from clankvox.actors.base import Surroundings
+from clankvox.actors.media_link import MediaLinkActor
+from clankvox.ids import Attempt, ChannelId, UserId, capture_address, dave_address, next_attempt, video_address
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.media.receive import ReceivePipeline
 from clankvox.messages.capture import MemberGone
-from clankvox.messages.common import Inspect
 from clankvox.messages.connection import (
-    ConnectionMessage,
     DeadlineReached,
     DiscoveryPoll,
     DiscoveryReplied,
     GatewayPoll,
     KeepaliveDue,
     PongReceived,
+    ResumeDue,
     SendGatewayBinary,
     SendGatewayJson,
     SendSpeaking,
@@ -44,41 +36,36 @@ from clankvox.messages.connection import (
     SocketText,
     UdpLost,
 )
-from clankvox.messages.dave import DaveOpReceived, MemberDisconnected, MembersConnected, SessionNegotiated
+from clankvox.messages.dave import (
+    ConnectionResumed,
+    DaveOpReceived,
+    MemberDisconnected,
+    MembersConnected,
+    SessionNegotiated,
+)
 from clankvox.messages.video import VideoLinkReady, VideoMemberGone, VideoStateAnnounced
 from clankvox.ports import UdpPort, WebSocketPort
 from clankvox.protocol import gateway_effects as effects
-from clankvox.protocol.close_codes import ClosePolicy, policy_for
-from clankvox.protocol.discovery import DiscoverySchedule, DiscoveryStep
+from clankvox.protocol.backoff import AttemptBudget, Backoff
+from clankvox.protocol.close_codes import BUDGETS, ClosePolicy, Recovery, policy_for
 from clankvox.protocol.endpoint import voice_url
-from clankvox.protocol.voice_gateway import Phase, SessionCredentials, VoiceGateway
+from clankvox.protocol.resumption import Resumption
+from clankvox.protocol.session_offer import SessionCredentials
+from clankvox.protocol.voice_gateway import CLOSE_TO_RESUME, Phase, VoiceGateway
 from clankvox.wire import gateway_ops
-from clankvox.wire.ip_discovery import build_ping, build_request
 from clankvox.wire.transport_crypto import TransportMode
 
 _log = logging.getLogger("clankvox.connection")
 
 HANDSHAKE_DEADLINE_S: Final = 15.0
 """One deadline over DNS, TCP, TLS, handshake, IP discovery and session description."""
-KEEPALIVE_S: Final = 5.0
-"""A NAT may forget a silent UDP flow after 30 s; every client sends about every 5 s."""
 CLOSE_NORMAL: Final = 1000
-LinkMessage = (
-    SocketOpened
-    | SocketText
-    | SocketBinary
-    | SocketLost
-    | UdpLost
-    | DiscoveryReplied
-    | PongReceived
-    | DeadlineReached
-    | GatewayPoll
-    | DiscoveryPoll
-    | KeepaliveDue
-    | SendSpeaking
-    | SendGatewayJson
-    | SendGatewayBinary
+OfSocket = SocketOpened | SocketText | SocketBinary | SocketLost | DeadlineReached | GatewayPoll | ResumeDue
+"""Their `attempt` is the number of a WebSocket."""
+OfSession = (
+    UdpLost | DiscoveryReplied | PongReceived | DiscoveryPoll | KeepaliveDue | SendGatewayJson | SendGatewayBinary
 )
+LinkMessage = OfSocket | OfSession | SendSpeaking
 
 
 class Shells(NamedTuple):
@@ -100,28 +87,29 @@ class Server(NamedTuple):
         return "Server(...)"
 
 
-class LinkActor(BaseActor[ConnectionMessage | Inspect]):
+class LinkActor(MediaLinkActor):
     """Owns one role's link. What becomes of it is decided in its subclasses."""
 
     def __init__(
         self, surroundings: Surroundings, shells: Shells, modes: tuple[TransportMode, ...], rng: Random
     ) -> None:
-        super().__init__(surroundings)
-        self._rng = rng
+        super().__init__(surroundings, shells.udp, shells.pipeline, rng)
         self._mode: TransportMode | None = None
         """The transport encryption of the last link, also when the server refused it."""
         self._web_socket = shells.web_socket
-        self._udp = shells.udp
-        self._pipeline = shells.pipeline
         self._modes = modes
-        self._attempt = Attempt(0)
+        self._last_number = Attempt(0)
+        self._socket = Attempt(0)
+        """Number of the WebSocket that is open or opening."""
         self._gateway: VoiceGateway | None = None
         self._gateway_poll_at: float | None = None
-        self._discovery: DiscoverySchedule | None = None
-        self._ssrc = Ssrc(0)
-        self._keepalives = 0
         self._server: Server | None = None
+        self._url = ""
         self._members: set[UserId] = set()
+        self._resumption: Resumption | None = None
+        """Present while the session's WebSocket is being replaced."""
+        self._resumes = AttemptBudget(*BUDGETS[Recovery.RESUME])
+        self._backoff = Backoff(rng)
 
     @abstractmethod
     def _on_session_ready(self, session: effects.SessionReady, sealer: PacketSealer) -> None:
@@ -131,6 +119,14 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
     def _on_link_lost(self, policy: ClosePolicy, reason: str) -> None:
         """Decide what becomes of a link that is gone; it is closed already."""
 
+    @abstractmethod
+    def _on_socket_lost(self, reason: str) -> None:
+        """Note that the session goes on without a WebSocket, until `_on_session_resumed` or until the link is lost."""
+
+    @abstractmethod
+    def _on_session_resumed(self) -> None:
+        """Note that all is as before."""
+
     def _on_video_effect(
         self, effect: effects.VideoAnnounced | effects.WantsAnnounced | effects.SessionUpdated
     ) -> None:
@@ -138,10 +134,6 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
         if isinstance(effect, effects.VideoAnnounced):
             announced = VideoStateAnnounced(attempt=self._attempt, user_id=effect.user_id, video=effect.video)
             self.send(video_address(self._address.role), announced)
-
-    @abstractmethod
-    def _connection_id(self) -> ConnectionId | None:
-        """Return the parent's name for this connection."""
 
     def let_go(self) -> None:
         """Leave no socket open: an heir begins with its own."""
@@ -151,25 +143,38 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
 
     def _open_link(self, server: Server) -> None:
         """Begin a new attempt; raises InvalidRequest for an endpoint that is not allowed."""
-        url = voice_url(server.endpoint)
-        self._attempt = next_attempt(self._attempt)
+        self._url = voice_url(server.endpoint)
+        self._attempt = self._next_number()
         self._server = server
         self._gateway = VoiceGateway(server.credentials, self._address.role, self._modes, self._rng)
-        self._gateway_poll_at = None
         self._members.clear()
-        self._web_socket.connect(self._attempt, url, HANDSHAKE_DEADLINE_S)
-        self.later(HANDSHAKE_DEADLINE_S, DeadlineReached(attempt=self._attempt))
+        self._connect_socket(self._attempt, HANDSHAKE_DEADLINE_S)
+
+    def _connect_socket(self, number: Attempt, patience_s: float) -> None:
+        self._socket = number
+        self._gateway_poll_at = None
+        self._web_socket.connect(number, self._url, patience_s)
+        self.later(patience_s, DeadlineReached(attempt=number))
 
     def _close_link(self, code: int = CLOSE_NORMAL) -> None:
         """End the attempt: nothing of it is heard any more, and no PCM follows once this returns."""
-        self._attempt = next_attempt(self._attempt)
+        self._attempt = self._socket = self._next_number()
         if self._gateway is not None:
             self._mode = self._gateway.mode
         self._gateway = None
-        self._discovery = None
-        self._udp.close()
-        self._pipeline.detach()
+        self._resumption = None
+        self._close_udp()
         self._web_socket.close(code)
+
+    def _next_number(self) -> Attempt:
+        self._last_number = next_attempt(self._last_number)
+        return self._last_number
+
+    def _has_session(self) -> bool:
+        return self._gateway is not None and self._gateway.resumable
+
+    def _is_talking(self) -> bool:
+        return self._gateway is not None and self._gateway.session_established
 
     # --- messages of the link ---
 
@@ -177,14 +182,21 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
         """Act on a message of the current attempt; anything older is dropped."""
         if isinstance(message, SendSpeaking):
             if message.ssrc == self._ssrc and self._gateway is not None:
+                self._speaks = message.flags != 0
                 self._send_json(
                     gateway_ops.Op.SPEAKING, gateway_ops.Speaking(speaking=message.flags, ssrc=self._ssrc, delay=0)
                 )
             return
         gateway = self._gateway
-        if message.attempt != self._attempt or gateway is None:
+        current = self._socket if isinstance(message, OfSocket) else self._attempt
+        if message.attempt != current or gateway is None:
             return
-        now = self._clock.now()
+        if isinstance(message, OfSocket):
+            self._on_socket_message(message, gateway, self._clock.now())
+        else:
+            self._on_session_message(message)
+
+    def _on_socket_message(self, message: OfSocket, gateway: VoiceGateway, now: float) -> None:
         match message:
             case SocketOpened():
                 self._carry_out(gateway.opened(now))
@@ -197,29 +209,34 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
                 self._carry_out(gateway.poll(now))
             case SocketLost(close_code=code, reason=reason):
                 policy = policy_for(code)
-                self._lose(policy, reason if code is None else policy.name)
-            case UdpLost(reason=reason):
-                self._lose(policy_for(None), reason)
+                self._lose_socket(policy, reason if code is None else policy.name)
             case DeadlineReached():
                 if gateway.phase is not Phase.READY:
-                    self._lose(policy_for(None), "handshake_timeout")
+                    self._lose_socket(policy_for(None), "handshake_timeout")
+            case ResumeDue():
+                self._try_resume(gateway, now)
+
+    def _on_session_message(self, message: OfSession) -> None:
+        match message:
+            case UdpLost(reason=reason):
+                self._on_udp_lost(reason)
             case DiscoveryReplied(address=address, port=port):
-                self._on_discovery_reply(gateway, address, port, now)
+                self._on_discovery_reply(address, port)
             case DiscoveryPoll():
                 self._poll_discovery()
             case KeepaliveDue():
-                self._send_keepalive()
+                self._on_keepalive_due()
+            case PongReceived(counter=counter):
+                self._on_pong(counter)
             case SendGatewayJson(op=op, payload=payload):
                 self._send_json(op, payload)
             case SendGatewayBinary(op=op, payload=payload):
-                self._web_socket.send(gateway_ops.encode_client_binary(op, payload))
-            case PongReceived():
-                pass
+                self._say(gateway_ops.encode_client_binary(op, payload))
 
     def _carry_out(self, wanted: Iterable[effects.Effect]) -> None:
-        attempt = self._attempt
+        socket = self._socket
         for effect in wanted:
-            if attempt != self._attempt:
+            if socket != self._socket:
                 return
             self._act(effect)
         self._schedule_gateway_poll()
@@ -234,19 +251,20 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
                 self._begin_discovery(effect)
             case effects.SessionReady():
                 self._complete(effect)
+            case effects.SessionResumed():
+                self._end_resume()
             case effects.DaveMessage(op=op, payload=payload):
                 self._to_dave(DaveOpReceived(attempt=self._attempt, op=op, payload=payload))
-            case effects.SpeakingAnnounced(user_id=user, ssrc=ssrc):
-                self._pipeline.hint(ssrc, user)
+            case effects.SpeakingAnnounced():
+                self._on_speaking(effect)
             case effects.MembersConnected(user_ids=users):
                 self._members.update(users)
                 self._to_dave(MembersConnected(attempt=self._attempt, user_ids=tuple(users)))
             case effects.MemberDisconnected(user_id=user):
                 self._on_member_gone(user)
             case effects.CloseSocket(code=code, reason=reason, recovery=recovery):
-                self._lose(
-                    ClosePolicy(None, recovery, reason, "The voice server did not answer as it should."), reason, code
-                )
+                policy = ClosePolicy(None, recovery, reason, "The voice server did not answer as it should.")
+                self._lose_socket(policy, reason, code)
             case effects.VideoAnnounced() | effects.WantsAnnounced() | effects.SessionUpdated():
                 self._on_video_effect(effect)
 
@@ -254,52 +272,55 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
         due = self._gateway.next_poll() if self._gateway is not None else None
         if due is not None and due != self._gateway_poll_at:
             self._gateway_poll_at = due
-            self.at(due, GatewayPoll(attempt=self._attempt))
+            self.at(due, GatewayPoll(attempt=self._socket))
 
     def _lose(self, policy: ClosePolicy, reason: str, close_with: int = CLOSE_NORMAL) -> None:
         self._close_link(close_with)
         self._on_link_lost(policy, reason)
 
-    # --- IP discovery, keepalive ---
+    # --- resume ---
 
-    def _begin_discovery(self, effect: effects.Discover) -> None:
-        self._ssrc = effect.ssrc
-        self._pipeline.attach(self._attempt, effect.ssrc)
-        self._udp.open(self._attempt, effect.ip, effect.port, self._pipeline)
-        self._discovery = DiscoverySchedule(self._clock.now())
-        self._poll_discovery()
-
-    def _poll_discovery(self) -> None:
-        if self._discovery is None:
+    def _lose_socket(self, policy: ClosePolicy, reason: str, close_with: int = CLOSE_NORMAL) -> None:
+        """Go on with the session on another socket if it and the close allow that; else the link is lost."""
+        if policy.recovery is not Recovery.RESUME or self._gateway is None or not self._gateway.resumable:
+            self._lose(policy, reason, close_with)
             return
-        match self._discovery.poll(self._clock.now()):
-            case DiscoveryStep.SEND:
-                self._send_datagram(build_request(self._ssrc))
-            case DiscoveryStep.FAIL:
-                self._lose(policy_for(None), "ip_discovery_timeout")
-                return
-            case DiscoveryStep.WAIT:
-                pass
-        due = self._discovery.next_poll()
-        if due is not None:
-            self.at(due, DiscoveryPoll(attempt=self._attempt))
-
-    def _on_discovery_reply(self, gateway: VoiceGateway, address: str, port: int, now: float) -> None:
-        if self._discovery is None:
+        now, first = self._clock.now(), self._resumption is None
+        if self._resumption is None:
+            self._resumption = Resumption(now, self._resumes, self._backoff)
+        due = self._resumption.next_try(now)
+        if due is None:
+            self._lose(policy, reason, close_with)
             return
-        self._discovery = None
-        self._carry_out(gateway.discovered(address, port, now))
+        self._socket = self._next_number()
+        self._gateway.begin_resume()
+        self._web_socket.close(CLOSE_TO_RESUME)
+        self.at(due, ResumeDue(attempt=self._socket))
+        if first:
+            self._on_socket_lost(reason)
 
-    def _send_keepalive(self) -> None:
-        self._keepalives += 1
-        self._send_datagram(build_ping(self._keepalives & 0xFFFF_FFFF))
-        self.later(KEEPALIVE_S, KeepaliveDue(attempt=self._attempt))
+    def _try_resume(self, gateway: VoiceGateway, now: float) -> None:
+        if self._resumption is not None and gateway.phase is Phase.RESUMING:
+            self._connect_socket(self._socket, self._resumption.patience_s(now))
 
-    def _send_datagram(self, datagram: bytes) -> None:
-        try:
-            self._udp.send(datagram)
-        except TransportLost:
-            _log.info("datagram not sent", extra={"fields": {"role": str(self._address.role)}})
+    def _end_resume(self) -> None:
+        """Say what was kept, in its order, behind the server's word and before anything newer."""
+        resumption, self._resumption = self._resumption, None
+        for frame in resumption.take_kept() if resumption is not None else ():
+            self._web_socket.send(frame)
+        self._on_session_resumed()
+        self._to_dave(ConnectionResumed(attempt=self._attempt))
+
+    def _say(self, frame: str | bytes) -> None:
+        """Send a frame of the session, or keep it until there is a socket to send it on."""
+        if self._resumption is None:
+            self._web_socket.send(frame)
+        elif not self._resumption.keep(frame):
+            self._lose(policy_for(None), "resume_overflow")
+
+    def _on_address_known(self, address: str, port: int) -> None:
+        if self._gateway is not None:
+            self._carry_out(self._gateway.discovered(address, port, self._clock.now()))
 
     # --- session, members ---
 
@@ -309,7 +330,7 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
         attempt = self._attempt
         self._on_session_ready(session, sealer)
         if attempt == self._attempt:
-            self._send_keepalive()
+            self._begin_keepalive()
 
     def _announce_no_video(self) -> None:
         """Send the op 12 without which a server takes and sends no video at all (observed)."""
@@ -331,15 +352,25 @@ class LinkActor(BaseActor[ConnectionMessage | Inspect]):
             )
         )
 
+    def _on_speaking(self, announced: effects.SpeakingAnnounced) -> None:
+        self._pipeline.hint(announced.ssrc, announced.user_id)
+        if announced.flags:
+            self._speaking.add(announced.user_id)
+        else:
+            self._speaking.discard(announced.user_id)
+
     def _on_member_gone(self, user: UserId) -> None:
         self._members.discard(user)
+        self._speaking.discard(user)
         self._to_dave(MemberDisconnected(attempt=self._attempt, user_id=user))
         self._pipeline.forget_user(user)
         self.send(capture_address(user, self._address.role), MemberGone())
         self.send(video_address(self._address.role), VideoMemberGone(user_id=user))
 
-    def _to_dave(self, message: SessionNegotiated | DaveOpReceived | MembersConnected | MemberDisconnected) -> None:
+    def _to_dave(
+        self, message: SessionNegotiated | DaveOpReceived | MembersConnected | MemberDisconnected | ConnectionResumed
+    ) -> None:
         self.send(dave_address(self._address.role), message)
 
     def _send_json(self, op: int, payload: gateway_ops.Payload) -> None:
-        self._web_socket.send(gateway_ops.encode_json(gateway_ops.Op(op), payload))
+        self._say(gateway_ops.encode_json(gateway_ops.Op(op), payload))

@@ -53,6 +53,7 @@ from clankvox.messages.router import (
     PublishMediaStarted,
     PublishRefused,
     PublishReported,
+    RecoveryReported,
     Report,
     RequestRefused,
     RuntimeFailed,
@@ -90,7 +91,7 @@ def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
     match report:
         case AdapterSendRequested():
             return [AdapterSend.voice_state(report.guild_id, report.channel_id, self_mute=report.self_mute)]
-        case ConnectionReported():
+        case ConnectionReported() | RecoveryReported():
             return connection_events(report)
         case DaveReported():
             return dave_events(report)
@@ -187,17 +188,22 @@ def stream_events(role: Role, reports: list[StreamReport]) -> list[Event]:
     ]
 
 
-def connection_events(report: ConnectionReported) -> list[Event]:
-    """Project a transition of the connection machine.
+def connection_events(report: ConnectionReported | RecoveryReported) -> list[Event]:
+    """Project a transition of the connection machine, or a step of its watchdog.
 
     Recoverable trouble shows only `reconnecting`; `disconnected` means that the process will not try again.
     """
+    if isinstance(report, RecoveryReported):
+        return dialects.recovery(report.role, report.connection_id, report.step, report.reason)
     if report.role is not Role.VOICE:
         return stream_events_of(report)
     match report.event:
         case "session_ready":
             return _ready(report)
-        case "connection_lost":
+        case "session_resumed":
+            # No second `ready` and nothing armed anew: parents take those for a new session, and this is the old one.
+            return _pair(report, ConnectionStatus.READY, TransportStatus.READY)
+        case "connection_lost" | "resume_failed":
             return _pair(report, ConnectionStatus.RECONNECTING, TransportStatus.RECONNECTING)
         case "gave_up":
             code = ErrorCode.VOICE_RUNTIME_ERROR if report.was_ever_ready else _CONNECT_FAILED[report.role]
@@ -209,7 +215,8 @@ def connection_events(report: ConnectionReported) -> list[Event]:
             return []
 
 
-_SESSION: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
+_SESSION: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION, ConnectionState.RECONNECTING})
+"""Where a stream role has a session; it reconnects by resuming it or not at all, and shows that only if it fails."""
 _STREAM_SHOWN: Final = {
     "credentials_completed": TransportStatus.CONNECTING,
     "session_ready": TransportStatus.READY,

@@ -17,7 +17,7 @@ from clankvox.media.packet_sealer import PacketSealer
 from clankvox.messages.connection import Close, ConnectionOrder, StreamConnect, StreamDisconnect
 from clankvox.protocol.close_codes import ClosePolicy
 from clankvox.protocol.gateway_effects import SessionReady
-from clankvox.protocol.voice_gateway import SessionCredentials
+from clankvox.protocol.session_offer import SessionCredentials
 
 _log = logging.getLogger("clankvox.stream")
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from clankvox.actors.base import Surroundings
 from clankvox.actors.connection import CONNECTED, OUT, ConnectionActor
 from clankvox.actors.link import Server, Shells
+from clankvox.actors.media_link import LADDERS
 from clankvox.actors.voice_credentials import Credentials
 from clankvox.errors import InvalidRequest
 from clankvox.fsm.connection import ConnectionState
@@ -21,6 +22,7 @@ from clankvox.messages.connection import (
     CredentialsOverdue,
     Join,
     Leave,
+    OutageOverdue,
     RetryDue,
     StreamConnect,
     StreamDisconnect,
@@ -31,9 +33,10 @@ from clankvox.messages.dave import ConnectionSuspended
 from clankvox.messages.playback import PathOpened, PathSuspended
 from clankvox.messages.router import AdapterSendRequested, StreamsSuspended
 from clankvox.messages.video import VideoLinkLost
-from clankvox.protocol.backoff import AttemptBudget, Backoff
+from clankvox.protocol.backoff import AttemptBudget
 from clankvox.protocol.close_codes import BUDGETS, MOVE_WAIT_S, ClosePolicy, Recovery
 from clankvox.protocol.gateway_effects import SessionReady
+from clankvox.protocol.watchdog import Watchdog
 from clankvox.wire import gateway_ops
 from clankvox.wire.transport_crypto import TransportMode
 
@@ -43,6 +46,8 @@ CREDENTIALS_WAIT_S: Final = 15.0
 """How long a connection that lost its server waits for the gateway to announce another one."""
 FALLBACK_WAIT_S: Final = 3.0
 """A re-join of the same channel may bring no new credentials: after this the old ones are tried."""
+OUTAGE_LIMIT_S: Final = BUDGETS[Recovery.NEW_SESSION].window_s
+"""A lost call is over after so long, however its tries end: a chain of handshakes that time out uses up no budget."""
 
 
 class VoiceActor(ConnectionActor):
@@ -58,17 +63,22 @@ class VoiceActor(ConnectionActor):
         self._fallback = Credentials()
         self._used: Credentials | None = None
         self._ready_with: Credentials | None = None
-        self._backoff = Backoff(rng)
         self._tries = 0
+        self._outages = 0
+        self._outage: int | None = None
+        """Number of the loss that is still to be made good."""
         self._budgets: dict[Recovery, AttemptBudget] = {}
 
-    def _on_wait_over(self, wait: RetryDue | CredentialsOverdue) -> None:
+    def _on_wait_over(self, wait: RetryDue | CredentialsOverdue | OutageOverdue) -> None:
         match wait:
             case RetryDue():
                 if self._state is ConnectionState.RECONNECTING:
                     self._retry()
             case CredentialsOverdue():
                 self._on_credentials_overdue()
+            case OutageOverdue(outage=outage):
+                if outage == self._outage and self._state not in OUT:
+                    self._give_up("reconnect_timeout", "The call could not be had again in time.")
 
     def _connection_id(self) -> ConnectionId | None:
         return self._join.connection_id if self._join is not None else None
@@ -112,6 +122,8 @@ class VoiceActor(ConnectionActor):
         self._join = join
         self._was_ever_ready = False
         self._tries = 0
+        self._outage = None
+        self._watchdog = Watchdog(LADDERS[self._address.role])
         self._budgets.clear()
         self._modes = self._offered_modes
         self._send_op4()
@@ -155,7 +167,7 @@ class VoiceActor(ConnectionActor):
             self._settle()
             return
         self._credentials = self._credentials.with_server(update.endpoint, update.token)
-        if self._state in CONNECTED and self._credentials.server != (self._used.server if self._used else None):
+        if self._is_linked() and self._credentials.server != (self._used.server if self._used else None):
             self._move("voice_server_changed" if self._credentials.has_server else "voice_server_cleared")
         self._connect_if_complete()
         self._settle()
@@ -174,7 +186,7 @@ class VoiceActor(ConnectionActor):
             self._credentials = self._credentials.with_session(update.session_id)
         if update.user_id is not UNSET:
             self._credentials = self._credentials.with_user(update.user_id)
-        if self._state in CONNECTED and self._used is not None and self._credentials.identity != self._used.identity:
+        if self._is_linked() and self._used is not None and self._credentials.identity != self._used.identity:
             known = self._credentials.has_identity
             self._move("session_id_changed" if known else "voice_state_cleared")
         if not backing_off:  # the gateway repeats our state with every op 4; that is nothing fresh
@@ -200,8 +212,12 @@ class VoiceActor(ConnectionActor):
         )
         if self._ready_with is not None and self._credentials.server == self._ready_with.server:
             self._credentials = self._credentials.with_server(None, None)
-        if self._state in CONNECTED:
+        if self._is_linked():
             self._move("voice_channel_changed")
+
+    def _is_linked(self) -> bool:
+        """Tell whether there is a link to leave, if only one whose session is being resumed."""
+        return self._state in CONNECTED or self._resumption is not None
 
     def _move(self, reason: str) -> None:
         """Leave this server for another one; the parent sees a reconnection, never an end."""
@@ -212,7 +228,7 @@ class VoiceActor(ConnectionActor):
     def _connect_if_complete(self) -> None:
         if self._state not in (ConnectionState.AWAITING_CREDENTIALS, ConnectionState.RECONNECTING):
             return
-        if self._credentials.complete:
+        if self._credentials.complete and self._resumption is None:
             self._connect(self._machine.credentials_completed)
 
     def _on_credentials_overdue(self) -> None:
@@ -241,6 +257,7 @@ class VoiceActor(ConnectionActor):
         was = self._state
         self._machine.session_ready()
         self._tries = 0
+        self._outage = None
         self._ready_with = self._used
         self._was_ever_ready = True
         self._report("session_ready", was, "")
@@ -296,14 +313,25 @@ class VoiceActor(ConnectionActor):
             self.later(CREDENTIALS_WAIT_S, CredentialsOverdue(attempt=self._attempt))
 
     def _suspend(self, reason: str) -> None:
-        """Freeze what plays and listens until the link is there again."""
+        """Freeze what plays and listens until there is another session."""
         was = self._state
-        self._machine.connection_lost()
-        self._report("connection_lost", was, reason)
+        resumed_in_vain = was is ConnectionState.RECONNECTING
+        if resumed_in_vain:
+            self._machine.resume_failed()
+        else:
+            self._machine.connection_lost()
+        self._report("resume_failed" if resumed_in_vain else "connection_lost", was, reason)
+        self._begin_outage()
         self.send(PLAYBACK, PathSuspended())
         self.send(video_address(self._address.role), VideoLinkLost())
         self.send(dave_address(self._address.role), ConnectionSuspended())
         self.report(StreamsSuspended(role=self._address.role))
+
+    def _begin_outage(self) -> None:
+        if self._outage is None:
+            self._outages += 1
+            self._outage = self._outages
+            self.later(OUTAGE_LIMIT_S, OutageOverdue(outage=self._outages))
 
     def _give_up(self, reason: str, sentence: str) -> None:
         """End the call for good: the error first, then the endings, no reconnection and no op 4."""

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from clankvox.ids import ChannelId, GuildId, UserId
-from clankvox.protocol.voice_gateway import SessionCredentials
+from clankvox.protocol.session_offer import SessionCredentials
 
 
 class Credentials(NamedTuple):

@@ -21,7 +21,7 @@ class ConnectionState(StrEnum):
     DAVE_TRANSITION = "dave_transition"
     """Ready, and a DAVE transition is announced that the server has not executed yet."""
     RECONNECTING = "reconnecting"
-    """Lost or moved; waiting for a back-off or for fresh credentials."""
+    """Lost or moved; waiting for a back-off, for fresh credentials, or for the session to go on over another socket."""
     CLOSED = "closed"
     """Given up, or the process ends; only a new join leads out."""
 
@@ -47,6 +47,8 @@ class ConnectionMachine(StrictMachine):
     connection_lost = Event(
         s.CONNECTING.to(s.RECONNECTING) | s.READY.to(s.RECONNECTING) | s.DAVE_TRANSITION.to(s.RECONNECTING)
     )
+    session_resumed = Event(s.RECONNECTING.to(s.READY))
+    resume_failed = Event(s.RECONNECTING.to.itself())
     gave_up = Event(
         s.CONNECTING.to(s.CLOSED) | s.READY.to(s.CLOSED) | s.DAVE_TRANSITION.to(s.CLOSED) | s.RECONNECTING.to(s.CLOSED)
     )

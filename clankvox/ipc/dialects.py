@@ -19,6 +19,7 @@ from clankvox.ipc.events import (
     MusicIdle,
     PlaybackPosition,
     PlayerState,
+    Recovery,
     TransportState,
     TtsBufferOverflow,
     TtsPlaybackState,
@@ -73,6 +74,11 @@ def transport_state(
 ) -> list[Event]:
     """Events for a change of a role's transport; only the voice role echoes the connection's id."""
     return [TransportState(role=role, connection_id=_voice_only(role, connection_id), status=status, reason=reason)]
+
+
+def recovery(role: Role, connection_id: ConnectionId | None, step: str, reason: str) -> list[Event]:
+    """Events for a step of the watchdog; every parent passes over events that it does not know."""
+    return [Recovery(role=role, connection_id=_voice_only(role, connection_id), step=step, reason=reason)]
 
 
 def dave_state(

@@ -102,6 +102,20 @@ class TransportState(_Event, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+class Recovery(_Event, frozen=True, kw_only=True):
+    """There is proof that nothing is heard although members speak, and this is done about it. An addition.
+
+    `step`, gentlest first, 5 s from one to the next: `udp` (a new socket, our address asked for anew), `dave` (asks to
+    be added to the group anew), `resume` (a new WebSocket for the session), `rejoin` (a new session). The last two
+    show as `reconnecting` as well. `reason`: `frames_undecryptable`, `keepalives_unanswered`, or why UDP was lost.
+    """
+
+    role: Role
+    connection_id: ConnectionId | None = None
+    step: str
+    reason: str
+
+
 class DaveState(_Event, frozen=True, kw_only=True):
     """A role's end-to-end encryption changed. Every status but `cleared` says the protocol version."""
 
@@ -390,6 +404,7 @@ Event: TypeAlias = (
     | AdapterSend
     | ConnectionState
     | TransportState
+    | Recovery
     | DaveState
     | PlayerState
     | PlaybackArmed

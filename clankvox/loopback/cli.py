@@ -69,6 +69,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         seed=arguments.seed,
         heartbeat_interval_ms=arguments.heartbeat_interval_ms,
         resume_window_s=arguments.resume_window_ms / 1000,
+        nat_forget_s=None if arguments.nat_forget_ms is None else arguments.nat_forget_ms / 1000,
         channels=dict(arguments.channel),
         video=VideoPolicy(pli=not arguments.no_pli, nack=not arguments.no_nack, stap_a=arguments.stap_a),
     )
@@ -93,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="seed of everything random but keys (%(default)s)")
     add("--heartbeat-interval-ms", type=_positive, default=DEFAULT_HEARTBEAT_INTERVAL_MS, help="(%(default)s)")
     add("--resume-window-ms", type=_positive, default=15_000, help="how long a lost session waits (%(default)s)")
+    add("--nat-forget-ms", type=_positive, help="how long clients may be silent before their NAT forgets them (never)")
     add(
         "--channel",
         action="append",

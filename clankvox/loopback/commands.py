@@ -51,6 +51,14 @@ class Stall(Command, frozen=True, kw_only=True, tag="stall"):
     ms: Milliseconds
 
 
+class Nat(Command, frozen=True, kw_only=True, tag="nat"):
+    """Let a user's NAT forget it once it has been silent for `afterMs`, or now: a new port, until IP discovery."""
+
+    user_id: Snowflake
+    server_id: Snowflake | None = None
+    after_ms: Milliseconds | None = None
+
+
 class Downgrade(Command, frozen=True, kw_only=True, tag="downgrade"):
     """Leave end-to-end encryption in one room, or in all."""
 
@@ -220,6 +228,7 @@ AnyCommand: TypeAlias = (
     Impair
     | Close
     | Stall
+    | Nat
     | Downgrade
     | Upgrade
     | BadCommit

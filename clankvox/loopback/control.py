@@ -20,6 +20,7 @@ from clankvox.loopback.commands import (
     Close,
     Downgrade,
     Impair,
+    Nat,
     Pause,
     RemoveSpeaker,
     Resize,
@@ -90,9 +91,8 @@ class Control:
             case Close():
                 for session in self._sessions(command):
                     self._registry.close_session(session, command.code)
-            case Stall():
-                for session in self._sessions(command):
-                    session.port.stalled_until_s = self._clock.now() + command.ms / 1000
+            case Stall() | Nat():
+                self._cut_off(command)
             case Channel():
                 self._registry.channels[server(command.server_id)] = channel(command.channel_id)
             case Downgrade(server_id=server_id):
@@ -104,6 +104,15 @@ class Control:
             case BadCommit():
                 self._corrupt(user(command.user_id), _server(command.server_id))
         return {}
+
+    def _cut_off(self, command: Stall | Nat) -> None:
+        for session in self._sessions(command):
+            if isinstance(command, Stall):
+                session.port.stalled_until_s = self._clock.now() + command.ms / 1000
+            elif command.after_ms is None:
+                session.port.nat.forget()
+            else:
+                session.port.nat.forgets_after_s = command.after_ms / 1000
 
     def _impair(self, command: Impair) -> None:
         impairment = Impairment(
@@ -178,7 +187,7 @@ class Control:
             raise InvalidRequest("no such room")
         return named
 
-    def _sessions(self, command: Close | Stall | UpdateSession) -> list[Session]:
+    def _sessions(self, command: Close | Stall | Nat | UpdateSession) -> list[Session]:
         server_id = _server(command.server_id)
         sessions = [
             session

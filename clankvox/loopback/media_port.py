@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from clankvox.ids import Ssrc, UserId
 from clankvox.loopback.impairment import Impairment, Link
+from clankvox.loopback.nat_mapping import NatMapping
 from clankvox.loopback.packet_dress import PacketDress
 from clankvox.loopback.stream_statistics import StreamStatistics
 from clankvox.loopback.video_port import VideoPort
@@ -100,6 +101,7 @@ class MediaPort(VideoPort):
         """A member of ours that receives takes packets here, without transport."""
         self.hear_rtcp: Callable[[list[RtcpPacket], float], None] | None = None
         self.stalled_until_s = float("-inf")
+        self.nat = NatMapping()
         self.up = Link(f"up/{user_id}")
         self.down = Link(f"down/{user_id}")
         self.up_probes = Link(f"up-probes/{user_id}")

@@ -40,6 +40,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_interval_ms: int = DEFAULT_HEARTBEAT_INTERVAL_MS
     resume_window_s: float = 15.0
     """How long a lost session can be resumed; until then the others think that it is there."""
+    nat_forget_s: float | None = None
+    """How long clients may be silent before their NAT forgets them; None: never."""
     video: VideoPolicy = VideoPolicy()
     channels: dict[int, int] = {}
     """Server id to channel id, for version 8 clients, which do not tell the channel that names the MLS group."""

@@ -83,6 +83,8 @@ class Registry:
         """Let the SFU know `participant`, who is about to enter `room`."""
         self.rooms[room.server_id, room.channel_id] = room
         self.sfu.attach(participant.port)
+        if self._options.nat_forget_s is not None:
+            participant.port.nat.forgets_after_s = self._options.nat_forget_s
         for direction, impairment in self._impairments.items():
             participant.port.impair(impairment, direction)
 

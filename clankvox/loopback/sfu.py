@@ -77,6 +77,8 @@ class Sfu:
             self.dropped["unknown_address"] += 1
         elif arrival_s < port.stalled_until_s:
             port.received["stalled"] += 1
+        elif not port.nat.passes_up(arrival_s):
+            port.received["nat_forgotten"] += 1
         elif is_rtp(datagram):
             self._through(port.up, arrival_s, lambda at: self._take_rtp(port, datagram, at))
         elif is_rtcp(datagram):
@@ -125,6 +127,7 @@ class Sfu:
         def answer(at: float) -> None:
             port.received["discovery"] += 1
             self.learn_address(port, address)
+            port.nat.discovered(at)
             self._through(
                 port.down_probes, at, lambda _: self._send(ip_discovery.build_reply(ssrc, *address[:2]), address)
             )
@@ -223,6 +226,8 @@ class Sfu:
             receiver.forwarded["dave_withheld"] += 1
         elif now < receiver.stalled_until_s:
             receiver.forwarded["stalled"] += 1
+        elif not receiver.nat.passes_down(now):
+            receiver.forwarded["nat_forgotten"] += 1
         else:
             receiver.forwarded["packets"] += 1
             datagram = receiver.transport.seal_rtp(packet.clear, packet.plaintext)
@@ -254,5 +259,5 @@ class Sfu:
             self._through(receiver.down_reports, now, lambda _: self._send_to(receiver, sealed))
 
     def _send_to(self, receiver: MediaPort, datagram: bytes) -> None:
-        if receiver.address is not None:
+        if receiver.address is not None and receiver.nat.passes_down(self._clock.now()):
             self._send(datagram, receiver.address)

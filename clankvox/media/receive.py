@@ -17,6 +17,7 @@ from clankvox.media.alarm import Alarm
 from clankvox.media.audio_stream import AudioStream, StreamTools
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher
+from clankvox.media.hearing import Hearing, hearing_of
 from clankvox.media.receive_ports import PacketOpener, PcmSink, ReceiveFacts
 from clankvox.media.reorder import Frame
 from clankvox.media.sender_binding import SweepBudget
@@ -188,6 +189,10 @@ class ReceivePipeline:
         """How late the latest packets of any stream are. Any thread."""
         with self._board.lock:
             return max((stream.jitter_s for stream in self._streams.values()), default=0.0)
+
+    def hearing(self) -> Hearing:
+        """How many frames were opened and how many could not be, since the process started. Any thread."""
+        return hearing_of(self.all_streams())
 
     # --- the UDP thread ---
 

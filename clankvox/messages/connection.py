@@ -147,6 +147,18 @@ class RetryDue(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
+class ResumeDue(Message, frozen=True, kw_only=True):
+    """Own timer: open the socket that goes on with the session; `attempt` is that socket's number."""
+
+    attempt: Attempt
+
+
+class OutageOverdue(Message, frozen=True, kw_only=True):
+    """Own timer: the call was not to be had again in time; `outage` numbers the losses."""
+
+    outage: int
+
+
 class CredentialsOverdue(Message, frozen=True, kw_only=True):
     """Own timer: the wait for a move or for new credentials that began with `attempt` is over."""
 
@@ -226,6 +238,8 @@ ConnectionMessage = (
     | PongReceived
     | DeadlineReached
     | RetryDue
+    | ResumeDue
+    | OutageOverdue
     | CredentialsOverdue
     | GatewayPoll
     | DiscoveryPoll

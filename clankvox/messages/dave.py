@@ -44,6 +44,12 @@ class ConnectionSuspended(Message, frozen=True, kw_only=True):
     """Connection: the link is lost and will be made anew; the group is gone with it."""
 
 
+class ConnectionResumed(Message, frozen=True, kw_only=True):
+    """Connection: the session goes on, and the group with it; what the server said meanwhile follows."""
+
+    attempt: Attempt
+
+
 class PatienceEnded(Message, frozen=True, kw_only=True):
     """Own timer: a group that should have been re-made within 2 s was not; `rekeying` numbers the wait."""
 
@@ -68,6 +74,7 @@ DaveMessage = (
     | MembersConnected
     | MemberDisconnected
     | ConnectionSuspended
+    | ConnectionResumed
     | PatienceEnded
     | RecoveryDue
     | FramesUndecryptable

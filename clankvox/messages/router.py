@@ -104,6 +104,15 @@ class ConnectionReported(Message, frozen=True, kw_only=True):
     was_ever_ready: bool = False
 
 
+class RecoveryReported(Message, frozen=True, kw_only=True):
+    """Connection: its watchdog has proof that nothing is heard although members speak, and does something about it."""
+
+    role: Role
+    connection_id: ConnectionId | None
+    step: str
+    reason: str
+
+
 class DaveReported(Message, frozen=True, kw_only=True):
     """DAVE actor: a transition of its machine. `reset` reports also when nothing changed."""
 
@@ -287,6 +296,7 @@ class VideoGone(Message, frozen=True, kw_only=True):
 Report = (
     AdapterSendRequested
     | ConnectionReported
+    | RecoveryReported
     | DaveReported
     | TtsReported
     | TtsPositionReported

@@ -66,6 +66,10 @@ class SessionReady(NamedTuple):
         )
 
 
+class SessionResumed(NamedTuple):
+    """The session goes on on this socket; whatever waited for it may be sent."""
+
+
 class DaveMessage(NamedTuple):
     """An opcode of DAVE: ops 21, 22 and 24 with their payload, 25, 27, 29 and 30 with the bytes after the opcode."""
 
@@ -129,6 +133,7 @@ Effect = (
     | SendBinary
     | Discover
     | SessionReady
+    | SessionResumed
     | DaveMessage
     | SpeakingAnnounced
     | MembersConnected

@@ -1,10 +1,11 @@
-"""The conversation with one voice gateway socket (version 9): handshake, heartbeats, and what the server announces.
+"""The conversation with a voice gateway (version 9): handshake, heartbeats, resumes, and what the server announces.
 
 Phases:
 
     opening ── opened ──> greeting ── hello / identify ──> identifying ── ready ──> discovering
     discovering ── discovered / select protocol ──> selecting ── session description ──> ready
     any ── violation, or three unanswered heartbeats ──> closed
+    ready, closed ── begin_resume, on another socket ──> resuming ── hello / resume, resumed ──> ready
 
 Sans-IO: every method takes the instant `now` and returns effects, to be carried out in order; none raises, whatever
 the server sends. After each call you must call `poll` again at `next_poll`. The handshake's deadline is the caller's.
@@ -19,7 +20,7 @@ from random import Random
 from typing import Final, NoReturn, TypeVar
 
 from clankvox.errors import PeerViolation, WireError
-from clankvox.ids import Role, Ssrc, UserId
+from clankvox.ids import Role, Ssrc
 from clankvox.protocol import heartbeat
 from clankvox.protocol.close_codes import Recovery
 from clankvox.protocol.gateway_effects import (
@@ -27,16 +28,11 @@ from clankvox.protocol.gateway_effects import (
     DaveMessage,
     Discover,
     Effect,
-    MemberDisconnected,
-    MembersConnected,
-    SendBinary,
     SendText,
     SessionReady,
-    SessionUpdated,
-    SpeakingAnnounced,
-    VideoAnnounced,
-    WantsAnnounced,
+    SessionResumed,
 )
+from clankvox.protocol.gateway_news import news_of
 from clankvox.protocol.session_offer import (
     MAX_DAVE_VERSION,
     SessionCredentials,
@@ -45,55 +41,29 @@ from clankvox.protocol.session_offer import (
     select_protocol,
 )
 from clankvox.wire.gateway_ops import (
-    ClientDisconnect,
-    ClientsConnect,
     ExecuteTransition,
     GatewayMessage,
     Heartbeat,
     HeartbeatAck,
     Hello,
-    MediaSinkWants,
     Op,
     Payload,
     PrepareEpoch,
     PrepareTransition,
     Ready,
     SessionDescription,
-    SessionUpdate,
-    Speaking,
-    Video,
     decode_json,
     decode_server_binary,
     encode_json,
     payload_of,
-    snowflake,
 )
+from clankvox.wire.seq import seq_delta
 from clankvox.wire.transport_crypto import TransportMode, UnsupportedMode, choose_mode
-
-__all__ = [
-    "CloseSocket",
-    "DaveMessage",
-    "Discover",
-    "Effect",
-    "Ignored",
-    "MemberDisconnected",
-    "MembersConnected",
-    "Phase",
-    "SendBinary",
-    "SendText",
-    "SessionCredentials",
-    "SessionReady",
-    "SessionUpdated",
-    "SpeakingAnnounced",
-    "VideoAnnounced",
-    "VoiceGateway",
-    "WantsAnnounced",
-]
 
 EARLY_MESSAGES: Final = 256
 """DAVE messages held before the session description; later ones are dropped and counted. A server sends one or two."""
 EARLY_BYTES: Final = 1 << 20
-MISSED_ACKS_CODE: Final = 4900
+CLOSE_TO_RESUME: Final = 4900
 """Ours, of the range for private use (RFC 6455 section 7.4.2): 1000 would end the session that we want to resume."""
 MIN_FIRST_BEAT: Final = 0.5
 
@@ -103,7 +73,9 @@ _DAVE_PAYLOADS: Final[dict[int, type[PrepareTransition | ExecuteTransition | Pre
     Op.PREPARE_EPOCH: PrepareEpoch,
 }
 _DAVE_BINARY: Final = frozenset({Op.MLS_EXTERNAL_SENDER, Op.MLS_PROPOSALS, Op.MLS_ANNOUNCE_COMMIT, Op.MLS_WELCOME})
-_VIDEO_FIELDS: Final = frozenset({"audio_ssrc", "video_ssrc", "streams"})
+_SOCKETS_OWN: Final = frozenset({Op.HELLO, Op.HEARTBEAT, Op.HEARTBEAT_ACK, Op.RESUMED})
+"""What is about the socket and not about the session is never told twice."""
+_SEQUENCE_MASK: Final = 0xFFFF
 
 _P = TypeVar("_P", bound=Payload)
 
@@ -117,6 +89,8 @@ class Phase(StrEnum):
     DISCOVERING = "discovering"
     SELECTING = "selecting"
     READY = "ready"
+    RESUMING = "resuming"
+    """The session stands, on another socket that has not confirmed it yet (op 9)."""
     CLOSED = "closed"
 
 
@@ -131,10 +105,12 @@ class Ignored(StrEnum):
     """A step of the handshake that was not awaited, such as a second session description."""
     WRONG_ACK = "wrong_ack"
     EARLY_OVERFLOW = "early_overflow"
+    REPEATED = "repeated"
+    """Told again behind a resume, although we had said that we have it."""
 
 
 class VoiceGateway:
-    """One socket's conversation. Speaking, members and video are told as they come, DAVE messages from READY on."""
+    """One session's conversation. Speaking, members and video are told as they come, DAVE messages from READY on."""
 
     def __init__(
         self,
@@ -153,19 +129,16 @@ class VoiceGateway:
         self._server: Ready | None = None
         self._mode: TransportMode | None = None
         self._seq_ack = -1
+        self._described = False
+        self._replayed_from: int | None = None
+        """Number up to which a replay repeats what we have; None once something newer has come."""
         self._early: list[DaveMessage] = []
         self._early_bytes = 0
         self._ignored: Counter[Ignored] = Counter()
         self._handlers: dict[int, Callable[[GatewayMessage], list[Effect]]] = {
             Op.READY: self._on_ready,
             Op.SESSION_DESCRIPTION: self._on_session_description,
-            Op.SPEAKING: self._on_speaking,
-            Op.CLIENTS_CONNECT: self._on_clients_connect,
-            Op.CLIENT_DISCONNECT: self._on_client_disconnect,
-            Op.VIDEO: self._on_video,
-            Op.FLAGS: self._on_flags,
-            Op.MEDIA_SINK_WANTS: self._on_wants,
-            Op.SESSION_UPDATE: self._on_session_update,
+            Op.RESUMED: self._on_resumed,
             Op.PREPARE_TRANSITION: self._on_dave,
             Op.EXECUTE_TRANSITION: self._on_dave,
             Op.PREPARE_EPOCH: self._on_dave,
@@ -180,6 +153,11 @@ class VoiceGateway:
     def session_established(self) -> bool:
         """Whether the handshake is complete and the socket not given up."""
         return self._phase is Phase.READY
+
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a session to go on with on another socket, whatever became of this one."""
+        return self._described
 
     @property
     def mode(self) -> TransportMode | None:
@@ -205,6 +183,12 @@ class VoiceGateway:
         """Return op 7, which continues this session on another socket. It holds credentials: never log it."""
         return encode_json(Op.RESUME, resume(self._credentials, self._seq_ack))
 
+    def begin_resume(self) -> None:
+        """Go on with a `resumable` session on another socket, which greets first; its beats begin anew."""
+        self._phase = Phase.RESUMING
+        self._beats = None
+        self._replayed_from = self._seq_ack if self._seq_ack >= 0 else None
+
     def opened(self, now: float) -> list[Effect]:  # noqa: ARG002 - every fact comes with its instant
         """Note that the socket is open; the server speaks first."""
         if self._phase is Phase.OPENING:
@@ -219,6 +203,8 @@ class VoiceGateway:
             message = decode_json(text)
         except WireError:
             return self._ignore(Ignored.MALFORMED_TEXT)
+        if message.seq is not None and message.op not in _SOCKETS_OWN and self._is_repeated(message.seq):
+            return self._ignore(Ignored.REPEATED)
         if message.seq is not None:
             self._seq_ack = message.seq
         try:
@@ -238,6 +224,8 @@ class VoiceGateway:
             message = decode_server_binary(data)
         except WireError:
             return self._ignore(Ignored.MALFORMED_BINARY)
+        if self._is_repeated(message.seq):
+            return self._ignore(Ignored.REPEATED)
         self._seq_ack = message.seq
         if message.op not in _DAVE_BINARY:
             return self._ignore(Ignored.UNKNOWN_OP)
@@ -257,7 +245,7 @@ class VoiceGateway:
             return []
         nonce = self._beats.poll(now)
         if self._beats.lost:
-            return self._close(MISSED_ACKS_CODE, "heartbeat_timeout", Recovery.RESUME)
+            return self._close(CLOSE_TO_RESUME, "heartbeat_timeout", Recovery.RESUME)
         return [] if nonce is None else [self._beat(nonce)]
 
     def next_poll(self) -> float | None:
@@ -273,16 +261,29 @@ class VoiceGateway:
             case Op.HEARTBEAT_ACK:
                 return self._on_heartbeat_ack(message, now)
         handler = self._handlers.get(message.op)
-        return self._ignore(Ignored.UNKNOWN_OP) if handler is None else handler(message)
+        if handler is not None:
+            return handler(message)
+        return news_of(message) or self._ignore(Ignored.UNKNOWN_OP)
+
+    def _is_repeated(self, seq: int) -> bool:
+        """Tell what a replay repeats from what is new: a commit or a Welcome must not be processed twice."""
+        if self._replayed_from is None:
+            return False
+        repeated = seq_delta(seq & _SEQUENCE_MASK, self._replayed_from & _SEQUENCE_MASK) <= 0
+        if not repeated:
+            self._replayed_from = None
+        return repeated
 
     # the handshake
 
     def _on_hello(self, message: GatewayMessage, now: float) -> list[Effect]:
-        if self._phase not in {Phase.OPENING, Phase.GREETING}:
+        if self._phase not in {Phase.OPENING, Phase.GREETING, Phase.RESUMING} or self._beats is not None:
             return self._ignore(Ignored.UNEXPECTED)
         hello = _required(message, Hello)
         fraction = 1.0 if self._rng is None else self._rng.uniform(MIN_FIRST_BEAT, 1.0)
         self._beats = heartbeat.Heartbeat(hello.heartbeat_interval, now, fraction)
+        if self._phase is Phase.RESUMING:
+            return [SendText(self.resume_message())]
         self._phase = Phase.IDENTIFYING
         return [SendText(encode_json(Op.IDENTIFY, identify(self._credentials)))]
 
@@ -307,6 +308,7 @@ class VoiceGateway:
         if session.dave_protocol_version is None or session.dave_protocol_version > MAX_DAVE_VERSION:
             _violated("dave_version_not_offered")
         self._phase = Phase.READY
+        self._described = True
         ready = SessionReady(
             ssrc=Ssrc(self._server.ssrc),
             mode=self._mode,
@@ -320,6 +322,13 @@ class VoiceGateway:
         )
         early, self._early = self._early, []
         return [ready, *early]
+
+    def _on_resumed(self, _message: GatewayMessage) -> list[Effect]:
+        """Op 9: the session stands; what the server had said meanwhile follows."""
+        if self._phase is not Phase.RESUMING or self._beats is None:
+            return self._ignore(Ignored.UNEXPECTED)
+        self._phase = Phase.READY
+        return [SessionResumed()]
 
     # liveness
 
@@ -339,43 +348,12 @@ class VoiceGateway:
         seq_ack = None if self._seq_ack < 0 else self._seq_ack
         return SendText(encode_json(Op.HEARTBEAT, Heartbeat(t=nonce, seq_ack=seq_ack)))
 
-    # what the server announces
-
-    def _on_speaking(self, message: GatewayMessage) -> list[Effect]:
-        speaking = payload_of(message, Speaking)
-        return [SpeakingAnnounced(_user(speaking.user_id), Ssrc(speaking.ssrc), speaking.speaking)]
-
-    def _on_clients_connect(self, message: GatewayMessage) -> list[Effect]:
-        return [MembersConnected(tuple(_user(text) for text in payload_of(message, ClientsConnect).user_ids))]
-
-    def _on_client_disconnect(self, message: GatewayMessage) -> list[Effect]:
-        return [MemberDisconnected(_user(payload_of(message, ClientDisconnect).user_id))]
-
-    def _on_video(self, message: GatewayMessage) -> list[Effect]:
-        """Older servers write op 12 for a client that disconnected: then it has no field of a video state."""
-        if isinstance(message.data, dict) and not _VIDEO_FIELDS & message.data.keys():
-            return self._on_client_disconnect(message)
-        video = payload_of(message, Video)
-        return [VideoAnnounced(_user(video.user_id), video)]
-
-    def _on_flags(self, message: GatewayMessage) -> list[Effect]:
-        """Older servers write op 18 for a video state; client flags proper are none of our business."""
-        if isinstance(message.data, dict) and _VIDEO_FIELDS & message.data.keys():
-            return self._on_video(message)
-        return self._ignore(Ignored.UNKNOWN_OP)
-
-    def _on_wants(self, message: GatewayMessage) -> list[Effect]:
-        return [WantsAnnounced(payload_of(message, MediaSinkWants))]
-
-    def _on_session_update(self, message: GatewayMessage) -> list[Effect]:
-        return [SessionUpdated(payload_of(message, SessionUpdate))]
-
     def _on_dave(self, message: GatewayMessage) -> list[Effect]:
         return self._deliver(DaveMessage(Op(message.op), payload_of(message, _DAVE_PAYLOADS[message.op])))
 
     def _deliver(self, message: DaveMessage) -> list[Effect]:
         """Hand on a DAVE message, not before the session description: there is no DAVE session earlier."""
-        if self._phase is Phase.READY:
+        if self._described:
             return [message]
         size = len(message.payload) if isinstance(message.payload, bytes) else 0
         if len(self._early) >= EARLY_MESSAGES or self._early_bytes + size > EARLY_BYTES:
@@ -404,12 +382,6 @@ def _required(message: GatewayMessage, wanted: type[_P]) -> _P:
 
 def _violated(reason: str) -> NoReturn:
     raise PeerViolation(reason)
-
-
-def _user(text: str | None) -> UserId:
-    if text is None:
-        raise WireError("no user id")
-    return UserId(snowflake(text))
 
 
 def _is_ip(text: str) -> bool:

@@ -1,7 +1,15 @@
 """The link: handshake deadline, IP discovery, keepalive, and news that comes too late."""
 
+from itertools import pairwise
+
 import pytest
 
+from clankvox.messages.connection import SendGatewayBinary, SendGatewayJson
+from clankvox.protocol.resumption import KEPT_FRAMES
+from clankvox.protocol.voice_gateway import Ignored
+from clankvox.wire.gateway_ops import Op
+from clankvox.wire.rtp import is_rtp, parse_header
+from clankvox.wire.seq import seq_delta
 from clankvox.wire.transport_crypto import TransportMode
 from tests.support.factory import Call, short
 
@@ -151,9 +159,178 @@ def test_garbage_on_the_socket_changes_nothing():
 
 def test_a_lost_link_closes_every_socket_and_stops_the_receive_path():
     call = Call().connect()
-    call.server.lost()
+    call.server.lost(4006)
     call.drain()
     assert (call.web_socket.attempt, call.udp.attempt, call.pipeline.sealer) == (None, None, None)
+
+
+# --- resume ---
+
+
+def speaking():
+    """A call in which we speak and hear user 42."""
+    call = Call().establish(42)
+    call.line(type="subscribe_user", userId="42", captureId="k1")
+    call.audio("p1", ms=8_000)
+    call.drain()
+    call.pipeline.packet(42)
+    call.run(0.2)
+    call.events()
+    call.server.new_ops()
+    return call
+
+
+def test_a_lost_socket_is_replaced_at_once_and_the_session_resumed_where_it_was():
+    call = speaking()
+    call.server.reset()
+    call.drain()
+    assert len(call.web_socket.urls) == 2
+    assert call.web_socket.urls[0] == call.web_socket.urls[1]
+    call.server.resumed()
+    op, body = call.server.json_sent()[-1]
+    assert op == Op.RESUME
+    assert body == {
+        "server_id": "10",
+        "channel_id": "20",
+        "session_id": "sess",
+        "token": "tok",
+        "seq_ack": body["seq_ack"],
+    }
+    assert body["seq_ack"] == call.server.last_number
+
+
+def test_a_resume_keeps_udp_keys_counters_group_and_pipeline():
+    call = speaking()
+    kept = (call.udp.attempt, call.pipeline.attempt, call.pipeline.sealer, call.engine, call.cipher.generation)
+    datagrams = len(call.udp.sent)
+    call.server.reset()
+    call.run(0.5)
+    call.server.resumed()
+    call.run(0.5)
+    assert (
+        call.udp.attempt, call.pipeline.attempt, call.pipeline.sealer, call.engine, call.cipher.generation
+    ) == kept  # fmt: skip
+    assert len(call.engines) == 1
+    packets = [datagram for datagram in call.udp.sent[datagrams:] if is_rtp(datagram)]
+    assert len(packets) == 50
+    numbers = [parse_header(packet).sequence for packet in packets]
+    assert [seq_delta(after, before) for before, after in pairwise(numbers)] == [1] * 49
+    nonces = [packet[-4:] for packet in packets]
+    assert len(set(nonces)) == 50
+    call.left()
+    assert call.leaks == []
+
+
+def test_who_is_heard_is_heard_on_while_the_socket_is_gone():
+    call = speaking()
+    call.server.reset()
+    call.drain()
+    call.pipeline.packet(42)
+    call.drain()
+    assert [frame_format for frame_format, _ in call.frames() if frame_format == 1] == [1]
+    call.server.resumed()
+    assert not {"user_audio_end", "speaking_end"} & {event["type"] for event in call.events()}
+
+
+def test_what_is_said_meanwhile_is_said_in_order_behind_the_servers_word():
+    call = speaking()
+    call.server.reset()
+    call.drain()
+    attempt = call.udp.attempt
+    for number in range(3):
+        call.told(
+            SendGatewayJson(attempt=attempt, op=Op.TRANSITION_READY, payload={"transition_id": number}), call.connection
+        )
+        call.told(SendGatewayBinary(attempt=attempt, op=Op.MLS_KEY_PACKAGE, payload=bytes([number])), call.connection)
+    call.server.new_ops()
+    call.server.opened()
+    call.server.hello()
+    call.drain()
+    assert call.server.new_ops() == [Op.RESUME]
+    call.server.text(Op.RESUMED)
+    call.drain()
+    assert call.server.new_ops() == [Op.TRANSITION_READY, Op.MLS_KEY_PACKAGE] * 3
+    assert [payload for op, payload in call.server.binary_sent() if op == Op.MLS_KEY_PACKAGE][-3:] == [
+        b"\0",
+        b"\1",
+        b"\2",
+    ]
+
+
+def test_more_than_can_be_kept_is_a_lost_link():
+    call = speaking()
+    call.server.reset()
+    call.drain()
+    attempt = call.udp.attempt
+    for _ in range(KEPT_FRAMES + 1):
+        call.told(
+            SendGatewayJson(attempt=attempt, op=Op.TRANSITION_READY, payload={"transition_id": 1}), call.connection
+        )
+    assert "transport_state voice reconnecting resume_overflow" in short(call.events())
+    assert call.udp.attempt is None
+
+
+def test_what_the_server_tells_again_is_not_done_again():
+    call = speaking()
+    transitions = call.server.last_number
+    call.server.commit(3)
+    call.drain()
+    call.server.new_ops()
+    call.server.reset()
+    call.drain()
+    call.server.resumed()
+    call.server.replay_from(transitions)
+    call.server.commit(3)
+    call.server.execute_transition(3)
+    call.drain()
+    assert call.server.new_ops() == [Op.RESUME]
+    assert call.state("dave") == "established"
+    assert call.connection._gateway.ignored[Ignored.REPEATED] == 1
+
+
+def test_udp_is_kept_alive_while_the_socket_is_gone():
+    call = speaking()
+    call.server.reset()
+    before = len([datagram for datagram in call.udp.sent if len(datagram) == 8])
+    call.run(9.0)
+    assert len([datagram for datagram in call.udp.sent if len(datagram) == 8]) > before
+
+
+def test_a_socket_that_was_replaced_is_not_heard_any_more():
+    call = speaking()
+    old = call.server.attempt
+    call.server.reset()
+    call.drain()
+    call.server.lost(4017, attempt=old)
+    call.server.text(Op.CLIENTS_CONNECT, {"user_ids": ["5"]}, attempt=old)
+    call.drain()
+    assert call.state("connection") == "reconnecting"
+    call.server.resumed()
+    assert call.state("connection") == "ready"
+
+
+def test_a_resumed_socket_can_be_lost_again_and_beats_by_its_own_hello():
+    call = speaking()
+    for _ in range(2):
+        call.server.reset()
+        call.drain()
+        call.server.resumed()
+    call.run(10.0)
+    beats = [body for op, body in call.server.json_sent() if op == Op.HEARTBEAT]
+    assert beats[-1]["seq_ack"] == call.server.last_number
+    assert call.state("connection") == "ready"
+
+
+def test_resumes_have_one_budget_so_that_a_server_that_loses_us_again_and_again_is_left():
+    call = speaking()
+    for _ in range(3):
+        call.server.reset()
+        call.drain()
+        call.server.resumed()
+    assert call.udp.attempt is not None
+    call.server.reset()
+    call.drain()
+    assert call.udp.attempt is None
 
 
 def test_credentials_are_in_no_repr():

@@ -72,6 +72,8 @@ def test_a_connection_event_shows_what_the_contract_names_and_nothing_else(event
     expected = {
         "session_ready": ["ConnectionState", "TransportState", "Ready", "PlaybackArmed"],
         "connection_lost": ["ConnectionState", "TransportState"],
+        "resume_failed": ["ConnectionState", "TransportState"],
+        "session_resumed": ["ConnectionState", "TransportState"],
         "gave_up": ["ErrorEvent", "ConnectionState", "TransportState"],
         "left": ["ConnectionState", "TransportState"],
     }

@@ -105,12 +105,66 @@ def test_a_connection_that_fails_is_an_error_of_its_role(role):
 def test_a_connection_that_is_lost_is_over_without_an_error(role):
     call = ready(role)
     call.events()
-    call.roles[ROLES[role]].server.lost(4015)
+    call.roles[ROLES[role]].server.lost(4006)
     call.drain()
     assert short(call.events()) == [
         f"dave_state {role} cleared",
-        f"transport_state {role} disconnected server_crashed",
+        f"transport_state {role} disconnected session_no_longer_valid",
     ]
+
+
+def test_a_session_that_can_be_resumed_is_and_the_parent_hears_nothing_of_it(role):
+    call = ready(role, 1)
+    parts = call.roles[ROLES[role]]
+    call.events()
+    parts.server.lost(4015)
+    call.drain()
+    assert call.state(f"{role} connection") == "reconnecting"
+    parts.server.resumed()
+    assert call.state(f"{role} connection") == "ready"
+    assert call.events() == []
+    assert [op for op, _ in parts.server.json_sent()].count(Op.IDENTIFY) == 1
+    assert parts.udp.attempt is not None
+
+
+def test_a_session_that_cannot_be_resumed_needs_new_credentials_of_the_parent(role):
+    call = ready(role, 1)
+    parts = call.roles[ROLES[role]]
+    call.events()
+    parts.server.lost(4015)
+    call.drain()
+    parts.server.lost(4006)
+    call.run(60.0)
+    assert short(call.events()) == [
+        f"dave_state {role} cleared",
+        f"transport_state {role} disconnected session_no_longer_valid",
+    ]
+    connect(call, role)
+    assert short(call.events()) == [f"transport_state {role} connecting"]
+
+
+@pytest.mark.parametrize("order", ["connect", "disconnect", "destroy"])
+def test_orders_are_carried_out_while_a_session_is_being_resumed(role, order):
+    call = ready(role, 1)
+    parts = call.roles[ROLES[role]]
+    parts.server.lost(4015)
+    call.drain()
+    call.events()
+    opened = len(parts.web_socket.urls)
+    if order == "connect":
+        connect(call, role)
+    else:
+        call.line(type="destroy" if order == "destroy" else f"{role}_disconnect")
+        call.drain()
+    cleared = f"dave_state {role} cleared"
+    ends = {
+        "connect": [cleared, f"transport_state {role} connecting"],
+        "disconnect": [cleared, f"transport_state {role} disconnected {role}_disconnect"],
+        "destroy": [cleared],
+    }
+    assert short(call.events()) == ends[order]
+    call.run(30.0)
+    assert len(parts.web_socket.urls) == opened + (order == "connect")
 
 
 def test_an_endpoint_that_is_not_allowed_fails_at_once(role):

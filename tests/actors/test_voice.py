@@ -389,12 +389,12 @@ def test_a_channel_move_whose_server_came_first_connects_at_once():
 # --- losses ---
 
 
-def test_a_lost_socket_identifies_anew_with_one_op_4_and_a_back_off():
+def test_a_lost_session_identifies_anew_with_one_op_4_and_a_back_off():
     call = Call().establish()
     call.server.lost()
     call.drain()
     events = call.events()
-    assert short(events[:2]) == reconnecting("reset by peer")
+    assert short(events[:2]) == reconnecting("session_no_longer_valid")
     assert op4(CHANNEL) in events
     assert short(events).count(OP4) == 1
     assert len(call.web_socket.urls) == 1
@@ -404,19 +404,179 @@ def test_a_lost_socket_identifies_anew_with_one_op_4_and_a_back_off():
     assert short(call.events())[2:3] == ["ready"]
 
 
-def test_a_lost_udp_socket_is_a_lost_link():
-    call = Call().connect()
-    call.server.udp_lost()
-    call.drain()
-    assert short(call.events())[:2] == reconnecting("udp_error")
-    assert call.web_socket.closed_with == [1000]
-
-
-def test_three_heartbeats_without_an_answer_are_a_lost_link():
+def test_three_heartbeats_without_an_answer_are_a_lost_socket_of_a_session_that_goes_on():
     call = Call().connect()
     call.run(60.0)
     assert short(call.events())[:2] == reconnecting("heartbeat_timeout")
     assert call.web_socket.closed_with[0] == 4900
+    assert call.server.json_sent()[-1][0] != 0
+
+
+def test_a_call_that_is_not_had_again_within_a_minute_is_over_whatever_its_tries_do():
+    """Handshakes that time out use up too much time for the budget of attempts to end them."""
+    call = Call().connect()
+    call.server.lost(4006)
+    call.drain()
+    call.events()
+    call.run(59.0)
+    assert short(call.events()).count("connection_state disconnected") == 0
+    call.run(1.1)
+    told = short(call.events())
+    assert told[:3] == ["error voice_runtime_error voice", *disconnected("reconnect_timeout")]
+    tries = len(call.web_socket.urls)
+    call.run(120.0)
+    assert (call.events(), len(call.web_socket.urls)) == ([], tries)
+
+
+def test_a_call_that_is_had_again_has_all_its_time_for_the_next_loss():
+    call = Call().connect()
+    for _ in range(3):
+        call.server.lost(4006)
+        call.run(1.1)
+        call.run(12.0)
+        call.server.handshake(0)
+        call.server.acknowledge()
+        call.run(15.0)
+    assert call.state("connection") == "ready"
+    assert "connection_state disconnected" not in short(call.events())
+
+
+# --- resume ---
+
+
+def resuming():
+    """A call in which speech goes both ways, and whose WebSocket was lost."""
+    call = Call().establish(42)
+    call.audio("p1", ms=4_000)
+    call.run(0.1)
+    call.events()
+    call.server.new_ops()
+    call.server.lost(4015)
+    call.drain()
+    return call
+
+
+def test_a_resume_shows_reconnecting_and_ready_and_nothing_else():
+    call = resuming()
+    assert short(call.events()) == reconnecting("server_crashed")
+    call.server.resumed()
+    assert call.events() == [
+        {"type": "connection_state", "status": "ready", "connectionId": "c1"},
+        {"type": "transport_state", "role": "voice", "connectionId": "c1", "status": "ready"},
+    ]
+    call.run(3.0)
+    assert not {"ready", "playback_armed", OP4, "dave_state"} & {event["type"] for event in call.events()}
+
+
+def test_an_invalid_session_is_a_new_session_at_once():
+    call = resuming()
+    call.events()
+    call.server.lost(4006)
+    call.drain()
+    told = call.events()
+    assert short(told)[:2] == reconnecting("session_no_longer_valid")
+    assert op4(CHANNEL) in told
+    assert call.udp.attempt is None
+    call.voice_server(token="t2")
+    call.drain()
+    call.server.handshake(1)
+    assert "ready" in short(call.events())
+    assert call.server.new_ops()[0] == 0
+
+
+def test_a_terminal_close_in_answer_to_a_resume_is_the_end():
+    call = resuming()
+    call.events()
+    call.server.lost(4017)
+    call.drain()
+    told = short(call.events())
+    assert told[:3] == ["error voice_runtime_error voice", *disconnected("dave_required")]
+    assert OP4 not in told
+
+
+def test_three_resumes_in_vain_are_a_new_session_with_one_op_4():
+    call = resuming()
+    urls = 1
+    for _ in range(3):
+        call.run(2.1)
+        urls += 1
+        assert len(call.web_socket.urls) == urls
+        assert OP4 not in short(call.events())
+        call.server.reset()
+        call.drain()
+    assert short(call.events()).count(OP4) == 1
+    assert call.udp.attempt is None
+
+
+@pytest.mark.parametrize("far", [0, 1])
+def test_a_server_that_does_not_answer_resumes_is_left_after_ten_seconds(far):
+    call = resuming()
+    call.events()
+    if far:
+        call.server.opened()
+        call.server.hello()
+    call.run(10.1)
+    assert short(call.events()).count(OP4) == 1
+
+
+def test_fresh_credentials_end_a_resume_and_are_used_at_once():
+    call = resuming()
+    call.events()
+    call.voice_server(endpoint="other.example.com", token="t2")
+    call.drain()
+    told = short(call.events())
+    assert told[:2] == reconnecting("voice_server_changed")
+    assert OP4 not in told
+    assert call.web_socket.urls[-1] == "wss://other.example.com/?v=9"
+    call.server.handshake(1)
+    assert "ready" in short(call.events())
+
+
+def test_credentials_that_are_the_same_disturb_no_resume():
+    call = resuming()
+    urls = len(call.web_socket.urls)
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    assert len(call.web_socket.urls) == urls
+    call.server.resumed()
+    assert call.state("connection") == "ready"
+
+
+def test_a_move_to_another_channel_ends_a_resume():
+    call = resuming()
+    call.voice_state(channel=21)
+    call.voice_server(token="t2")
+    call.drain()
+    call.server.handshake(1)
+    assert call.state("connection") == "ready"
+    assert call.engine.group_id == 21
+
+
+@pytest.mark.parametrize(
+    ("order", "state"), [("leave", "idle"), ("join", "awaiting_credentials"), ("destroy", "closed")]
+)
+def test_orders_are_carried_out_during_a_resume(order, state):
+    call = resuming()
+    call.join("c2", channel=21) if order == "join" else call.line(type=order)
+    call.drain()
+    assert call.state("connection") == state
+    assert (call.state("dave"), call.cipher.group_ready, call.udp.attempt) == ("inactive", False, None)
+    urls = len(call.web_socket.urls)
+    call.run(30.0)
+    assert len(call.web_socket.urls) == urls
+
+
+def test_a_transition_that_was_pending_is_pending_behind_a_resume():
+    call = in_transition()
+    call.server.lost(4015)
+    call.drain()
+    assert call.state("connection") == "reconnecting"
+    call.server.resumed()
+    assert call.state("connection") == "dave_transition"
+    call.server.execute_transition(3)
+    call.drain()
+    assert (call.state("connection"), call.state("dave")) == ("ready", "established")
 
 
 def test_4006_asks_once_for_credentials_and_connects_the_moment_they_come():
@@ -630,7 +790,7 @@ def test_a_connection_can_be_lost_in_a_transition():
     call = in_transition()
     call.server.lost()
     call.drain()
-    assert short(call.events())[:2] == reconnecting("reset by peer")
+    assert short(call.events())[:2] == reconnecting("session_no_longer_valid")
 
 
 def test_a_connection_can_end_in_a_transition():

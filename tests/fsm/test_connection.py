@@ -14,6 +14,8 @@ def test_every_event_in_every_state():
         transition_prepared: ready>dave_transition
         transition_settled: dave_transition>ready
         connection_lost: connecting>reconnecting ready>reconnecting dave_transition>reconnecting
+        session_resumed: reconnecting>ready
+        resume_failed: reconnecting>reconnecting
         gave_up: connecting>closed ready>closed dave_transition>closed reconnecting>closed
         left: awaiting_credentials>idle connecting>idle ready>idle dave_transition>idle reconnecting>idle
         close: idle>closed awaiting_credentials>closed connecting>closed ready>closed dave_transition>closed reconnecting>closed closed>closed

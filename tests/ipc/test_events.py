@@ -26,6 +26,7 @@ from clankvox.ipc.events import (
     PlayerState,
     ProcessReady,
     Ready,
+    Recovery,
     Segment,
     SpeakingEnd,
     SpeakingStart,
@@ -120,6 +121,10 @@ GOLDEN = [
     (
         TransportState(role=Role.STREAM_WATCH, status=TransportStatus.DISCONNECTED, reason="stream_deleted"),
         '{"type":"transport_state","role":"stream_watch","status":"disconnected","reason":"stream_deleted"}',
+    ),
+    (
+        Recovery(role=Role.VOICE, connection_id=C1, step="udp", reason="keepalives_unanswered"),
+        '{"type":"recovery","role":"voice","connectionId":"c1","step":"udp","reason":"keepalives_unanswered"}',
     ),
     (
         DaveState(role=Role.VOICE, connection_id=C1, status=DaveStatus.NEGOTIATING, protocol_version=1),

@@ -100,6 +100,30 @@ def test_a_stalled_client_loses_its_datagrams_both_ways(discord):
     assert len(sequences(receiver)) == 20
 
 
+def test_a_client_that_its_nat_forgot_is_lost_both_ways_until_it_asks_for_its_address(discord):
+    sender, receiver = pair(discord)
+    discord.command({"type": "nat", "userId": "2"})
+    talk(sender, 20)
+    receiver.udp.send(ip_discovery.build_ping(1))
+    assert sequences(receiver) == []
+    seen = discord.stats(2)
+    assert (seen["forwarded"], seen["received"]["nat_forgotten"]) == ({"nat_forgotten": 20}, 1)
+    receiver.udp.send(ip_discovery.build_request(receiver.ssrc))
+    receiver.udp.recv(100)
+    talk(sender, 20)
+    assert len(sequences(receiver)) == 20
+
+
+def test_a_nat_forgets_only_the_silent(discord):
+    sender, receiver = pair(discord)
+    discord.command({"type": "nat", "userId": "2", "afterMs": 86_400_000})
+    talk(sender, 20)
+    assert len(sequences(receiver)) == 20
+    discord.command({"type": "nat", "userId": "2", "afterMs": 0})
+    talk(sender, 20)
+    assert sequences(receiver) == []
+
+
 def test_stats_tell_rooms_and_clients(discord):
     pair(discord)
     stats = discord.command({"type": "stats", "id": "x"})
@@ -114,6 +138,7 @@ def test_stats_tell_rooms_and_clients(discord):
     [
         {"type": "close", "userId": "9", "code": 4015},
         {"type": "stall", "userId": "9", "ms": 5},
+        {"type": "nat", "userId": "9"},
         {"type": "impair", "userId": "9", "loss": 0.1},
         {"type": "bad_commit", "userId": "9"},
         {"type": "downgrade", "serverId": "99"},

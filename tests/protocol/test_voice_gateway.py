@@ -7,26 +7,23 @@ from hypothesis import strategies as st
 
 from clankvox.ids import Role
 from clankvox.protocol.close_codes import Recovery
-from clankvox.protocol.voice_gateway import (
-    EARLY_BYTES,
-    EARLY_MESSAGES,
+from clankvox.protocol.gateway_effects import (
     CloseSocket,
     DaveMessage,
     Discover,
-    Ignored,
     MemberDisconnected,
     MembersConnected,
-    Phase,
     SendBinary,
     SendText,
-    SessionCredentials,
     SessionReady,
+    SessionResumed,
     SessionUpdated,
     SpeakingAnnounced,
     VideoAnnounced,
-    VoiceGateway,
     WantsAnnounced,
 )
+from clankvox.protocol.session_offer import SessionCredentials
+from clankvox.protocol.voice_gateway import EARLY_BYTES, EARLY_MESSAGES, Ignored, Phase, VoiceGateway
 from clankvox.wire.gateway_ops import ExecuteTransition, Op, PrepareEpoch, PrepareTransition, encode_server_binary
 from clankvox.wire.transport_crypto import TransportMode, available_modes
 
@@ -65,6 +62,10 @@ def sent(effects):
 
 def gateway_in(phase, role=Role.VOICE, modes=tuple(TransportMode), interval_ms=10_000.0):
     """A gateway whose socket opened at 0 and that was taken to `phase` at once."""
+    if phase is Phase.RESUMING:
+        resuming = gateway_in(Phase.READY, role, modes, interval_ms)
+        resuming.begin_resume()
+        return resuming
     gateway = VoiceGateway(WHO, role, modes)
     steps = {
         Phase.GREETING: lambda: gateway.opened(0.0),
@@ -334,7 +335,7 @@ def test_a_change_of_codec_is_told():
 
 @pytest.mark.parametrize(
     ("op", "data"),
-    [(9, None), (16, {}), (18, {"user_id": "9", "flags": 2}), (20, {}), (999, [1])],
+    [(16, {}), (18, {"user_id": "9", "flags": 2}), (20, {}), (999, [1])],
 )
 def test_other_opcodes_change_nothing(op, data):
     gateway = gateway_in(Phase.READY)
@@ -464,6 +465,81 @@ def test_the_resume_message_continues_after_the_last_number():
     }
 
 
+def resumed(gateway, interval_ms=5_000.0):
+    """Take `gateway` through a resume on another socket that opens at 100."""
+    gateway.begin_resume()
+    gateway.opened(100.0)
+    return [
+        *gateway.feed_text(text(8, {"heartbeat_interval": interval_ms}), 100.0),
+        *gateway.feed_text(text(9, None), 100.1),
+    ]
+
+
+def test_a_resume_is_asked_for_behind_the_greeting_and_ends_with_the_servers_word():
+    gateway = gateway_in(Phase.READY)
+    gateway.begin_resume()
+    assert (gateway.phase, gateway.session_established, gateway.resumable) == (Phase.RESUMING, False, True)
+    assert gateway.opened(100.0) == []
+    (asked,) = gateway.feed_text(text(8, {"heartbeat_interval": 5_000.0}), 100.0)
+    assert asked == SendText(gateway.resume_message())
+    assert not gateway.session_established
+    assert gateway.feed_text(text(9, None), 100.1) == [SessionResumed()]
+    assert gateway.session_established
+    assert not gateway.ignored
+
+
+def test_a_resumed_socket_beats_by_its_own_greeting_and_can_be_lost_and_resumed_again():
+    gateway = gateway_in(Phase.READY)
+    for _ in range(2):
+        resumed(gateway)
+        for now in (105.0, 110.0, 115.0):
+            assert sent(gateway.poll(now))[1]["seq_ack"] == 2
+        assert gateway.poll(120.0) == [CloseSocket(4900, "heartbeat_timeout", Recovery.RESUME)]
+        assert gateway.resumable
+
+
+@pytest.mark.parametrize("phase", [Phase.GREETING, Phase.IDENTIFYING, Phase.DISCOVERING, Phase.SELECTING])
+def test_before_the_session_description_there_is_nothing_to_resume(phase):
+    assert not gateway_in(phase).resumable
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in {Phase.OPENING, Phase.CLOSED}])
+def test_that_a_session_goes_on_is_news_only_to_who_asked(phase):
+    gateway = gateway_in(phase)
+    assert gateway.feed_text(text(9, None), 1.0) == []
+    assert gateway.ignored == {Ignored.UNEXPECTED: 1}
+
+
+def test_what_a_replay_repeats_is_counted_and_what_is_new_is_taken_whatever_carries_it():
+    gateway = gateway_in(Phase.READY)
+    gateway.feed_binary(encode_server_binary(3, Op.MLS_PROPOSALS, b"old"), 1.0)
+    resumed(gateway)
+    assert gateway.feed_text(text(11, {"user_ids": ["8"]}, 2), 101.0) == []
+    assert gateway.feed_binary(encode_server_binary(3, Op.MLS_PROPOSALS, b"old"), 101.0) == []
+    assert gateway.seq_ack == 3
+    assert gateway.feed_text(text(11, {"user_ids": ["8"]}, 4), 101.0) == [MembersConnected((8,))]
+    (new,) = gateway.feed_binary(encode_server_binary(5, Op.MLS_PROPOSALS, b"new"), 101.0)
+    assert new.payload == b"new"
+    assert gateway.ignored == {Ignored.REPEATED: 2}
+
+
+def test_the_numbers_of_a_replay_may_wrap():
+    gateway = gateway_in(Phase.READY)
+    gateway.feed_binary(encode_server_binary(65_535, Op.MLS_PROPOSALS, b"old"), 1.0)
+    resumed(gateway)
+    assert gateway.feed_binary(encode_server_binary(65_535, Op.MLS_PROPOSALS, b"old"), 101.0) == []
+    assert len(gateway.feed_binary(encode_server_binary(0, Op.MLS_PROPOSALS, b"new"), 101.0)) == 1
+
+
+def test_a_replay_that_comes_before_the_servers_word_is_taken_all_the_same():
+    gateway = gateway_in(Phase.READY)
+    gateway.begin_resume()
+    gateway.feed_text(text(8, {"heartbeat_interval": 5_000.0}), 100.0)
+    (proposals,) = gateway.feed_binary(encode_server_binary(3, Op.MLS_PROPOSALS, b"new"), 100.0)
+    assert proposals.payload == b"new"
+    assert gateway.feed_text(text(9, None), 100.1) == [SessionResumed()]
+
+
 def test_no_effect_of_a_handshake_shows_a_secret():
     gateway = VoiceGateway(WHO, Role.VOICE)
     effects = [
@@ -530,6 +606,7 @@ EFFECTS = (
     SendBinary,
     Discover,
     SessionReady,
+    SessionResumed,
     DaveMessage,
     SpeakingAnnounced,
     MembersConnected,
@@ -545,7 +622,7 @@ EFFECTS = (
 @given(st.sampled_from([p for p in Phase if p is not Phase.CLOSED]), st.lists(INPUTS, max_size=25))
 def test_nothing_that_a_server_sends_raises_and_dave_never_precedes_the_session(phase, inputs):
     gateway, now, told = gateway_in(phase), 0.0, []
-    ready = phase is Phase.READY
+    ready = phase in {Phase.READY, Phase.RESUMING}
     for kind, value in inputs:
         match kind:
             case "text":

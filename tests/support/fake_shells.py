@@ -8,6 +8,7 @@ from clankvox.ids import Attempt, Ssrc, UserId
 from clankvox.ipc.framing import frame_user_audio
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import Gate
+from clankvox.media.hearing import Hearing
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.outbox import Outbox
 from clankvox.shells.pacer import Pacer
@@ -28,7 +29,7 @@ class RecordingWebSocket:
         self.closed_with: list[int] = []
 
     def connect(self, attempt: Attempt, url: str, timeout_s: float) -> None:
-        assert timeout_s == 15.0
+        assert 0.0 < timeout_s <= 15.0
         self.attempt = attempt
         self.urls.append(url)
 
@@ -98,6 +99,8 @@ class ModelPipeline:
         self.attempt = Attempt(0)
         self.sealer: PacketSealer | None = None
         self.hints: dict[Ssrc, UserId] = {}
+        self.heard = Hearing(0, 0)
+        """Frames that were opened, and that were not: tests say how many."""
         self._speaking: set[UserId] = set()
         self._flowing: dict[UserId, int] = {}
         self._ended: dict[UserId, int] = {}
@@ -114,6 +117,9 @@ class ModelPipeline:
 
     def open_with(self, sealer: PacketSealer) -> None:
         self.sealer = sealer
+
+    def hearing(self) -> Hearing:
+        return self.heard
 
     def hint(self, ssrc: Ssrc, user_id: UserId) -> None:
         self.hints[ssrc] = user_id
