@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 
 import av
 import numpy as np
-import psutil
 
 from clankvox.demo.film import make_film
 from clankvox.demo.offline import OfflineDiscord
@@ -23,6 +22,7 @@ from clankvox.demo.parent import VoxParent
 from clankvox.loopback.clock_picture import read_clock
 from clankvox.loopback.picture_decoder import luma_of
 from tools.bench import pacing
+from tools.bench.accounting import Meter
 from tools.bench.call import OURSELVES, SERVER, join, say
 from tools.bench.result import Result
 from tools.bench.streams import Streams
@@ -33,6 +33,7 @@ DECODED_SHARE: Final = 0.99
 ANSWER_BAR_MS: Final = 20.0
 WATCHED_FPS: Final = 5
 STREAMER, VIEWER, SPEAKER = "201", "202", "101"
+_BARS: Final = {"gap_error_p99_ms": 1.0}
 _PROBE_S: Final = 0.05
 _LEAD_S: Final = 3.0
 
@@ -95,8 +96,7 @@ def run(seconds: float) -> Result:
         with VoxParent(args=["--allow-files"]) as vox:
             streams = _begin(discord, vox, film.url)
             before, begun_s = streams.seen_by(VIEWER), streams.clock.now()
-            process = psutil.Process(vox.pid)
-            used_s = sum(process.cpu_times()[:2])
+            meter = Meter(vox.pid)
             ports = {"clankvox": int(discord.listening["udpPort"]), "control": sink.getsockname()[1]}
             probe = Probe(vox)
             with WireTap(ports) as tap:
@@ -108,20 +108,18 @@ def run(seconds: float) -> Result:
                 control.wait()
                 probe.stop()
             after, ended_s = streams.seen_by(VIEWER), streams.clock.now()
-            cores = (sum(process.cpu_times()[:2]) - used_s) / (ended_s - begun_s)
-            ours = tap.sent[f"clankvox:{int(streams.client(OURSELVES, SERVER)['ssrc']):08x}"]
+            used = meter.read()
+            ours = tap.sent[f"clankvox:{pacing.call_ssrc(discord):08x}"]
             bare = next(times for name, times in tap.sent.items() if name.startswith("control:"))
             clear = streams.client(OURSELVES, streams.published)["video"]
             answers_ms, watched = probe.answers_ms(), _watched(vox, begun_s, ended_s)
     fps = (after["decoded"] - before["decoded"]) / (ended_s - begun_s)
     published = Seen(_share(before, after), fps, None)
-    captured = bool(vox.audio_of(SPEAKER))
-    base = pacing.judge(pacing.figures(ours), pacing.figures(bare), captured, "")
-    base.rows["cores_used"] = (cores, None)
+    base = pacing.judge(ours, bare, _BARS, f"golive, {seconds:g} s of speech beside video")
+    base.rows["cpu_s_a_minute"] = (used.cpu_per_minute, None)
+    base.checks["the member who speaks is captured"] = bool(vox.audio_of(SPEAKER))
     leaked = sum(each["plaintextPictures"] + each["plaintextInTransition"] for each in clear.values())
-    return judge(base, answers_ms, watched, published, leaked)._replace(
-        title=f"golive, {seconds:g} s of speech beside video"
-    )
+    return judge(base, answers_ms, watched, published, leaked)
 
 
 def _begin(discord: OfflineDiscord, vox: VoxParent, film_url: str) -> Streams:
@@ -134,7 +132,6 @@ def _begin(discord: OfflineDiscord, vox: VoxParent, film_url: str) -> Streams:
     streams.publisher(STREAMER)
     streams.watcher(VIEWER)
     vox.send({"type": "subscribe_user_video", "userId": STREAMER, "maxFramesPerSecond": WATCHED_FPS})
-    streams.connect()
     vox.send({"type": "stream_publish_play", "url": film_url, "resolvedDirectUrl": True})
     vox.wait_for("decoded_video_frame", userId=STREAMER)
     streams.until("our picture", lambda: streams.seen_by(VIEWER).get("decoded", 0) > 10)
@@ -179,4 +176,4 @@ def judge(base: Result, answers_ms: dict[str, list[float]], watched: Seen, publi
         checks[f"{name}: at least 99 % of the pictures decoded"] = seen.share >= DECODED_SHARE
     rows["watched_picture_age_p50_ms"] = (watched.age_ms, None)
     checks["no picture left unencrypted"] = leaked == 0
-    return Result(base.title, base.columns, rows, checks)
+    return base._replace(rows=rows, checks=checks)

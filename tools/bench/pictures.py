@@ -47,7 +47,6 @@ def run(seconds: float) -> Result:
         streams.publisher(_HONOURING, gop=_LONG_GOP)
         streams.publisher(_IGNORING, gop=GOP, honoursPli=False)
         streams.watcher(_CARELESS, nack=False)
-        streams.connect()
         honoured_ms = [_first(streams, _HONOURING) for _ in range(trials)]
         ignored_ms = [_first(streams, _IGNORING) for _ in range(trials)]
         vox.send({"type": "stream_publish_play", "url": film.url, "resolvedDirectUrl": True})

@@ -8,9 +8,10 @@ from clankvox.demo.journal import NotSeen
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
 from tools.bench.call import OURSELVES
+from tools.bench.stream import connect
 
-CREDENTIALS: Final = ("endpoint", "token", "serverId", "sessionId", "userId", "daveChannelId", "rtcChannelId")
 WAIT_S: Final = 20.0
+_ROLES: Final = ("stream_watch", "stream_publish")
 _POLL_S: Final = 0.005
 
 Counters = dict[str, Any]
@@ -20,22 +21,13 @@ class Streams:
     """What the bench's parent and the members on both servers do. The parent is in its call already."""
 
     def __init__(self, discord: OfflineDiscord, vox: VoxParent) -> None:
+        """Connect both, and return when they are encrypted."""
         self.discord, self.vox = discord, vox
         self.clock = SystemClock()
-        answers = {
-            role: discord.order({"type": "add_stream", "userId": OURSELVES})
-            for role in ("stream_watch", "stream_publish")
-        }
-        self._credentials = {role: {name: answer[name] for name in CREDENTIALS} for role, answer in answers.items()}
-        self.watched, self.published = (str(answer["serverId"]) for answer in answers.values())
-
-    def connect(self) -> None:
-        """Connect both roles, and wait until they are encrypted."""
-        since = self.vox.mark()
-        for role, credentials in self._credentials.items():
-            self.vox.send({"type": f"{role}_connect", **credentials})
-        for role in self._credentials:
-            self.vox.wait_for("dave_state", timeout_s=WAIT_S, since=since, role=role, status="ready")
+        since = vox.mark()
+        self.watched, self.published = (connect(discord, vox, role) for role in _ROLES)
+        for role in _ROLES:
+            vox.wait_for("dave_state", timeout_s=WAIT_S, since=since, role=role, status="ready")
 
     def publisher(self, user_id: str, **order: Any) -> None:
         """Add a member whose stream we can watch: 720p30 unless `order` says otherwise."""
