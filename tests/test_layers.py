@@ -42,7 +42,16 @@ ALLOWED = {
 COMPOSITION = {"app", "log_mirror", "metrics", "publishing", "role_parts", "telemetry", "transition_tally"}
 """Where actors, shells and media are put together."""
 
-SEES_THE_PARENT = {"router", "announcer", "projection", "translation", "user_video", "music_projection"}
+SEES_THE_PARENT = {
+    "router",
+    "announcer",
+    "projection",
+    "translation",
+    "user_video",
+    "music_projection",
+    "boundary",
+    "inspection",
+}
 """The router and its helpers are the only modules of actors/ that know the parent's contract."""
 SHELLS_SEE_OF_IPC = {"framing", "commands", "events"}
 
@@ -57,7 +66,7 @@ OWNERS = {
     "davey": {"media", "loopback", "doctor"},
     "dave": {"loopback"},
     "asyncio": {"loopback"},
-    "cryptography": {"loopback"},
+    "cryptography": {"loopback", "doctor"},
     "nacl": {"wire"},
     "orjson": {"ipc", "demo", "loopback"},
     "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo", "telemetry"},

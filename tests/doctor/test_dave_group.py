@@ -1,9 +1,11 @@
-"""A group of two is made and judged; what a broken library would do is found."""
+"""A group is made and judged; what a broken library would do is found."""
 
 import pytest
 
 from clankvox.doctor import dave_group
 from clankvox.doctor.finding import Wrong
+from clankvox.doctor.own_member import OwnMember
+from clankvox.errors import OpenFailed
 from clankvox.media.mls_engine import DaveyEngine
 
 
@@ -14,7 +16,7 @@ def by_hand(data):
 
 
 def test_all_is_well_here():
-    assert "a group of two" in dave_group.dave()
+    assert "a group of three" in dave_group.dave()
 
 
 def test_the_frozen_code_is_what_the_protocol_says():
@@ -50,4 +52,33 @@ def test_a_library_that_opens_everything_is_wrong(monkeypatch):
 def test_a_group_that_does_not_come_into_being_is_wrong(monkeypatch):
     monkeypatch.setattr(DaveyEngine, "process_welcome", lambda _self, _welcome: None)
     with pytest.raises(Wrong, match="no group"):
+        dave_group.dave()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("KNOWN_BASE", bytes(16), "other keys"),
+        ("KNOWN_NONCE", 301, "seals to something else"),
+        ("KNOWN_PLAIN", b"\xfcother", "seals to something else"),
+    ],
+)
+def test_other_answers_than_the_known_ones_are_wrong(monkeypatch, name, value, what):
+    monkeypatch.setattr(dave_group, name, value)
+    with pytest.raises(Wrong, match=what):
+        dave_group.dave()
+
+
+def test_a_library_that_seals_by_other_keys_is_wrong(monkeypatch):
+    """Both ends of it agree, so that only a member apart from it can tell."""
+    keep = OwnMember.sender_base
+    monkeypatch.setattr(OwnMember, "sender_base", lambda self, user: keep(self, user + 1))
+    with pytest.raises(OpenFailed):
+        dave_group.dave()
+
+
+def test_a_third_member_who_is_not_added_is_wrong(monkeypatch):
+    whole = DaveyEngine.members.fget
+    monkeypatch.setattr(DaveyEngine, "members", property(lambda self: whole(self) - {dave_group._OWN}))
+    with pytest.raises(Wrong, match="not added"):
         dave_group.dave()
