@@ -36,7 +36,7 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "loopback/participant": "a protocol only",
 }
 
-SHARED_TESTS = {"stateful", "support", "vectors", "peers", "process", "examples", "quality"}
+SHARED_TESTS = {"stateful", "support", "vectors", "peers", "process", "examples", "quality", "soak"}
 """Folders that mirror nothing: suites over many modules, and what tests share."""
 OF_THE_WHOLE = {"test_contract_docs", "test_diagrams", "test_layers", "test_mirror", "test_transitions"}
 

@@ -1,31 +1,49 @@
-"""`make soak`: hold a call among faults, print what was lost by cause, keep the report in soak-out."""
+"""`make soak`: hold a call among faults, then let members come and go; print what was lost, keep it in soak-out."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from tools.soak.bars import judge
-from tools.soak.report import markdown, save
+from tools.soak import bars, churn, report
 from tools.soak.run import Plan, Run
 
 
 def main() -> int:
     """Run; exit code 1 if a bar is not held."""
     parser = argparse.ArgumentParser(prog="python -m tools.soak")
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--minutes", type=float, default=30.0, help="of the call; 0 for none")
+    parser.add_argument("--churn", type=int, default=1000, help="changes of the group after it; 0 for none")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("soak-out"))
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    with Run(Plan(options.minutes * 60, options.seed, options.out)) as run:
+    held = True
+    if options.minutes > 0:
+        held = _call(options.minutes * 60, options.seed, options.out)
+    if options.churn > 0:
+        held = _churn(options.churn, options.seed, options.out) and held
+    return int(not held)
+
+
+def _call(seconds: float, seed: int, out: Path) -> bool:
+    with Run(Plan(seconds, seed, out)) as run:
         try:
             outcome = run.hold()
         finally:
             run.keep()
-    bars = judge(outcome)
-    save(outcome, bars, options.out)
-    print(markdown(outcome, bars))
-    return int(not all(bar.held for bar in bars))
+    verdict = bars.judge(outcome)
+    report.save(outcome, verdict, out)
+    print(report.markdown(outcome, verdict), flush=True)
+    return all(bar.held for bar in verdict)
+
+
+def _churn(events: int, seed: int, out: Path) -> bool:
+    with churn.Churn(seed, out) as run:
+        outcome = run.hold(events)
+    verdict = churn.judge(outcome)
+    report.save_churn(outcome, verdict, out)
+    print(report.churn_markdown(outcome, verdict), flush=True)
+    return all(bar.held for bar in verdict)
 
 
 if __name__ == "__main__":

@@ -83,11 +83,15 @@ class Agent:
 
     def begin(self) -> None:
         """Speak, play, publish and want pictures."""
-        self._vox.send({"type": "duck", "target": 0.3, "attackMs": 100, "releaseMs": 300})
+        self.talk()
         self._vox.send({"type": "subscribe_user_video", "userId": STREAMER, "maxFramesPerSecond": 2})
+        self._publish()
+
+    def talk(self) -> None:
+        """Speak above music."""
+        self._vox.send({"type": "duck", "target": 0.3, "attackMs": 100, "releaseMs": 300})
         self._play()
         self._speak()
-        self._publish()
 
     def connect(self, role: str) -> None:
         """Take part in a stream; its server is made with the first credentials."""

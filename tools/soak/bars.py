@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from tools.soak.ledgers import NEVER, NO_KEY
 from tools.soak.outcome import Outcome
-from tools.soak.schedule import HURTS_NOBODY, LOCKS_US_OUT, Cause
+from tools.soak.schedule import ENDS_SESSIONS, HURTS_NOBODY, LOCKS_US_OUT, Cause
 
 RECOVERED_WITHIN_S: Final = {Cause.CLOSE_1006: 1.5, Cause.CLOSE_4015: 1.5}
 """Medians, from the loss to five more frames of everybody in both directions."""
@@ -16,6 +16,8 @@ LONG_RUN_S: Final = 600.0
 """In shorter runs growth is told and not judged: the allocator has not settled."""
 MAY_REFUSE: Final = frozenset({Cause.BAD_COMMIT_OTHER, Cause.NETWORK})
 """While these last a member may refuse frames of ours: it is out of the group, or gets some of them twice."""
+FRAME_MS: Final = 20.0
+"""Of speech may go with each session: a frame that is handed to a socket as it closes."""
 EDGE_FRAMES: Final = 2.0
 """For each booking and member: what was on its way at that instant is booked with what follows."""
 
@@ -68,11 +70,12 @@ def _complete(outcome: Outcome) -> list[Bar]:
     unsaid = max(
         (abs(sum(entry.said - entry.heard[user] for entry in harmless)) for user in outcome.ledgers), default=0
     )
+    lost = sum(entry.times for cause, entry in outcome.entries.items() if cause in ENDS_SESSIONS)
     edges = EDGE_FRAMES * sum(entry.times for entry in harmless)
     return [
         Bar("frames of a member that are missing while nothing hurts", unheard, edges),
         Bar("frames of ours that a member misses while nothing hurts", unsaid, edges),
-        Bar("ms of speech that were not said", abs(outcome.wanted_speech_ms - outcome.said_speech_ms), 0),
+        Bar("ms of speech that were not said", abs(outcome.wanted_speech_ms - outcome.said_speech_ms), FRAME_MS * lost),
         Bar("faults after which the call was not whole", sum(not each.recovered_s for each in outcome.happened), 0),
         Bar("faults that never came", 0 if outcome.happened else 1, 0),
     ]

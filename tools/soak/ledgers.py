@@ -28,8 +28,8 @@ class Streams:
     def __init__(self) -> None:
         self.imbalances: list[dict[str, Any]] = []
         """Events that do not sum up."""
-        self._ended: dict[tuple[str, str], Counter[str]] = {}
-        self._open: dict[tuple[str, int], dict[str, Any]] = {}
+        self._over: list[dict[str, Any]] = []
+        self._last: dict[tuple[str, int], dict[str, Any]] = {}
 
     def note(self, event: Event) -> None:
         """Take an event; others than `stream_stats` are left alone."""
@@ -39,26 +39,33 @@ class Streams:
         if body["arrived"] + body["missing"] != sum(body["fates"].values()) + body["pending"]:
             self.imbalances.append(body)
         key = body["role"], body["ssrc"]
-        if body["ended"]:
-            self._open.pop(key, None)
-            entries = self._ended.setdefault((body["role"], body.get("userId", "unknown")), Counter())
-            entries.update(_entries(body))
-        else:
-            self._open[key] = body
+        last = self._last.get(key)
+        if last is not None and last["ended"]:
+            if _is_late_word(last, body):
+                body = {**body, "userId": last["userId"]}
+            else:
+                self._over.append(last)
+        self._last[key] = body
 
     def of(self, role: str, user_id: str) -> Counter[str]:
         """Return the entries of a user, over all connections."""
-        total = Counter(self._ended.get((role, user_id), Counter()))
-        for (open_role, _), body in list(self._open.items()):
-            if open_role == role and body.get("userId") == user_id:
-                total.update(_entries(body))
-        return total
+        return sum((_entries(body) for body in self._of(role) if body.get("userId") == user_id), Counter[str]())
 
     def all(self, role: str) -> Counter[str]:
         """Return the entries of everybody."""
-        users = {user for ended, user in self._ended if ended == role}
-        users |= {body.get("userId", "unknown") for (open_role, _), body in self._open.items() if open_role == role}
-        return sum((self.of(role, user) for user in users), Counter[str]())
+        return sum(map(_entries, self._of(role)), Counter[str]())
+
+    def each(self, role: str) -> list[Counter[str]]:
+        """Return the entries of every stream by itself."""
+        return [_entries(body) for body in self._of(role)]
+
+    def _of(self, role: str) -> list[dict[str, Any]]:
+        return [body for body in [*self._over, *list(self._last.values())] if body["role"] == role]
+
+
+def _is_late_word(last: dict[str, Any], body: dict[str, Any]) -> bool:
+    """Whether it is of a stream whose user is gone, once more at the end of the connection, and not of another one."""
+    return "userId" in last and "userId" not in body and bool(body["ended"]) and body["arrived"] >= last["arrived"]
 
 
 class Totals:

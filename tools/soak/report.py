@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tools.soak.accounts import FRAME_S, Entry
 from tools.soak.bars import Bar, median
+from tools.soak.churn import ChurnOutcome
 from tools.soak.ledgers import NEVER, NO_KEY, ON_THE_WAY
 from tools.soak.outcome import Outcome
 
@@ -17,7 +18,7 @@ def markdown(outcome: Outcome, bars: Sequence[Bar]) -> str:
     """Return the report."""
     parts = [
         f"# Soak of {outcome.lasted_s / 60:.1f} min, seed {outcome.seed}, {len(outcome.happened)} faults",
-        _verdicts(bars),
+        verdicts(bars),
         "## Heard and said by cause\n\nSeconds of sound; `heard` is what we captured of the members, `heard of us` is "
         "the least that one of them opened.\n\n" + _causes(outcome),
         "## Frames of the members by what became of them\n\n" + _fates(outcome),
@@ -37,13 +38,35 @@ def markdown(outcome: Outcome, bars: Sequence[Bar]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def churn_markdown(outcome: ChurnOutcome, bars: Sequence[Bar]) -> str:
+    """Return the report of the group's changes."""
+    events = ", ".join(f"{count} {event}" for event, count in sorted(outcome.events.items()))
+    fates = ", ".join(f"{fate} {count}" for fate, count in sorted(outcome.heard.items()) if count)
+    parts = [
+        f"# Churn: {outcome.events.total()} changes of the group, {outcome.checks} times all were heard by all",
+        verdicts(bars),
+        f"- {events}\n- packets of members: {fates}\n- frames of ours that members opened: {outcome.opened}",
+    ]
+    if outcome.problems:
+        parts.append("\n".join(f"- {problem}" for problem in outcome.problems[:50]))
+    return "\n\n".join(parts) + "\n"
+
+
+def save_churn(outcome: ChurnOutcome, bars: Sequence[Bar], folder: Path) -> None:
+    """Write both into `folder`."""
+    (folder / "churn.md").write_text(churn_markdown(outcome, bars))
+    plain = {"bars": [{**bar._asdict(), "held": bar.held} for bar in bars], **outcome._asdict()}
+    (folder / "churn.json").write_text(json.dumps(plain, indent=1) + "\n")
+
+
 def save(outcome: Outcome, bars: Sequence[Bar], folder: Path) -> None:
     """Write both into `folder`."""
     (folder / "report.md").write_text(markdown(outcome, bars))
     (folder / "report.json").write_text(json.dumps(_plain(outcome, bars), indent=1) + "\n")
 
 
-def _verdicts(bars: Sequence[Bar]) -> str:
+def verdicts(bars: Sequence[Bar]) -> str:
+    """Return the bars as a table."""
     rows = [f"| {'ok' if bar.held else '**FAIL**'} | {bar.name} | {bar.figure:g} | {bar.limit:g} |" for bar in bars]
     return "\n".join(["| | bar | figure | limit |", "|---|---|---|---|", *rows])
 

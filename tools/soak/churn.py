@@ -1,0 +1,288 @@
+"""Members of both libraries come and go, alone or all at once, and all speak: nothing may be lost, nobody deaf."""
+
+import itertools
+import random
+from collections import Counter
+from contextlib import ExitStack
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+from clankvox.clock import SystemClock
+from clankvox.demo.journal import NotSeen
+from clankvox.demo.offline import OfflineDiscord
+from clankvox.demo.parent import VoxParent
+from tools.soak.agent import Agent
+from tools.soak.bars import Bar
+from tools.soak.captured import RATE_HZ, Captured, SoakJournal
+from tools.soak.ledgers import NEVER, NO_KEY, ON_THE_WAY, Streams
+from tools.soak.media_host import MediaHost
+from tools.soak.people import FIRST_GUEST, GUILD, MOST_LIBDAVE, OURSELVES, guest_order
+
+_MOST: Final = 8
+_REFILL: Final = (2, 3, 4)
+_WHOLE_S: Final = 20.0
+_POLL_S: Final = 0.05
+_ENOUGH_FRAMES: Final = 3
+_HURRY_S: Final = 0.3
+_IN_PEACE: Final = 0.4
+"""Share of events after which the group comes to rest; else the next one comes in its midst."""
+_CUT_FRAMES: Final = 5
+"""The last 100 ms of a member who leaves amid a word: op 13 may overtake them, and their key may never come."""
+_OF_THE_END: Final = ("unknown_ssrc", "no_key", "discarded", "pending")
+
+
+class Event(StrEnum):
+    """What may happen to the group."""
+
+    JOIN = "join"
+    LEAVE = "leave"
+    EMPTY = "empty"
+    REFILL = "refill"
+    REKEY = "rekey"
+    RETURN = "return"
+
+
+_WEIGHTS: Final = {
+    Event.JOIN: 6,
+    Event.LEAVE: 5,
+    Event.EMPTY: 1,
+    Event.REFILL: 1,
+    Event.REKEY: 1,
+    Event.RETURN: 2,
+}
+
+
+class ChurnOutcome(NamedTuple):
+    """Of one run."""
+
+    events: Counter[Event]
+    checks: int
+    """Times that everybody was found to hear everybody."""
+    problems: list[str]
+    heard: Counter[str]
+    """All streams of all members, by fate."""
+    lost: int
+    """Of them, what was not heard, but for what was on its way when its sender left."""
+    passed_by: int
+    """Frames that a member sent and that we have no entry of, but for what was on its way when it left."""
+    opened: int
+    """Frames of ours, by all members."""
+    refused: int
+    """Frames of ours that one could not open which had opened others."""
+    plaintext: int
+    imbalances: int
+    wrong: list[dict[str, Any]]
+    exit_code: int
+
+
+class Churn:
+    """A context: the process is in the call on entry, and gone on exit."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self._draws = random.Random(seed)  # noqa: S311 - reproducible, not secret
+        self._seed, self._folder = seed, folder
+        self._clock = SystemClock()
+        self._captured, self._streams = Captured(), Streams()
+        self._numbers = itertools.count(1)
+        self._members: dict[str, str] = {}
+        self._sent: Counter[str] = Counter()
+        self._stays: Counter[str] = Counter()
+        self._refused_at_first: dict[str, int] = {}
+        self._opened = self._refused = self._checks = 0
+        self._plaintext: dict[int, int] = {}
+        self._events: Counter[Event] = Counter()
+        self._problems: list[str] = []
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            media = stack.enter_context(MediaHost(self._folder))
+            self._discord = stack.enter_context(OfflineDiscord(["--seed", str(self._seed)]))
+            journal = SoakJournal(self._captured)
+            journal.listeners.append(self._streams.note)
+            env = {"SSL_CERT_FILE": str(self._discord.ca_file)}
+            self._vox = stack.enter_context(VoxParent(env=env, args=("--allow-private-hosts",), journal=journal))
+            self._agent = Agent(self._vox, self._discord, media)
+            journal.listeners.append(self._agent.take)
+            self._agent.start()
+            stack.callback(self._agent.end)
+            since = self._vox.mark()
+            self._agent.join()
+            self._vox.wait_for("dave_state", since=since, role="voice", status="ready", timeout_s=_WHOLE_S)
+            self._agent.talk()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._stack.close()
+
+    def hold(self, events: int) -> ChurnOutcome:
+        """Let so many events happen; return what was found."""
+        while self._events.total() < events:
+            event = self._drawn()
+            self._events[event] += 1
+            self._happen(event)
+            if self._draws.random() < _IN_PEACE:
+                self._check(f"event {self._events.total()} ({event})")
+            else:
+                self._clock.sleep(self._draws.uniform(0.0, _HURRY_S))
+        self._check("the end")
+        return self._part()
+
+    # --- what happens ---
+
+    def _drawn(self) -> Event:
+        if not self._members:
+            return Event.REFILL
+        event = self._draws.choices([*_WEIGHTS], [*_WEIGHTS.values()])[0]
+        return Event.LEAVE if event in (Event.JOIN, Event.REFILL) and len(self._members) >= _MOST else event
+
+    def _happen(self, event: Event) -> None:
+        match event:
+            case Event.JOIN:
+                self._join()
+            case Event.LEAVE:
+                self._leave(self._anybody())
+            case Event.EMPTY:
+                for user_id in list(self._members):
+                    self._leave(user_id)
+            case Event.REFILL:
+                for _ in range(min(self._draws.choice(_REFILL), _MOST - len(self._members))):
+                    self._join()
+            case Event.REKEY:
+                self._discord.order({"type": "downgrade", "serverId": GUILD})
+                self._clock.sleep(self._draws.uniform(0.0, _HURRY_S))
+                self._discord.order({"type": "upgrade", "serverId": GUILD})
+            case Event.RETURN:
+                user_id = self._anybody()
+                library = self._members[user_id]
+                self._leave(user_id)
+                self._enter(int(user_id) - FIRST_GUEST, library)
+
+    def _anybody(self) -> str:
+        return self._draws.choice(sorted(self._members))
+
+    def _join(self) -> None:
+        with_libdave = sum(library == "libdave" for library in self._members.values())
+        library = "libdave" if self._draws.random() < 0.5 and with_libdave < MOST_LIBDAVE else "davey"
+        self._enter(next(self._numbers), library)
+
+    def _enter(self, number: int, library: str) -> None:
+        order = guest_order(number, library)
+        user_id = order["userId"]
+        self._vox.send({"type": "subscribe_user", "userId": user_id, "sampleRate": RATE_HZ, "timeline": True})
+        self._discord.order(order)
+        self._members[user_id] = library
+
+    def _leave(self, user_id: str) -> None:
+        self._look()
+        since = self._vox.mark()
+        client = self._clients.get(user_id)
+        if client is None:
+            self._problems.append(f"{user_id} ({self._members[user_id]}) was thrown out")
+        else:
+            self._sent[user_id] += client["framesSent"]
+            self._stays[user_id] += 1
+            self._opened += client["decrypted"].get(OURSELVES, 0)
+            self._refused += self._refusals(user_id)
+            self._discord.order({"type": "remove_member", "userId": user_id, "serverId": GUILD})
+            self._vox.wait_for("client_disconnect", since=since, userId=user_id)
+        del self._members[user_id]
+        self._refused_at_first.pop(user_id, None)
+
+    # --- what is seen ---
+
+    def _look(self) -> bool:
+        """Read all counters; return whether the group is at rest."""
+        stats = self._discord.stats()
+        self._clients = {each["userId"]: each for each in stats["clients"] if each["serverId"] == GUILD}
+        if OURSELVES in self._clients:
+            self._plaintext[self._clients[OURSELVES]["ssrc"]] = self._clients[OURSELVES]["plaintextFrames"]
+        for user_id in self._members.keys() & self._clients.keys():
+            client = self._clients[user_id]
+            if client["decrypted"].get(OURSELVES, 0):
+                self._refused_at_first.setdefault(user_id, client["undecryptable"].get(OURSELVES, 0))
+        return all(room["settled"] for room in stats["rooms"])
+
+    def _refusals(self, user_id: str) -> int:
+        refused = self._clients[user_id]["undecryptable"].get(OURSELVES, 0)
+        return int(refused) - self._refused_at_first.get(user_id, int(refused))
+
+    def _check(self, when: str) -> None:
+        """Wait until everybody hears everybody; who stays deaf is a problem."""
+        self._look()
+        opened = {
+            user: client["decrypted"].get(OURSELVES, 0)
+            for user, client in self._clients.items()
+            if "decrypted" in client
+        }
+        captured = dict(self._captured.frames)
+        deadline = self._clock.now() + _WHOLE_S
+        deaf = ["?"]
+        while deaf and self._clock.now() < deadline:
+            settled = self._look()
+            deaf = [] if settled else ["the group does not settle"]
+            for user_id in self._members:
+                heard = self._clients[user_id]["decrypted"].get(OURSELVES, 0) if user_id in self._clients else 0
+                if heard < opened.get(user_id, 0) + _ENOUGH_FRAMES:
+                    deaf.append(f"{user_id} does not hear us")
+                if self._captured.frames[user_id] < captured.get(user_id, 0) + _ENOUGH_FRAMES:
+                    deaf.append(f"we do not hear {user_id}")
+            if deaf:
+                self._clock.sleep(_POLL_S)
+        self._checks += 1
+        self._problems += [f"{when}: {each}" for each in deaf]
+
+    def _part(self) -> ChurnOutcome:
+        self._agent.end()
+        for user_id in list(self._members):
+            self._leave(user_id)
+        since = self._vox.mark()
+        self._vox.send({"type": "leave"})
+        try:
+            self._vox.wait_for("transport_state", since=since, role="voice", status="disconnected")
+        except NotSeen as missing:
+            self._problems.append(str(missing))
+        self._vox.send({"type": "destroy"})
+        exit_code = self._vox.wait_exit()
+        lost = sum(_lost(stream) for stream in self._streams.each("voice"))
+        passed_by = 0
+        for user_id, sent in self._sent.items():
+            ledger = self._streams.of("voice", user_id)
+            may_be_cut = _CUT_FRAMES * self._stays[user_id]
+            passed_by += max(0, sent - (ledger["expected"] - ledger["empty"]) - may_be_cut)
+        return ChurnOutcome(
+            self._events,
+            self._checks,
+            self._problems,
+            self._streams.all("voice"),
+            lost,
+            passed_by,
+            self._opened,
+            self._refused,
+            sum(self._plaintext.values()),
+            len(self._streams.imbalances),
+            self._agent.wrong,
+            exit_code,
+        )
+
+
+def _lost(stream: Counter[str]) -> int:
+    """Return what was not heard of a member's stay, which has ended."""
+    on_its_way = sum(stream[fate] for fate in _OF_THE_END)
+    others = sum(stream[fate] for fate in (*NEVER, *NO_KEY, *ON_THE_WAY) if fate not in _OF_THE_END)
+    return others + max(0, on_its_way - _CUT_FRAMES)
+
+
+def judge(outcome: ChurnOutcome) -> list[Bar]:
+    """Return the bars of a run; the network is clean, so nothing at all may be missing."""
+    return [
+        Bar("somebody is deaf, or gone", len(outcome.problems), 0),
+        Bar("frames of members that we did not get to hear", outcome.lost, 0),
+        Bar("frames of members that passed us by", outcome.passed_by, 0),
+        Bar("frames of ours that a member of the group could not open", outcome.refused, 0),
+        Bar("frames of ours in clear", outcome.plaintext, 0),
+        Bar("ledgers that do not sum up", outcome.imbalances, 0),
+        Bar("events that say that something ended or failed", len(outcome.wrong), 0),
+        Bar("exit code", outcome.exit_code, 0),
+    ]
