@@ -15,6 +15,7 @@ import pykka
 
 from clankvox import log
 from clankvox.actors.base import Mailbox, Surroundings, Tell, teller
+from clankvox.actors.boundary import Boundary
 from clankvox.actors.capture import CaptureActor
 from clankvox.actors.connection import ConnectionActor
 from clankvox.actors.dave import DaveActor
@@ -23,7 +24,7 @@ from clankvox.actors.music import MusicActor
 from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor
 from clankvox.actors.publish import PublishActor
-from clankvox.actors.router import Boundary, RouterActor
+from clankvox.actors.router import RouterActor
 from clankvox.actors.stream_publish import StreamPublishActor
 from clankvox.actors.stream_watch import StreamWatchActor
 from clankvox.actors.video import VideoActor
@@ -37,7 +38,7 @@ from clankvox.media.frame_ledger import FrameLedger
 from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.video_target import HD_720
 from clankvox.messages.common import ActorFailed
-from clankvox.messages.router import CommandReceived, LineRejected, StopRequested
+from clankvox.messages.router import CommandReceived, InspectionRequested, LineRejected, StopRequested
 from clankvox.outbox import Outbox
 from clankvox.publishing import Publishing
 from clankvox.role_parts import RoleParts
@@ -135,6 +136,8 @@ class App:
             stopped=self._on_stopped,
             streams=lambda role: self._roles[role].pipeline.take_news(),
             mirror_logs=self._mirror.show,
+            queues=self._telemetry.queues,
+            show=self._show_inspection,
         )
         router = RouterActor.start(self._surroundings(ROUTER, self._tell_router), boundary)
         self._router = teller(router)
@@ -199,12 +202,12 @@ class App:
         if mailbox is not None:
             teller(mailbox)(message)  # type: ignore[arg-type]
 
-    def _surroundings(self, address: Address, router: Tell) -> Surroundings:
-        return Surroundings(address, self._clock, router, partial(self._telemetry.tally.observe, address))
+    def _surroundings(self, address: Address, router: Tell, life: int = 0) -> Surroundings:
+        return Surroundings(address, self._clock, router, partial(self._telemetry.tally.observe, address), life)
 
-    def _spawn(self, address: Address, router: Tell) -> Mailbox:
+    def _spawn(self, address: Address, router: Tell, life: int) -> Mailbox:
         """Start the actor of `address`. Router's thread."""
-        surroundings = self._surroundings(address, router)
+        surroundings = self._surroundings(address, router, life)
         parts, voice = self._roles[address.role], self._voice
         mailbox: Mailbox
         match address.kind:
@@ -241,9 +244,16 @@ class App:
         self._router(StopRequested(exit_code=0, reason="destroy", at_once=True))
 
     def _on_inspect(self) -> None:
-        """Log what was counted so far, behind the stacks that SIGUSR1 shows. The signals' thread."""
+        """Log what was counted so far, behind the stacks that SIGUSR1 shows, and ask the actors. Signals' thread."""
         _log.info("counters", extra={"fields": self._telemetry.summary()})
         _log.info("mailboxes", extra={"fields": self._mailbox_depths()})
+        self._router(InspectionRequested())
+
+    @staticmethod
+    def _show_inspection(description: bytes) -> None:
+        """Write the description of all actors to stderr, one line of JSON, past the levels of the log."""
+        sys.stderr.write(description.decode() + "\n")
+        sys.stderr.flush()
 
     def _on_stdout_broken(self) -> None:
         self._router(StopRequested(exit_code=EXIT_STDOUT_BROKEN, reason="destroy", at_once=True))

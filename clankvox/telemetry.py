@@ -12,7 +12,7 @@ from clankvox.clock import Clock
 from clankvox.histogram import Histogram
 from clankvox.ids import ActorKind, Address, Role
 from clankvox.ipc.events import TransportStats
-from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, TickStats
+from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, RestartStats, TickStats
 from clankvox.ledger import Fate
 from clankvox.media.frame_ledger import FrameFate, FrameLedger
 from clankvox.media.video_path import PublishCounters
@@ -82,6 +82,19 @@ class Telemetry:
         found.pop("type", None)
         return found
 
+    def queues(self) -> dict[str, int]:
+        """Count what waits between threads. Any thread."""
+        lanes = self._outbox.counters()
+        waiting = {
+            "controlLane": lanes.control_depth,
+            "audioLane": lanes.audio_depth,
+            "videoLane": lanes.video_depth,
+            "pacerStreams": self._pacer.streams,
+            "pacerVideoPackets": self._pacer.video_packets,
+        }
+        viewings = {parts.role: parts.viewing for parts in self._roles if parts.viewing is not None}
+        return waiting | {f"decode {role}": len(viewing.queue) for role, viewing in viewings.items()}
+
     def collect(self) -> TransportStats:
         """Return all counters since the process started, over all roles. Any thread."""
         pacing, lanes = self._pacer.statistics(), self._outbox.counters()
@@ -101,6 +114,7 @@ class Telemetry:
             inbound_audio=self._heard(),
             inbound_video=self._seen(),
             outbound=self._left(),
+            restarts=RestartStats(**{kind: self.restarts[ActorKind(kind)] for kind in RestartStats.__struct_fields__}),
         )
 
     def _heard(self) -> InboundAudioStats:

@@ -7,7 +7,7 @@ ActorDeadError; a BaseException in one handler would stop every actor of the pro
 import logging
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import pykka
 
@@ -15,9 +15,12 @@ from clankvox.actors.inbox import ClockedInbox
 from clankvox.clock import Clock
 from clankvox.fsm.base import Transition, unobserved
 from clankvox.ids import Address
-from clankvox.messages.common import ActorFailed, Envelope, Message
+from clankvox.messages.common import ActorFailed, Envelope, Inspect, Inspected, InspectionAsked, Message
 
 _log = logging.getLogger("clankvox.actors")
+
+NUMBERS_PER_LIFE: Final = 1_000_000
+"""More than any of them ever counts to."""
 
 M = TypeVar("M")
 
@@ -48,15 +51,27 @@ def teller(ref: Mailbox) -> Tell:
 class Surroundings:
     """What an actor is born with: its address, the clock, the way to the router, the observer of transitions."""
 
-    __slots__ = ("address", "clock", "observe", "router")
+    __slots__ = ("address", "clock", "life", "observe", "router")
 
     def __init__(
-        self, address: Address, clock: Clock, router: Tell, observe: Callable[[Transition], None] = unobserved
+        self,
+        address: Address,
+        clock: Clock,
+        router: Tell,
+        observe: Callable[[Transition], None] = unobserved,
+        life: int = 0,
     ) -> None:
+        """`life` says how many actors lived at this address before."""
         self.address = address
         self.clock = clock
         self.router = router
         self.observe = observe
+        self.life = life
+
+    @property
+    def first_number(self) -> int:
+        """Where an actor begins to count what others will name to it: an heir's numbers are not its predecessor's."""
+        return self.life * NUMBERS_PER_LIFE
 
 
 class BaseActor(pykka.ThreadingActor, Generic[M]):
@@ -70,6 +85,7 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
         self._clock = surroundings.clock
         self._tell_router = surroundings.router
         self._observe = surroundings.observe
+        self._cause: Message | None = None
         self.inbox.clock = surroundings.clock
 
     @staticmethod
@@ -89,7 +105,11 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
 
     def on_receive(self, message: M) -> object:
         """Contain what pykka would take for the end of the process (native panics are BaseExceptions)."""
+        self._cause = message if isinstance(message, Message) else None
         try:
+            if isinstance(message, InspectionAsked):
+                self._describe_itself(message.ticket)
+                return None
             return self.handle(message)
         except Exception:
             raise
@@ -102,6 +122,31 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
 
     def let_go(self) -> None:
         """Give back what would outlive the actor (sockets, slots, keys); also after a failure. Must not raise."""
+
+    def will(self) -> Message | None:
+        """Return what only this actor knows and an heir needs, as it stands after a failure."""
+        return None
+
+    def _last_will(self) -> Message | None:
+        try:
+            return self.will()
+        except Exception:  # noqa: BLE001 - whatever is broken in a broken actor, the router must hear of its end
+            _log.warning("no last will", extra={"fields": {"actor": str(self._address.kind)}})
+            return None
+
+    def _describe_itself(self, ticket: int) -> None:
+        description = self.handle(Inspect())  # type: ignore[arg-type]  # every actor takes it
+        now = self._clock.now()
+        self._tell_router(
+            Inspected(
+                ticket=ticket,
+                address=self._address,
+                description=description if isinstance(description, dict) else {},
+                mailbox=len(self.inbox),
+                deepest=self.inbox.deepest,
+                timers_ms=tuple(round(max(0.0, due - now) * 1000) for due in self.inbox.timers()),
+            )
+        )
 
     def on_failure(
         self,
@@ -118,10 +163,14 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
             else None,
         )
         name = exception_type.__name__ if exception_type is not None else "unknown"
+        will = self._last_will()
         try:
             self.let_go()
         finally:
-            self._tell_router(ActorFailed(address=self._address, error=name))
+            unread = tuple(mail for mail in self.inbox.unread() if isinstance(mail, Message))
+            self._tell_router(
+                ActorFailed(address=self._address, error=name, cause=self._cause, unread=unread, will=will)
+            )
 
     def report(self, message: Message) -> None:
         """Tell the router itself."""

@@ -14,6 +14,8 @@ from clankvox.media.capture_board import CaptureBoard, CaptureConfig
 from clankvox.media.segment import Segment
 from clankvox.messages.capture import (
     CaptureMessage,
+    CaptureRevived,
+    CaptureWill,
     MemberGone,
     SilenceElapsed,
     SpeakingEnded,
@@ -45,6 +47,8 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         self._speaking = SpeakingMachine(self._observe)
         self._capture: Subscribe | None = None
         self._arming = 0
+        self._inherited = 0
+        """Arming of the predecessor that failed: what went into it counts as ours."""
         self._suspension = 0
         self._withdrawn: deque[tuple[int, CaptureEnded]] = deque(maxlen=_REMEMBERED)
         self._handled = 0
@@ -75,6 +79,8 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
                 self._on_suspended()
             case MemberGone():
                 self._on_member_gone()
+            case CaptureRevived():
+                self._on_revived(message)
             case ResetBaton():
                 self._on_reset(message)
             case Inspect():
@@ -82,6 +88,11 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
             case _:
                 assert_never(message)
         return None
+
+    def will(self) -> CaptureWill:
+        """See BaseActor."""
+        capturing = self._state is CaptureState.CAPTURING
+        return CaptureWill(subscription=self._capture, arming=self._arming, capturing=capturing)
 
     def let_go(self) -> None:
         """Withdraw what this actor armed: nobody is left who could tell its end.
@@ -125,6 +136,23 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         )
         self._board.arm(self._user_id, config)
 
+    def _on_revived(self, revival: CaptureRevived) -> None:
+        """Go on as the predecessor would: its capture is armed anew, and ends once."""
+        if revival.speaking and self._speaking.current_state_value == SpeakingState.SILENT:
+            self._speaking.speaking_started()
+        if revival.subscription is None:
+            return
+        self._inherited = revival.arming
+        self._capture = revival.subscription
+        self._machine.subscribed()
+        self._arm(self._board.next_arming())
+        if revival.capturing:
+            self._go_on_capturing()
+
+    def _go_on_capturing(self) -> None:
+        self._machine.speech_started()
+        self._end_in_silence()
+
     def _end_capture(self) -> None:
         """Withdraw the subscription; if audio has flowed, the end marker follows the last of it."""
         if self._capture is None:
@@ -148,8 +176,13 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         )
 
     def _on_speech_started(self, arming: int) -> None:
-        if arming == self._arming and self._state is CaptureState.ARMED:
-            self._machine.speech_started()
+        if arming == self._arming and self._capture is not None:
+            self._suspension += 1
+            if self._state is CaptureState.ARMED:
+                self._machine.speech_started()
+            return
+        if self._state is CaptureState.ARMED and arming == self._inherited:
+            self._go_on_capturing()
             return
         for entry in [entry for entry in self._withdrawn if entry[0] == arming]:
             # PCM went into it while the order to withdraw it was on its way: it has an end as well
@@ -171,6 +204,10 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
 
     def _on_suspended(self) -> None:
         self._set_speaking(speaking=False)
+        self._end_in_silence()
+
+    def _end_in_silence(self) -> None:
+        """End the utterance after its silence duration, unless the user speaks again."""
         if self._state is CaptureState.CAPTURING and self._capture is not None:
             elapsed = SilenceElapsed(arming=self._arming, suspension=self._suspension)
             self.later(self._capture.silence_duration_ms * _MS, elapsed)

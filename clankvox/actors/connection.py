@@ -12,6 +12,7 @@ from typing import Final
 from clankvox.actors.base import Surroundings
 from clankvox.actors.link import LinkActor, Shells
 from clankvox.fsm.connection import ConnectionMachine, ConnectionState
+from clankvox.ids import dave_address, video_address
 from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import (
     Close,
@@ -23,6 +24,8 @@ from clankvox.messages.connection import (
     OutageOverdue,
     ResetOverdue,
     RetryDue,
+    Revived,
+    SessionLost,
     StreamConnect,
     StreamDisconnect,
     TransitionPrepared,
@@ -30,7 +33,10 @@ from clankvox.messages.connection import (
     VoiceServerUpdated,
     VoiceStateUpdated,
 )
-from clankvox.messages.router import ConnectionReported, ResetRequested, Settled
+from clankvox.messages.dave import ConnectionSuspended
+from clankvox.messages.router import ConnectionReported, ResetRequested, Settled, StreamsSuspended
+from clankvox.messages.video import VideoLinkLost
+from clankvox.protocol.close_codes import ClosePolicy, Recovery
 from clankvox.wire.transport_crypto import TransportMode
 
 RESET_DEADLINE_S: Final = 1.0
@@ -52,7 +58,7 @@ class ConnectionActor(LinkActor):
         super().__init__(surroundings, shells, modes, rng)
         self._machine = ConnectionMachine(self._observe)
         self._was_ever_ready = False
-        self._tickets = 0
+        self._tickets = surroundings.first_number
         self._after_reset: Continuation | None = None
         self._deferred: list[ConnectionOrder] = []
 
@@ -80,6 +86,11 @@ class ConnectionActor(LinkActor):
                     self._on_wait_over(message)
             case OutageOverdue():
                 self._on_wait_over(message)
+            case Revived():
+                self._on_revived(message)
+            case SessionLost(reason=reason):
+                if self._gateway is not None:
+                    self._lose(ClosePolicy(None, Recovery.NEW_SESSION, reason, "An internal error occurred."), reason)
             case TransitionPrepared(attempt=attempt):
                 if attempt == self._attempt and self._state is ConnectionState.READY:
                     self._machine.transition_prepared()
@@ -99,6 +110,10 @@ class ConnectionActor(LinkActor):
     @abstractmethod
     def _carry_out_order(self, order: ConnectionOrder) -> None:
         """Do what the parent wants, and settle."""
+
+    @abstractmethod
+    def _on_revived(self, revival: Revived) -> None:
+        """Go on with the connection of a predecessor that failed, as with one that was lost."""
 
     def _on_wait_over(self, wait: RetryDue | CredentialsOverdue | OutageOverdue) -> None:
         """Go on after a wait; a role that never waits has nothing to do."""
@@ -143,6 +158,13 @@ class ConnectionActor(LinkActor):
         was = self._state
         self._machine.session_resumed()
         self._report("session_resumed", was, "")
+
+    def _tell_suspended(self) -> None:
+        """Tell all who live on the link that it is gone and comes back; playback and publish have their own words."""
+        role = self._address.role
+        self.send(video_address(role), VideoLinkLost())
+        self.send(dave_address(role), ConnectionSuspended())
+        self.report(StreamsSuspended(role=role))
 
     def _report(self, event: str, was: ConnectionState, reason: str, detail: str = "") -> None:
         self.report(

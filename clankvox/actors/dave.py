@@ -16,6 +16,7 @@ from clankvox.messages.dave import (
     ConnectionSuspended,
     DaveMessage,
     DaveOpReceived,
+    DaveRevived,
     FramesUndecryptable,
     MemberDisconnected,
     MembersConnected,
@@ -144,6 +145,8 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
             case FramesUndecryptable(attempt=attempt):
                 if attempt == self._attempt and self._conversation is not None:
                     self._carry_out(self._conversation.frames_undecryptable(self._clock.now()))
+            case DaveRevived():
+                self._on_revived(message)
             case ResetBaton():
                 self._on_reset(message)
             case Inspect():
@@ -206,6 +209,20 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
         self._take(self._machine.connection_lost)
         self._conversation = None
         self._cipher.install(None)
+
+    def _on_revived(self, revival: DaveRevived) -> None:
+        """Show that there is no group until the connection has made another session."""
+        self._connection_id = revival.connection_id
+        self._machine.version_negotiated()
+        self.report(
+            DaveReported(
+                role=self._address.role,
+                connection_id=revival.connection_id,
+                was=revival.was,
+                now=self._state,
+                version=revival.version,
+            )
+        )
 
     def _on_reset(self, baton: ResetBaton) -> None:
         self._conversation = None
@@ -320,6 +337,6 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
     def _describe(self) -> dict[str, object]:
         return {
             "state": str(self._state),
-            "members": sorted(self._cipher.members()),
+            **self._cipher.group(),
             "ignored": dict(self._ignored),
         }

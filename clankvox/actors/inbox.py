@@ -69,6 +69,16 @@ class ClockedInbox:
         with self._changed:
             return self._timers[0][0] if self._timers else None
 
+    def timers(self) -> list[float]:
+        """Instants of all timers, the first one first."""
+        with self._changed:
+            return sorted(due for due, _, _ in self._timers)
+
+    def unread(self) -> list[object]:
+        """Return the mail that waits, without timers and without what somebody asks an answer to."""
+        with self._changed:
+            return [envelope.message for envelope in self._mail if envelope.reply_to is None]
+
     def empty(self) -> bool:
         """Whether no mail waits (timers do not count)."""
         return not self._mail

@@ -98,7 +98,7 @@ class LinkActor(MediaLinkActor):
         """The transport encryption of the last link, also when the server refused it."""
         self._web_socket = shells.web_socket
         self._modes = modes
-        self._last_number = Attempt(0)
+        self._last_number = Attempt(surroundings.first_number)
         self._socket = Attempt(0)
         """Number of the WebSocket that is open or opening."""
         self._gateway: VoiceGateway | None = None

@@ -4,12 +4,11 @@ No PCM comes here: sources fill a TrackBuffer each, on threads of their own, and
 """
 
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Final, assert_never
 
 from clankvox.actors.base import BaseActor, Surroundings
 from clankvox.actors.music_leaving import FADE_OUT_MS, LeavingPieces
-from clankvox.actors.music_piece import Piece
+from clankvox.actors.music_piece import Piece, new_buffer, report_of
 from clankvox.fsm.music import (
     FADING,
     FOLLOWED,
@@ -19,6 +18,7 @@ from clankvox.fsm.music import (
     OPENING,
     PAUSED,
     SOUNDING,
+    UNHEARD,
     MusicMachine,
     MusicState,
 )
@@ -27,10 +27,12 @@ from clankvox.media.source_port import MusicSourcePort, SourceRequest
 from clankvox.media.track_buffer import TrackBuffer
 from clankvox.messages import playback
 from clankvox.messages import router as reports
-from clankvox.messages.common import Envelope, Inspect, ResetBaton
+from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.music import (
     GainReached,
     MusicMessage,
+    MusicRevived,
+    MusicWill,
     PauseMusic,
     PlayMusic,
     QuietOverdue,
@@ -90,6 +92,8 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
                     self._admit()
             case StopAllMusic():
                 self._on_stop_all()
+            case MusicRevived():
+                self._on_revived(message)
             case ResetBaton():
                 self._on_reset(message)
             case Inspect():
@@ -105,18 +109,10 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
             self._leaving.drop(piece)
         self._leaving.close()
 
-    def on_failure(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Tell the parent that its music is over; the call goes on without it."""
-        if self._state is not MusicState.IDLE:
-            failure = SourceFailed(attempt=Attempt(0), code="pipeline_failed", message="internal error", position_ms=0)
-            self._machine.stopped()
-            self._tell("source_failed", self._state, failure=failure)
-        super().on_failure(exception_type, exception_value, traceback)
+    def will(self) -> MusicWill | None:
+        """See BaseActor."""
+        piece = self._piece
+        return None if piece is None else MusicWill(music_id=piece.music_id, played_ms=piece.played_ms)
 
     @property
     def _state(self) -> MusicState:
@@ -141,12 +137,33 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
             return
         was = self._state
         self._replace()
-        request = SourceRequest(command.url, command.direct)
-        track, buffer = self._new_track()
-        self._piece = Piece(track, buffer, request, command.music_id, waits_for_speech=command.waits_for_speech)
         self._machine.play_requested()
-        self._sources.open(self._piece.attempt, request, buffer)
+        self._open(self._piece_of(command))
         self._tell("play_requested", was)
+
+    def _piece_of(self, order: PlayMusic, start_ms: int = 0) -> Piece:
+        request = SourceRequest(order.url, order.direct, start_ms)
+        return Piece(*self._new_track(), request, order.music_id, waits_for_speech=order.waits_for_speech)
+
+    def _open(self, piece: Piece) -> None:
+        self._piece = piece
+        self._sources.open(piece.attempt, piece.request, piece.buffer)
+
+    def _on_revived(self, revival: MusicRevived) -> None:
+        """Go on with the predecessor's piece where the listeners have heard it."""
+        told, piece = revival.told, self._piece_of(revival.order, revival.position_ms)
+        if revival.paused and told not in UNHEARD:
+            self._piece = piece
+            self._machine.revived_paused()
+        else:
+            self._machine.play_requested() if told in UNHEARD else self._machine.revived()
+            self._open(piece)
+            if revival.paused:
+                self._machine.pause_requested()
+        if revival.stopping:
+            self._end_stopped(_MUSIC_STOP)
+        elif revival.paused is not (told in PAUSED):
+            self._tell("pause_requested" if revival.paused else "resume_requested", told)
 
     def _replace(self) -> None:
         """Make room for another piece: one that sounds goes on until that one is heard, one that does not ends."""
@@ -282,18 +299,11 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
     def _reopen(self, piece: Piece) -> None:
         """Open the source again where the listeners have heard it."""
         request = piece.request._replace(start_ms=piece.played_ms)
-        track, buffer = self._new_track()
-        self._piece = Piece(track, buffer, request, piece.music_id, waits_for_speech=piece.waits_for_speech)
-        self._sources.open(self._piece.attempt, request, buffer)
+        self._open(Piece(*self._new_track(), request, piece.music_id, waits_for_speech=piece.waits_for_speech))
 
     def _new_track(self) -> tuple[Track, TrackBuffer]:
         track = Track(next(self._numbers))
-        tell_router = self._tell_router
-
-        def on_filled() -> None:
-            tell_router(Envelope(to=PLAYBACK, message=playback.TrackFilled(track=track)))
-
-        return track, TrackBuffer(on_filled=on_filled)
+        return track, new_buffer(track, self._tell_router)
 
     # --- what is heard ---
 
@@ -385,16 +395,4 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
         failure: SourceFailed | None = None,
     ) -> None:
         """Report what has happened to `piece`, else to the current one."""
-        about = piece or self._piece
-        self.report(
-            reports.MusicReported(
-                music_id=None if about is None else about.music_id,
-                event=event,
-                was=was,
-                now=self._state,
-                played_ms=0 if about is None else about.played_ms,
-                reason=reason,
-                code="" if failure is None else failure.code,
-                detail="" if failure is None else failure.message,
-            )
-        )
+        self.report(report_of(piece or self._piece, event, was, self._state, reason, failure))

@@ -38,6 +38,7 @@ from clankvox.messages.playback import (
     SetDucking,
     SetGain,
     SlotServed,
+    SpeechLost,
     StopPlayback,
     StopTts,
     TrackFilled,
@@ -54,6 +55,7 @@ from clankvox.ports import SlotReport
 
 TOMBSTONES: Final = 64
 DEPTH_S: Final = 0.5
+LOST: Final = "internal_error"
 _FINISHING: Final = frozenset({PlaybackState.FINISHING, PlaybackState.FINISHING_UNHEARD})
 _UNHEARD: Final = frozenset({PlaybackState.BUFFERED, PlaybackState.FINISHING_UNHEARD})
 
@@ -104,6 +106,8 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
                 self._transmission.begin()
             case DepthDue():
                 self._on_depth_due()
+            case SpeechLost():
+                self._on_speech_lost(message)
             case ResetBaton():
                 self._on_reset(message)
             case Inspect():
@@ -287,6 +291,16 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
     def slot_served(self, path: int, report: SlotReport) -> None:
         """Tell this actor, directly: a slot is too short for the way round by the router. Pacer thread."""
         teller(self.actor_ref)(SlotServed(path=path, report=report))
+
+    def _on_speech_lost(self, loss: SpeechLost) -> None:
+        """Tell the end of what the predecessor took with it."""
+        self._failed_ids.extend(loss.failed_ids)
+        for number, playback_id in enumerate(loss.lost):
+            if playback_id in self._failed_ids:
+                continue
+            played_ms = loss.played_ms if number == 0 else None
+            self.report(TtsReported(playback_id=playback_id, status="failed", reason=LOST, played_ms=played_ms))
+            self._bury(playback_id)
 
     def _on_reset(self, baton: ResetBaton) -> None:
         self._end_speech(baton.reason)

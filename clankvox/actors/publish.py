@@ -77,8 +77,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         self._own_target = self._target = target
         self._machine = PublishMachine(self._observe)
         self._request: PublishRequest | None = None
-        self._source = 0
-        self._connection = 0
+        self._source = self._connection = surroundings.first_number
         self._path: PublishPathOpened | None = None
         self._audio = StreamAudio()
         self._encoder = OpusEncoder(MUSIC)

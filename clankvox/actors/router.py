@@ -6,22 +6,27 @@ runs through several actors, and the ones behind it wait (machine state `settlin
 
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, assert_never
 
 import msgspec
 
 from clankvox.actors import projection, translation
 from clankvox.actors.announcer import announce
-from clankvox.actors.base import BaseActor, Mailbox, Surroundings, Tell, teller
+from clankvox.actors.base import BaseActor, Surroundings, teller
+from clankvox.actors.boundary import Boundary
+from clankvox.actors.desired import Desired
+from clankvox.actors.inspection import DEADLINE_S, Answer, Inspections
+from clankvox.actors.registry import Registry
+from clankvox.actors.supervision import Supervision
 from clankvox.actors.user_video import UserVideoBook
-from clankvox.errors import InvalidRequest
+from clankvox.actors.wish import INTERNAL_ERROR
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.router import RouterMachine, RouterState
 from clankvox.ids import (
     MUSIC,
     PLAYBACK,
     PUBLISH,
+    ROUTER,
     ActorKind,
     Address,
     ConnectionId,
@@ -32,14 +37,15 @@ from clankvox.ids import (
 )
 from clankvox.ids import dave_address as dave
 from clankvox.ipc import commands, dialects
-from clankvox.ipc.events import Event, TransportStats
-from clankvox.media.receive import StreamReport
+from clankvox.ipc.events import Event, encode_event
 from clankvox.messages import capture, connection
-from clankvox.messages.common import ActorFailed, Envelope, Inspect, Message, ResetBaton
+from clankvox.messages.common import ActorFailed, Envelope, Inspect, Inspected, InspectionAsked, Message, ResetBaton
 from clankvox.messages.router import (
     CaptureIdle,
     CommandReceived,
     ConnectionReported,
+    InspectionOverdue,
+    InspectionRequested,
     LineRejected,
     MemberLeft,
     Report,
@@ -55,7 +61,6 @@ from clankvox.messages.router import (
     VideoGone,
     VideoReported,
 )
-from clankvox.outbox import Outbox
 
 _log = logging.getLogger("clankvox.router")
 
@@ -68,59 +73,8 @@ OVERFLOW_LIMIT_S: Final = 60.0
 """A parent that has not read for so long is gone for all purposes."""
 EXIT_STDOUT_STALLED: Final = 74
 
-_INTERNAL_ERROR: Final = "internal_error"
-_OUT: Final = frozenset({ConnectionState.IDLE, ConnectionState.CLOSED})
 _CONNECTED: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
 _CORE: Final = (connection_address(Role.VOICE), dave(Role.VOICE), PLAYBACK, MUSIC)
-
-
-class PacingClock(Protocol):
-    """The pacer's life; its slots are the playback actor's business (ports.PacerPort)."""
-
-    def start(self) -> None:
-        """Start the thread."""
-        ...
-
-    def stop(self) -> None:
-        """Stop the thread."""
-        ...
-
-
-def no_streams(_role: Role) -> list[StreamReport]:
-    """Report nothing: there is no receive pipeline."""
-    return []
-
-
-def no_mirror(_wanted: bool) -> None:
-    """Mirror no log records to the parent."""
-
-
-class Boundary:
-    """What connects the router with the shells and the composition root; calls never block."""
-
-    __slots__ = ("collect", "mirror_logs", "outbox", "pacer", "release", "spawn", "stopped", "streams")
-
-    def __init__(
-        self,
-        *,
-        outbox: Outbox,
-        pacer: PacingClock,
-        spawn: Callable[[Address, Tell], Mailbox],
-        collect: Callable[[], TransportStats],
-        release: Callable[[], None],
-        stopped: Callable[[int], None],
-        streams: Callable[[Role], list[StreamReport]] = no_streams,
-        mirror_logs: Callable[[bool], None] = no_mirror,
-    ) -> None:
-        """`release` gives one line's credit back; `stopped` is called once, with the exit code."""
-        self.outbox = outbox
-        self.pacer = pacer
-        self.spawn = spawn
-        self.collect = collect
-        self.release = release
-        self.stopped = stopped
-        self.streams = streams
-        self.mirror_logs = mirror_logs
 
 
 class RouterActor(BaseActor[RouterMessage | Inspect]):
@@ -131,8 +85,11 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._boundary = boundary
         self._outbox = boundary.outbox
         self._machine = RouterMachine(self._observe)
-        self._actors: dict[Address, Mailbox] = {}
-        self._sent: dict[Address, int] = {}
+        self._registry = Registry(boundary.spawn, self.tell_self)
+        self._desired = Desired()
+        self._supervision = Supervision()
+        self._inspections = Inspections(self._supervision, boundary.queues, boundary.collect)
+        self._under_way: Address | None = None
         self._waiting: deque[commands.Command | StopRequested] = deque()
         self._tickets = 0
         self._connections = dict.fromkeys(Role, ConnectionState.IDLE)
@@ -146,7 +103,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         """Bring the call's actors to life and start the pacing clock."""
         self._boundary.pacer.start()
         for address in _CORE:
-            self._spawn(address)
+            self._registry.spawn(address)
         self.later(STATISTICS_S, StatisticsDue())
 
     def on_stop(self) -> None:
@@ -181,16 +138,20 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             case ResetBaton():
                 self._pass_baton(message)
             case StreamsSuspended(role=role):
-                for address in self._captures(role):
+                for address in self._registry.captures(role):
                     self._deliver(address, capture.StreamSuspended())
             case CaptureIdle(role=role, user_id=user, handled=handled):
-                self._retire(capture_address(user, role), handled)
+                if self._registry.retire(capture_address(user, role), handled):
+                    self._desired.forget(capture_address(user, role))
             case StatisticsDue():
                 self._on_statistics_due()
-            case ActorFailed(address=address, error=error):
-                self._on_actor_failed(address, error)
+            case ActorFailed():
+                self._on_actor_failed(message)
+            case InspectionRequested() | Inspected() | InspectionOverdue():
+                self._on_inspection(message)
             case Inspect():
-                return {"state": str(self._state), "actors": [str(address.kind) for address in self._actors]}
+                actors = [str(address.kind) for address in self._registry.addresses]
+                return {"state": str(self._state), "actors": actors, "waiting": len(self._waiting)}
             case _:
                 self._on_report(message)
         return None
@@ -216,6 +177,9 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             self._boundary.release()
 
     def _on_settled(self) -> None:
+        if self._under_way is not None:
+            self._desired.settled(self._under_way)
+            self._under_way = None
         match self._state:
             case RouterState.SETTLING:
                 self._machine.command_settled()
@@ -239,13 +203,11 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             ):
                 self._forward_connection_command(command)
             case commands.StopPlayback():  # playback passes it on to music
-                self._begin_settling()
-                self._deliver(PLAYBACK, translation.playback_message(command))
+                self._settle(PLAYBACK, translation.playback_message(command))
             case _ if isinstance(command, translation.PlaybackCommand):
                 self._deliver(PLAYBACK, translation.playback_message(command))
             case _ if isinstance(command, translation.MusicCommand):  # it decides whether speech behind it is taken
-                self._begin_settling()
-                self._deliver(MUSIC, translation.music_message(command))
+                self._settle(MUSIC, translation.music_message(command))
             case commands.SubscribeUser():
                 subscribe = capture.Subscribe(
                     capture_id=command.capture_id,
@@ -258,41 +220,36 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                 self._deliver(capture_address(command.user_id, command.role), subscribe)
             case commands.UnsubscribeUser():
                 address = capture_address(command.user_id, command.role)
-                if address in self._actors:
+                if address in self._registry:
                     self._deliver(address, capture.Unsubscribe())
             case commands.SubscribeUserVideo() | commands.UnsubscribeUserVideo():
                 wanted = translation.video_message(command, self._connection_id)
                 for role in (Role.VOICE, Role.STREAM_WATCH):
                     self._deliver(video_address(role), wanted)
-            case (
-                commands.StreamPublishPlay()
-                | commands.StreamPublishPlayVisualizer()
-                | commands.StreamPublishBrowserStart()
-                | commands.StreamPublishBrowserFrame()
-                | commands.StreamPublishStop()
-                | commands.StreamPublishPause()
-                | commands.StreamPublishResume()
-            ):
+            case _ if isinstance(command, translation.PublishCommand):
                 self._deliver(PUBLISH, translation.publish_message(command))
+            case commands.Inspect():
+                self._inspect(lambda event: self._emit([event]))
             case commands.Destroy():
                 self._begin_stop(StopRequested(exit_code=0, reason="destroy"))
             case _:
-                self._emit(dialects.request_error(InvalidRequest("this version cannot do that")))
+                assert_never(command)
 
     def _forward_connection_command(self, command: translation.ConnectionCommand) -> None:
         if isinstance(command, commands.Join):
             self._connections[Role.VOICE] = ConnectionState.AWAITING_CREDENTIALS
             self._connection_id = command.connection_id
             self._boundary.mirror_logs(dialects.wants_legacy_log(command.connection_id))
-        self._begin_settling()
-        self._deliver(connection_address(translation.role_of(command)), translation.connection_message(command))
+        self._settle(connection_address(translation.role_of(command)), translation.connection_message(command))
 
-    def _begin_settling(self) -> None:
-        """Let later commands wait until the actors through which this one runs say Settled."""
+    def _settle(self, to: Address, message: Message) -> None:
+        """Deliver an order, and let later commands wait until the actors through which it runs say Settled."""
         self._machine.command_forwarded()
         self._tickets += 1
         self._unsettled += 1
+        self._under_way = to
         self.later(SETTLE_DEADLINE_S, SettleOverdue(ticket=self._tickets))
+        self._deliver(to, message)
 
     def _order_connection(self, role: Role, message: Message) -> None:
         """Send what the connection answers with Settled."""
@@ -302,39 +259,17 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     # --- the post office ---
 
     def _deliver(self, to: Address, message: Message) -> None:
-        mailbox = self._actors.get(to)
-        if mailbox is None:
-            mailbox = self._spawn(to)
-        self._sent[to] = self._sent.get(to, 0) + 1
-        teller(mailbox)(message)
-
-    def _spawn(self, address: Address) -> Mailbox:
-        mailbox = self._boundary.spawn(address, self.tell_self)
-        self._actors[address] = mailbox
-        self._sent[address] = 0
-        return mailbox
+        self._desired.ordered(to, message)
+        self._registry.deliver(to, message)
 
     def tell_self(self, message: Message) -> None:
         """Append to the router's own inbox. Any thread."""
         teller(self.actor_ref)(message)
 
-    def _captures(self, role: Role) -> list[Address]:
-        return [address for address in self._actors if address.kind is ActorKind.CAPTURE and address.role is role]
-
-    def _retire(self, address: Address, handled: int) -> None:
-        """Stop a capture actor that has nothing to do, unless something is on its way to it."""
-        mailbox = self._actors.get(address)
-        if mailbox is None or self._sent[address] != handled:
-            return
-        del self._actors[address], self._sent[address]
-        stop = getattr(mailbox, "stop", None)
-        if stop is not None:
-            stop(block=False)
-
     def _begin_reset(self, request: ResetRequested) -> None:
         role = request.role
         heard = [PLAYBACK, MUSIC] if role is Role.VOICE else []
-        others = [*heard, dave(role), video_address(role), *self._captures(role)]
+        others = [*heard, dave(role), video_address(role), *self._registry.captures(role)]
         baton = ResetBaton(
             ticket=request.ticket,
             role=request.role,
@@ -347,23 +282,14 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _pass_baton(self, baton: ResetBaton) -> None:
         """Hand the baton to the next on its route; an actor that is gone is skipped."""
         for position, address in enumerate(baton.route):
-            if address in self._actors:
-                rest = baton.route[position + 1 :]
-                self._deliver(
-                    address,
-                    ResetBaton(
-                        ticket=baton.ticket,
-                        role=baton.role,
-                        reason=baton.reason,
-                        connection_id=baton.connection_id,
-                        route=rest,
-                    ),
-                )
+            if address in self._registry:
+                self._deliver(address, msgspec.structs.replace(baton, route=baton.route[position + 1 :]))
                 return
 
     # --- to the parent ---
 
     def _on_report(self, report: Report) -> None:
+        self._desired.reported(report)
         if isinstance(report, ConnectionReported):
             self._connections[report.role] = report.now
             if report.event == "left" and report.role is Role.VOICE:
@@ -394,40 +320,55 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         if since is not None and self._clock.now() - since >= OVERFLOW_LIMIT_S:
             self._on_stop_requested(StopRequested(exit_code=EXIT_STDOUT_STALLED, reason="stdout_stalled"), at_once=True)
 
+    def _on_inspection(self, message: InspectionRequested | Inspected | InspectionOverdue) -> None:
+        match message:
+            case InspectionRequested():
+                self._inspect(lambda event: self._boundary.show(encode_event(event)))
+            case Inspected():
+                self._inspections.take(message)
+            case InspectionOverdue(ticket=ticket):
+                self._inspections.overdue(ticket)
+
+    def _inspect(self, answer: Answer) -> None:
+        """Ask everybody for a description; `answer` gets what came back in time."""
+        ticket = self._inspections.begin([ROUTER, *self._registry.addresses], answer)
+        for address in self._registry.addresses:
+            self._registry.whisper(address, InspectionAsked(ticket=ticket))
+        self.tell_self(InspectionAsked(ticket=ticket))
+        self.later(DEADLINE_S, InspectionOverdue(ticket=ticket))
+
     # --- failures and the end ---
 
-    def _on_actor_failed(self, address: Address, error: str) -> None:
-        """Replace what died. A capture comes back with its next message; a core actor takes its call with it."""
-        self._actors.pop(address, None)
-        self._sent.pop(address, None)
-        if address.kind is ActorKind.CAPTURE or self._state is RouterState.STOPPING:
+    def _on_actor_failed(self, failure: ActorFailed) -> None:
+        """Replace what died: its heir goes on where it was, unless that has failed too often."""
+        address = failure.address
+        late = self._registry.bury(address)
+        if self._state is RouterState.STOPPING:
             return
-        if address.kind is ActorKind.MUSIC:  # it has told the parent; the call goes on
-            self._spawn(address)
-            return
-        self._on_report(RuntimeFailed(role=address.role, connection_id=None, message=f"internal error: {error}"))
-        self._spawn(address)
-        if address.kind is ActorKind.CONNECTION:
-            self._on_connection_replaced(address.role)
+        self._registry.spawn(address)
+        if self._supervision.admit(address, failure.error, self._clock.now()):
+            for envelope in self._desired.revival(failure, late):
+                self._deliver(envelope.to, envelope.message)
         else:
-            self._order_connection(address.role, translation.end_of(address.role, _INTERNAL_ERROR))
+            self._close_role(failure)
 
-    def _on_connection_replaced(self, role: Role) -> None:
-        """Say on behalf of the dead that its call is over, and have everybody end theirs; its heir is idle."""
-        was, connection_id = self._connections[role], self._connection_id if role is Role.VOICE else None
-        lost = ConnectionReported(
-            role=role,
-            connection_id=connection_id,
-            event="left",
-            was=was,
-            now=ConnectionState.CLOSED,
-            reason=_INTERNAL_ERROR,
+    def _close_role(self, failure: ActorFailed) -> None:
+        """Say the error and, on behalf of the dead, what is over with it; everybody else ends what is theirs."""
+        address, role = failure.address, failure.address.role
+        connection_id = self._connection_id if role is Role.VOICE else None
+        last_words = self._desired.last_words(failure)
+        self._on_report(
+            RuntimeFailed(role=role, connection_id=connection_id, message=f"internal error: {failure.error}")
         )
-        self._unsettled = 0
-        self._begin_reset(ResetRequested(ticket=0, role=role, reason=_INTERNAL_ERROR, connection_id=connection_id))
-        if was not in _OUT:
-            self._on_report(lost)
-        if self._state is RouterState.SETTLING:
+        if address.kind is ActorKind.CONNECTION:
+            reset = ResetRequested(ticket=0, role=role, reason=INTERNAL_ERROR, connection_id=connection_id)
+            self._begin_reset(reset)
+        else:
+            self._order_connection(role, translation.end_of(role, INTERNAL_ERROR))
+        for report in last_words:
+            self._on_report(report)
+        if address == self._under_way:
+            self._unsettled = 0
             self._on_settled()
 
     def _on_stop_requested(self, request: StopRequested, *, at_once: bool) -> None:
@@ -443,7 +384,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._exit_code = request.exit_code
         self._machine.stop_requested()
         for role in Role:
-            if connection_address(role) in self._actors:
+            if connection_address(role) in self._registry:
                 self._order_connection(role, connection.Close(reason=request.reason))
         self.later(STOP_DEADLINE_S, StopOverdue())
 

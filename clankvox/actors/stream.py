@@ -10,11 +10,12 @@ from typing import Final
 
 from clankvox.actors.connection import OUT, ConnectionActor
 from clankvox.actors.link import Server
+from clankvox.actors.wish import INTERNAL_ERROR
 from clankvox.errors import InvalidRequest
 from clankvox.fsm.connection import ConnectionState
 from clankvox.ids import ConnectionId
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.messages.connection import Close, ConnectionOrder, StreamConnect, StreamDisconnect
+from clankvox.messages.connection import Close, ConnectionOrder, Revived, StreamConnect, StreamDisconnect
 from clankvox.protocol.close_codes import ClosePolicy
 from clankvox.protocol.gateway_effects import SessionReady
 from clankvox.protocol.session_offer import SessionCredentials
@@ -60,7 +61,24 @@ class StreamActor(ConnectionActor):
         self._close_media(wanted=False)
         self._reset(_REPLACED, lambda: self._begin(order))
 
+    def _on_revived(self, revival: Revived) -> None:
+        """See ConnectionActor: the parent's credentials are tried once more."""
+        (order,) = revival.orders
+        assert isinstance(order, StreamConnect)  # noqa: S101 - a stream role has no others
+        self._order = order
+        self._machine.revived()
+        if revival.quietly:
+            return
+        self._report("connection_lost", ConnectionState.IDLE, INTERNAL_ERROR)
+        self._close_media(wanted=False)
+        self._tell_suspended()
+        self._connect(order)
+
     def _begin(self, order: StreamConnect) -> None:
+        self._connect(order)
+        self._settle()
+
+    def _connect(self, order: StreamConnect) -> None:
         self._order = order
         self._was_ever_ready = False
         was = self._state
@@ -77,7 +95,6 @@ class StreamActor(ConnectionActor):
             self._open_link(Server(order.endpoint, credentials))
         except InvalidRequest as refusal:
             self._give_up("endpoint_not_allowed", str(refusal))
-        self._settle()
 
     def _on_disconnect(self, reason: str) -> None:
         """Answer in any state: the parent is told that nothing is connected, also when nothing was."""

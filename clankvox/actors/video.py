@@ -22,6 +22,7 @@ from clankvox.messages.video import (
     VideoLinkReady,
     VideoMemberGone,
     VideoMessage,
+    VideoRevived,
     VideoStateAnnounced,
 )
 from clankvox.protocol.remote_video import RemoteVideo, Wish, merged, preferred, shown_type, sink_wants
@@ -72,6 +73,8 @@ class VideoActor(BaseActor[VideoMessage | Inspect]):
                 self._on_announced(user, None)
             case PictureOverdue():
                 self._ask(again=True)
+            case VideoRevived():
+                self._on_revived(message)
             case ResetBaton():
                 self._on_link_lost()
                 self.report(message)
@@ -94,6 +97,13 @@ class VideoActor(BaseActor[VideoMessage | Inspect]):
         self._asked = None
         self._machine.link_ready()
         self._ask()
+
+    def _on_revived(self, revival: VideoRevived) -> None:
+        """Know again what the predecessor knew; the parent was told of all of it."""
+        self._subscriptions = {subscription.user_id: subscription for subscription in revival.subscriptions}
+        self._remote = dict(revival.announced)
+        if revival.attempt is not None:
+            self._on_link_ready(revival.attempt)
 
     def _on_link_lost(self) -> None:
         """Forget what others sent; a connection that comes back announces it anew."""

@@ -12,9 +12,10 @@ from clankvox.actors.connection import CONNECTED, OUT, ConnectionActor
 from clankvox.actors.link import Server, Shells
 from clankvox.actors.media_link import LADDERS
 from clankvox.actors.voice_credentials import Credentials
+from clankvox.actors.wish import INTERNAL_ERROR
 from clankvox.errors import InvalidRequest
 from clankvox.fsm.connection import ConnectionState
-from clankvox.ids import PLAYBACK, ChannelId, ConnectionId, dave_address, video_address
+from clankvox.ids import PLAYBACK, ChannelId, ConnectionId
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.messages.connection import (
     Close,
@@ -24,15 +25,14 @@ from clankvox.messages.connection import (
     Leave,
     OutageOverdue,
     RetryDue,
+    Revived,
     StreamConnect,
     StreamDisconnect,
     VoiceServerUpdated,
     VoiceStateUpdated,
 )
-from clankvox.messages.dave import ConnectionSuspended
 from clankvox.messages.playback import PathOpened, PathSuspended
-from clankvox.messages.router import AdapterSendRequested, StreamsSuspended
-from clankvox.messages.video import VideoLinkLost
+from clankvox.messages.router import AdapterSendRequested
 from clankvox.protocol.backoff import AttemptBudget
 from clankvox.protocol.close_codes import BUDGETS, MOVE_WAIT_S, ClosePolicy, Recovery
 from clankvox.protocol.gateway_effects import SessionReady
@@ -159,6 +159,34 @@ class VoiceActor(ConnectionActor):
             self._join = None  # its end was told already
         self._machine.close()
         self._reset(reason, self._settle)
+
+    def _on_revived(self, revival: Revived) -> None:
+        """See ConnectionActor: a session is made as after a back-off, for the old one is closed."""
+        for order in revival.orders:
+            match order:
+                case Join():
+                    self._join = order
+                case VoiceServerUpdated(endpoint=endpoint, token=token):
+                    self._credentials = self._credentials.with_server(endpoint, token)
+                case VoiceStateUpdated(session_id=str() as session_id):
+                    self._credentials = self._credentials.with_session(session_id)
+            if isinstance(order, VoiceStateUpdated) and isinstance(order.user_id, int):
+                self._credentials = self._credentials.with_user(order.user_id)
+        if not self._credentials.complete and not revival.quietly:
+            self._machine.joined()
+            self._send_op4()
+            return
+        self._machine.revived()
+        if revival.quietly:
+            return
+        self._was_ever_ready = True
+        self._report("connection_lost", ConnectionState.IDLE, INTERNAL_ERROR)
+        self._begin_outage()
+        self.send(PLAYBACK, PathSuspended())
+        self._tell_suspended()
+        self._send_op4()
+        self._tries = 1
+        self.later(self._backoff.delay_s(self._tries), RetryDue(attempt=self._attempt))
 
     # --- what the parent's gateway says ---
 
@@ -323,9 +351,7 @@ class VoiceActor(ConnectionActor):
         self._report("resume_failed" if resumed_in_vain else "connection_lost", was, reason)
         self._begin_outage()
         self.send(PLAYBACK, PathSuspended())
-        self.send(video_address(self._address.role), VideoLinkLost())
-        self.send(dave_address(self._address.role), ConnectionSuspended())
-        self.report(StreamsSuspended(role=self._address.role))
+        self._tell_suspended()
 
     def _begin_outage(self) -> None:
         if self._outage is None:

@@ -32,6 +32,8 @@ class ConnectionMachine(StrictMachine):
     s = States.from_enum(ConnectionState, initial=ConnectionState.IDLE, use_enum_instance=True)
 
     joined = Event(s.IDLE.to(s.AWAITING_CREDENTIALS) | s.CLOSED.to(s.AWAITING_CREDENTIALS))
+    revived = Event(s.IDLE.to(s.RECONNECTING))
+    """The actor of a call failed, and its heir makes a link of its own."""
     replaced = Event(
         s.AWAITING_CREDENTIALS.to.itself()
         | s.CONNECTING.to(s.AWAITING_CREDENTIALS)

@@ -76,6 +76,9 @@ class MusicMachine(StrictMachine):
         | s.STOPPING_FINISHING.to(s.FINISHING)
     )
     fade_out_begun = Event(s.PLAYING.to(s.STOPPING))
+    revived = Event(s.IDLE.to(s.REOPENING))
+    """The actor of a piece failed; its heir opens the source again where it was."""
+    revived_paused = Event(s.IDLE.to(s.PAUSED_BROKEN))
 
     source_started = Event(s.LOADING.to(s.WAITING) | s.PAUSED_LOADING.to(s.PAUSED_UNHEARD) | s.REOPENING.to(s.PLAYING))
     admitted = Event(s.WAITING.to(s.PLAYING))
@@ -130,5 +133,9 @@ OPENING: Final = frozenset({MusicState.LOADING, MusicState.PAUSED_LOADING, Music
 """States in which the source has given nothing yet."""
 FOLLOWED: Final = frozenset({MusicState.PLAYING, MusicState.STOPPING, MusicState.PAUSED})
 """States in which the end of the source makes a difference."""
+UNHEARD: Final = frozenset(
+    {MusicState.LOADING, MusicState.WAITING, MusicState.PAUSED_LOADING, MusicState.PAUSED_UNHEARD}
+)
+"""States in which nothing of the piece was heard yet."""
 FRAGILE: Final = OPENING | {MusicState.WAITING, MusicState.PLAYING}
 """States in which the loss of the source is the end of the piece."""

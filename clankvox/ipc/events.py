@@ -11,7 +11,15 @@ import msgspec
 
 from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, MusicId, PlaybackId, Role, UserId
 from clankvox.ipc.message import Message, Part, snowflake_keys, wire_tag
-from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, StreamFates, TickStats
+from clankvox.ipc.stats import (
+    InboundAudioStats,
+    InboundVideoStats,
+    LaneStats,
+    OutboundStats,
+    RestartStats,
+    StreamFates,
+    TickStats,
+)
 from clankvox.ipc.statuses import (
     ArmedReason,
     ConnectionStatus,
@@ -354,6 +362,38 @@ class TransportStats(_Event, frozen=True, kw_only=True):
     inbound_audio: InboundAudioStats
     inbound_video: InboundVideoStats
     outbound: OutboundStats
+    restarts: RestartStats
+
+
+class ActorView(Part, frozen=True, kw_only=True, rename="camel"):
+    """One actor, as it describes itself: numbers, names and states, and nothing that is secret."""
+
+    kind: str
+    role: str
+    user_id: str | None = None
+    state: str
+    """Of its machine."""
+    mailbox: int
+    """Messages that wait for it."""
+    mailbox_deepest: int
+    timers_ms: tuple[int, ...]
+    """How soon its timers are due."""
+    failures: dict[str, int]
+    """How often the actors in this place have failed, by the name of the error."""
+    details: dict[str, Any]
+
+
+class Inspect(_Event, frozen=True, kw_only=True):
+    """The answer to the command of the same name. An addition.
+
+    `silent` names the actors that did not answer within 100 ms, `queues` counts what waits between threads.
+    """
+
+    actors: tuple[ActorView, ...]
+    silent: tuple[str, ...]
+    queues: dict[str, int]
+    restarts: RestartStats
+    counters: TransportStats
 
 
 class StreamStats(_Event, frozen=True, kw_only=True):
@@ -427,6 +467,7 @@ Event: TypeAlias = (
     | BufferDepth
     | TtsBufferOverflow
     | TransportStats
+    | Inspect
     | ErrorEvent
     | Log
 )

@@ -138,3 +138,15 @@ class OutboundStats(Part, frozen=True, kw_only=True, rename="camel"):
     video_nacked: int
     video_retransmitted: int
     video_keyframe_requests: int
+
+
+class RestartStats(Part, frozen=True, kw_only=True, rename="camel"):
+    """Actors that failed and were replaced, by what they were for. An addition."""
+
+    connection: int
+    dave: int
+    capture: int
+    playback: int
+    music: int
+    video: int
+    publish: int

@@ -166,6 +166,18 @@ class FrameCipher:
         with self._lock:
             return self._engine.members if self._engine is not None else frozenset()
 
+    def group(self) -> dict[str, object]:
+        """Describe the group: its epoch, its members and the privacy code that all of them see. Any thread."""
+        with self._lock:
+            engine = self._engine
+            known = engine is not None and engine.ready
+            return {
+                "gate": str(self._gate),
+                "epoch": engine.epoch if engine is not None and known else None,
+                "members": sorted(engine.members) if engine is not None and known else [],
+                "privacy_code": engine.privacy_code if engine is not None and known else None,
+            }
+
     def _seal(self, frame: bytes, encrypt: Callable[[MlsEngine], bytes]) -> bytes | None:
         with self._lock:
             if self._gate is Gate.CLOSED:

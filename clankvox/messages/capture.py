@@ -56,6 +56,28 @@ class SilenceElapsed(Message, frozen=True, kw_only=True):
     suspension: int
 
 
+class CaptureWill(Message, frozen=True, kw_only=True):
+    """Last will of a capture actor that failed."""
+
+    subscription: Subscribe | None
+    arming: int
+    """Of its subscription; PCM may have flowed into it."""
+    capturing: bool
+    """It knew that PCM of its subscription has flowed."""
+
+
+class CaptureRevived(Message, frozen=True, kw_only=True):
+    """Router: you replace an actor that failed; arm what it had armed, and go on where the parent is."""
+
+    subscription: Subscribe | None
+    arming: int
+    """Of the predecessor."""
+    capturing: bool
+    """PCM of this subscription has flowed, and its end was not told."""
+    speaking: bool
+    """The parent was told that the user speaks."""
+
+
 CaptureMessage = (
     Subscribe
     | Unsubscribe
@@ -66,5 +88,6 @@ CaptureMessage = (
     | MemberGone
     | StreamSuspended
     | SilenceElapsed
+    | CaptureRevived
     | ResetBaton
 )

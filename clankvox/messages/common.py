@@ -35,7 +35,37 @@ class ActorFailed(Message, frozen=True, kw_only=True):
 
     address: Address
     error: str
+    cause: Message | None = None
+    """What it was doing when it failed."""
+    unread: tuple[Message, ...] = ()
+    """What was in its inbox, for its heir."""
+    will: Message | None = None
+    """What only it knew and its heir needs (BaseActor.will)."""
+
+    def __repr__(self) -> str:
+        """Unread mail may hold anything."""
+        return f"ActorFailed({self.address!r}, {self.error!r}, {len(self.unread)} unread)"
 
 
 class Inspect(Message, frozen=True, kw_only=True):
     """Describe yourself: answered with a plain dict when asked (tests and tools only)."""
+
+
+class InspectionAsked(Message, frozen=True, kw_only=True):
+    """Router: describe yourself; answered with Inspected, which names the ticket."""
+
+    ticket: int
+
+
+class Inspected(Message, frozen=True, kw_only=True):
+    """Any actor: numbers and states only, nothing secret."""
+
+    ticket: int
+    address: Address
+    description: dict[str, object]
+    mailbox: int
+    """Messages that wait in its inbox."""
+    deepest: int
+    """The most that ever waited."""
+    timers_ms: tuple[int, ...]
+    """How soon its timers are due, the first one first."""

@@ -224,6 +224,27 @@ class TransitionSettled(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
+class Revived(Message, frozen=True, kw_only=True):
+    """Router: you replace an actor that failed; go on with what the parent asked of it, on a link of your own.
+
+    A Join comes with the last voice_server and voice_state, if there were any; a StreamConnect alone.
+    """
+
+    orders: tuple[Message, ...]
+    quietly: bool
+    """An order follows that ends all this: open nothing and tell nobody."""
+
+    def __repr__(self) -> str:
+        """Never show credentials."""
+        return f"Revived({len(self.orders)} orders, quietly={self.quietly})"
+
+
+class SessionLost(Message, frozen=True, kw_only=True):
+    """Router: the DAVE actor of this session failed, and its group with it; identify anew."""
+
+    reason: str
+
+
 ConnectionOrder = Join | Leave | VoiceServerUpdated | VoiceStateUpdated | StreamConnect | StreamDisconnect | Close
 """What the router sends for a command of the parent; each is answered with Settled."""
 
@@ -250,5 +271,7 @@ ConnectionMessage = (
     | SendGatewayBinary
     | TransitionPrepared
     | TransitionSettled
+    | Revived
+    | SessionLost
     | ResetBaton
 )

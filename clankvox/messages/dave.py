@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from clankvox.fsm.dave import DaveState
 from clankvox.ids import Attempt, ChannelId, ConnectionId, UserId
 from clankvox.messages.common import Message, ResetBaton
 
@@ -68,6 +69,17 @@ class FramesUndecryptable(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
+class DaveRevived(Message, frozen=True, kw_only=True):
+    """Router: you replace an actor that failed, and a session is being made anew.
+
+    The parent was told what follows from `was`.
+    """
+
+    was: DaveState
+    version: int
+    connection_id: ConnectionId | None
+
+
 DaveMessage = (
     SessionNegotiated
     | DaveOpReceived
@@ -78,5 +90,6 @@ DaveMessage = (
     | PatienceEnded
     | RecoveryDue
     | FramesUndecryptable
+    | DaveRevived
     | ResetBaton
 )

@@ -1,5 +1,6 @@
 """What the music actor receives: the parent's commands, news of the sources, and what was heard of a track."""
 
+from clankvox.fsm.music import MusicState
 from clankvox.ids import Attempt, MusicId, Track
 from clankvox.messages.common import Message, ResetBaton
 
@@ -128,6 +129,25 @@ class QuietOverdue(Message, frozen=True, kw_only=True):
     track: Track
 
 
+class MusicWill(Message, frozen=True, kw_only=True):
+    """Last will of a music actor that failed: where its piece was, to the millisecond."""
+
+    music_id: MusicId | None
+    played_ms: int
+
+
+class MusicRevived(Message, frozen=True, kw_only=True):
+    """Router: you replace an actor that failed; open its piece again where it was."""
+
+    order: PlayMusic
+    position_ms: int
+    told: MusicState
+    """What the parent is shown follows from it."""
+    paused: bool
+    stopping: bool
+    """A stop was under way: all that is left is to say that it is done."""
+
+
 MusicMessage = (
     PlayMusic
     | StopMusic
@@ -145,5 +165,6 @@ MusicMessage = (
     | GainReached
     | QuietReached
     | QuietOverdue
+    | MusicRevived
     | ResetBaton
 )

@@ -150,6 +150,17 @@ class DepthDue(Message, frozen=True, kw_only=True):
     """Own timer: report the buffer depth (every 500 ms while there is any)."""
 
 
+class SpeechLost(Message, frozen=True, kw_only=True):
+    """Router: you replace an actor that failed; take no more of what failed, and tell what was lost with it."""
+
+    failed_ids: tuple[PlaybackId, ...]
+    """Playbacks that have failed before."""
+    lost: tuple[PlaybackId | None, ...]
+    """Playbacks that the parent waits for; the one that was open comes first."""
+    played_ms: int | None = None
+    """How much of that one was heard, as far as it was told."""
+
+
 MixMessage = (
     OfferTrack
     | TrackFilled
@@ -177,5 +188,6 @@ PlaybackMessage = (
     | MixMessage
     | BufferPoll
     | DepthDue
+    | SpeechLost
     | ResetBaton
 )

@@ -13,7 +13,7 @@ from clankvox.fsm.music import MusicState
 from clankvox.fsm.publish import PublishState
 from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, MusicId, PlaybackId, Role, Ssrc, UserId
 from clankvox.media.segment import Segment
-from clankvox.messages.common import ActorFailed, Envelope, Message, ResetBaton
+from clankvox.messages.common import ActorFailed, Envelope, Inspected, Message, ResetBaton
 from clankvox.wire.gateway_ops import StreamDescription
 
 
@@ -44,6 +44,16 @@ class StopOverdue(Message, frozen=True, kw_only=True):
 
 class StatisticsDue(Message, frozen=True, kw_only=True):
     """Own timer: transport_stats every 5 s while a role is connected."""
+
+
+class InspectionRequested(Message, frozen=True, kw_only=True):
+    """Signal shell: write a description of all actors to stderr."""
+
+
+class InspectionOverdue(Message, frozen=True, kw_only=True):
+    """Own timer: whoever has not described itself by now is named as silent."""
+
+    ticket: int
 
 
 class SettleOverdue(Message, frozen=True, kw_only=True):
@@ -327,6 +337,9 @@ RouterMessage = (
     | StopOverdue
     | StatisticsDue
     | SettleOverdue
+    | InspectionRequested
+    | InspectionOverdue
+    | Inspected
     | Settled
     | ResetRequested
     | ResetBaton

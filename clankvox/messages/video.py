@@ -55,6 +55,16 @@ class PictureOverdue(Message, frozen=True, kw_only=True):
     ssrc: Ssrc
 
 
+class VideoRevived(Message, frozen=True, kw_only=True):
+    """Router: you replace an actor that failed: what is wanted and, on a link that is up, what others send."""
+
+    subscriptions: tuple[SubscribeVideo, ...]
+    attempt: Attempt | None
+    """Of the link; None without one."""
+    announced: dict[UserId, Any]
+    """By user, a protocol.remote_video.RemoteVideo each."""
+
+
 VideoMessage = (
     SubscribeVideo
     | UnsubscribeVideo
@@ -63,5 +73,6 @@ VideoMessage = (
     | VideoStateAnnounced
     | VideoMemberGone
     | PictureOverdue
+    | VideoRevived
     | ResetBaton
 )

@@ -120,6 +120,18 @@ class Pacer:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
+    @property
+    def streams(self) -> int:
+        """How many SSRCs it ticks for."""
+        with self._changed:
+            return len(self._subscriptions)
+
+    @property
+    def video_packets(self) -> int:
+        """How many packets of pictures wait in the lane."""
+        with self._changed:
+            return self._lane.waiting
+
     def subscribe(self, ssrc: Ssrc, on_slot: Callable[[SlotReport], None], first: PreparedPacket | None) -> None:
         """Tick for `ssrc`; see PacerPort. Takes over the slot of an older subscription of the same SSRC."""
         with self._changed:

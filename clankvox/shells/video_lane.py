@@ -118,6 +118,11 @@ class VideoLane:
         return max(0.0, groups[-1].end_s - now) if groups else 0.0
 
     @property
+    def waiting(self) -> int:
+        """Packets that wait."""
+        return sum(len(group.packets) - group.next for groups in self._groups.values() for group in groups)
+
+    @property
     def statistics(self) -> VideoLaneStatistics:
         """The counters."""
         return self._statistics

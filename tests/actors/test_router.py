@@ -1,17 +1,20 @@
 """The router: commands in order, one way out, and what becomes of a call whose actor fails."""
 
+import json
+
 import pytest
 
 from clankvox.fsm.connection import ConnectionState
-from clankvox.ids import PLAYBACK, Role, Ssrc, UserId, connection_address
+from clankvox.ids import MUSIC, PLAYBACK, Role, Ssrc, UserId, connection_address, dave_address
 from clankvox.ledger import Fate, StreamLedger
 from clankvox.media.receive import StreamReport
 from clankvox.messages.common import ActorFailed, Envelope, Inspect
 from clankvox.messages.connection import SocketOpened
 from clankvox.messages.playback import BufferPoll
-from clankvox.messages.router import Settled
+from clankvox.messages.router import InspectionRequested, Settled
 from clankvox.outbox import CONTROL_EVENTS
 from tests.support.factory import Call, short
+from tests.support.fake_server import KEY
 
 # --- commands ---
 
@@ -75,25 +78,54 @@ def test_news_of_a_command_that_has_settled_changes_nothing():
     assert call.state("router") == "serving"
 
 
-@pytest.mark.parametrize(
-    ("command", "answer"),
-    [
-        ({"type": "inspect"}, "error invalid_request"),
-    ],
-)
-def test_a_command_of_a_later_version_is_answered(command, answer):
-    call = Call()
-    call.line(**command)
-    call.drain()
-    assert short(call.events())[0] == answer
-
-
 # --- the post office ---
 
 
 def test_the_router_describes_itself():
     call = Call()
-    assert call.router.handle(Inspect()) == {"state": "serving", "actors": ["connection", "dave", "playback", "music"]}
+    actors = ["connection", "dave", "playback", "music"]
+    assert call.router.handle(Inspect()) == {"state": "serving", "actors": actors, "waiting": 0}
+
+
+def test_inspect_is_answered_in_its_place_and_holds_up_nobody():
+    call = Call().connect()
+    call.line(type="leave")
+    call.line(type="inspect")
+    call.line(type="stop_playback")
+    call.drain()
+    (told,) = [event for event in call.events() if event["type"] == "inspect"]
+    states = {(actor["kind"], actor["role"]): actor["state"] for actor in told["actors"]}
+    assert states["connection", "voice"] == "idle"
+    assert (told["silent"], told["queues"]) == ([], {})
+
+
+def test_who_does_not_answer_is_named_after_100_ms():
+    call = Call().connect()
+    call.pump.actors.remove(call.dave)
+    call.line(type="inspect")
+    call.run(0.09)
+    assert "inspect" not in [event["type"] for event in call.events()]
+    call.run(0.02)
+    (told,) = [event for event in call.events() if event["type"] == "inspect"]
+    assert told["silent"] == ["voice dave"]
+
+
+def test_a_signal_shows_the_same_on_stderr_and_tells_the_parent_nothing():
+    call = Call().connect()
+    call.told(InspectionRequested(), call.router)
+    (shown,) = call.shown
+    assert json.loads(shown)["type"] == "inspect"
+    assert call.events() == []
+
+
+def test_a_description_holds_nothing_secret():
+    call = Call().establish(42)
+    call.line(type="music_play", musicId="m1", url="https://example.com/a?sig=hunter2", resolvedDirectUrl=True)
+    call.line(type="inspect")
+    call.drain()
+    (told,) = [event for event in call.events() if event["type"] == "inspect"]
+    for secret in ("hunter2", "tok", "sess", "voice.example.com", KEY.hex()):
+        assert secret not in json.dumps(told)
 
 
 def test_an_event_too_large_for_a_frame_is_not_sent_and_does_no_harm():
@@ -217,49 +249,68 @@ def fail(call, actor):
     call.drain()
 
 
-@pytest.mark.parametrize("who", ["playback", "dave"])
-def test_a_core_actor_that_fails_takes_its_call_with_it_and_is_replaced(who):
+CORE = [connection_address(Role.VOICE), dave_address(Role.VOICE), PLAYBACK, MUSIC]
+
+
+@pytest.mark.parametrize("address", CORE, ids=lambda address: address.kind)
+def test_an_actor_that_fails_is_replaced_and_the_call_goes_on(address):
     call = Call().establish(42)
-    call.audio("p1", 500)
-    call.run(0.1)
-    call.events()
-    dead = getattr(call, who)
+    dead = call.actor(address)
     fail(call, dead)
+    told = short(call.events())
+    assert call.actor(address) is not dead
+    assert not [line for line in told if line.startswith("error") or "disconnected" in line or "cleared" in line]
+
+
+@pytest.mark.parametrize("address", CORE, ids=lambda address: address.kind)
+def test_the_fourth_failure_in_ten_seconds_closes_the_role(address):
+    call = Call().establish(42)
+    for _ in range(3):
+        fail(call, call.actor(address))
+        call.run(3.0)
+    told = short(call.events())
+    assert not [line for line in told if line.startswith("error") or "disconnected" in line]
+    fail(call, call.actor(address))
     events = call.events()
     lines = short(events)
     assert lines[0] == "error voice_runtime_error voice"
     assert (events[0]["connectionId"], events[0]["message"]) == ("c1", "internal error: Bug")
     assert lines.count("connection_state disconnected") == 1
-    assert lines[-1] == "transport_state voice disconnected internal_error"
-    assert getattr(call, who) is not dead
-    call.connect("c2")
-    assert call.state("connection") == "ready"
-
-
-def test_a_connection_that_fails_leaves_no_socket_open_and_is_replaced():
-    call = Call().establish(42)
-    call.line(type="subscribe_user", userId="42", captureId="k1")
-    call.audio("p1", 500)
-    call.drain()
-    call.pipeline.packet(42)
-    call.run(0.1)
-    call.events()
-    fail(call, call.connection)
-    assert short(call.events()) == [
-        "error voice_runtime_error voice",
-        "connection_state disconnected",
-        "transport_state voice disconnected internal_error",
-        "tts_playback_state p1 stopped internal_error",
-        "dave_state voice cleared",
-        "speaking_end 42",
-        "user_audio_end 42 k1",
-    ]
+    assert "transport_state voice disconnected internal_error" in lines
     assert (call.web_socket.attempt, call.udp.attempt, call.pipeline.sealer) == (None, None, None)
     call.connect("c2")
     assert call.state("connection") == "ready"
 
 
-def test_a_connection_that_fails_in_a_command_does_not_hold_the_next_one():
+def test_failures_that_are_far_apart_never_close_a_role():
+    call = Call().establish(42)
+    for _ in range(6):
+        fail(call, call.playback)
+        call.run(3.4)
+        call.server.acknowledge()
+    assert "error" not in [event["type"] for event in call.events()]
+
+
+def test_a_role_that_is_closed_tells_the_end_of_all_that_was_open():
+    call = Call().establish(42)
+    call.line(type="subscribe_user", userId="42", captureId="k1")
+    call.audio("p1", 14_000)
+    call.drain()
+    call.pipeline.packet(42)
+    call.run(0.1)
+    for _ in range(3):
+        fail(call, call.dave)
+        call.server.handshake(1) if call.server.attempt else call.run(1.1)
+    call.events()
+    fail(call, call.dave)
+    lines = short(call.events())
+    assert lines[0] == "error voice_runtime_error voice"
+    assert "tts_playback_state p1 stopped internal_error" in lines
+    assert "transport_state voice disconnected internal_error" in lines
+    assert call.states()["playback"] == "idle"
+
+
+def test_a_connection_that_fails_in_a_command_carries_it_out_again():
     call = Call()
     call.pump.tolerant = True
     call.connection.handle = broken
@@ -267,26 +318,15 @@ def test_a_connection_that_fails_in_a_command_does_not_hold_the_next_one():
     call.line(type="stop_playback")
     call.drain()
     assert call.state("router") == "serving"
-    assert "player_state idle" in short(call.events())
+    assert short(call.events()) == ["adapter_send", "player_state idle"]
+    assert call.state("connection") == "awaiting_credentials"
 
 
 def test_an_idle_actor_that_fails_ends_no_call():
     call = Call()
     fail(call, call.connection)
-    assert short(call.events()) == ["error voice_runtime_error voice"]
-
-
-def test_a_capture_that_fails_comes_back_with_its_next_message():
-    call = Call().connect()
-    call.line(type="subscribe_user", userId="42", captureId="k1")
-    call.drain()
-    fail(call, call.capture(42))
-    assert call.events() == []
-    call.line(type="subscribe_user", userId="42", captureId="k2")
-    call.drain()
-    call.pipeline.packet(42)
-    call.drain()
-    assert short(call.events()) == ["speaking_start 42 k2"]
+    assert short(call.events()) == []
+    assert call.state("connection") == "idle"
 
 
 def test_an_actor_that_fails_while_the_process_ends_is_not_replaced():

@@ -7,6 +7,7 @@ def test_every_event_in_every_state():
         ConnectionMachine,
         """
         joined: idle>awaiting_credentials closed>awaiting_credentials
+        revived: idle>reconnecting
         replaced: awaiting_credentials>awaiting_credentials connecting>awaiting_credentials ready>awaiting_credentials dave_transition>awaiting_credentials reconnecting>awaiting_credentials
         credentials_completed: awaiting_credentials>connecting reconnecting>connecting
         retry_due: reconnecting>connecting

@@ -14,6 +14,8 @@ def test_every_event_in_every_state():
         resume_requested: paused_loading>loading paused_unheard>waiting paused>playing paused_finishing>finishing \
             paused_broken>reopening stopping>playing stopping_finishing>finishing
         fade_out_begun: playing>stopping
+        revived: idle>reopening
+        revived_paused: idle>paused_broken
         source_started: loading>waiting paused_loading>paused_unheard reopening>playing
         admitted: waiting>playing
         source_ended: playing>finishing stopping>stopping_finishing paused>paused_finishing

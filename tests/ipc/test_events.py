@@ -9,6 +9,7 @@ from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, MusicId, P
 from clankvox.ipc.events import (
     EVENTS,
     PROTOCOL_VERSION,
+    ActorView,
     AdapterSend,
     BufferDepth,
     ClientDisconnect,
@@ -16,6 +17,7 @@ from clankvox.ipc.events import (
     DaveState,
     DecodedVideoFrame,
     ErrorEvent,
+    Inspect,
     Log,
     MaxResolution,
     MusicError,
@@ -43,7 +45,15 @@ from clankvox.ipc.events import (
     VideoStream,
     encode_event,
 )
-from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, StreamFates, TickStats
+from clankvox.ipc.stats import (
+    InboundAudioStats,
+    InboundVideoStats,
+    LaneStats,
+    OutboundStats,
+    RestartStats,
+    StreamFates,
+    TickStats,
+)
 from clankvox.ipc.statuses import (
     ArmedReason,
     ConnectionStatus,
@@ -78,6 +88,7 @@ STATS = TransportStats(
     inbound_audio=zeros(InboundAudioStats),
     inbound_video=zeros(InboundVideoStats),
     outbound=zeros(OutboundStats),
+    restarts=zeros(RestartStats),
 )
 STREAM = VideoStream(
     ssrc=222,
@@ -266,7 +277,7 @@ def test_an_event_is_exactly_what_the_contract_shows(event, golden):
 
 
 def test_every_event_of_the_registry_has_a_golden_line():
-    shown_by_keys = {"transport_stats"}  # its own test below: additions come with every version
+    shown_by_keys = {"transport_stats", "inspect"}  # their own tests below: additions come with every version
     assert {json.loads(golden)["type"] for _, golden in GOLDEN} | shown_by_keys == set(EVENTS)
 
 
@@ -314,7 +325,38 @@ def test_transport_stats_have_the_groups_and_keys_of_the_contract_and_additions_
         "inboundVideo": ["framesEmitted", "decodeDropped", "daveDecryptOk", "daveDecryptFail", "davePassthrough"],
         "outbound": ["rtpAudioSent", "daveEncryptFail"],
     }
-    assert list(told) == ["type", "uptimeMs", *contract]
+    assert list(told) == ["type", "uptimeMs", *contract, "restarts"]
     for group, keys in contract.items():
         assert list(told[group])[: len(keys)] == keys
         assert all(type(value) in (int, float) for value in told[group].values())
+
+
+def test_a_description_of_all_actors_holds_the_counters_as_well():
+    actor = ActorView(
+        kind="capture",
+        role="voice",
+        user_id="42",
+        state="armed",
+        mailbox=0,
+        mailbox_deepest=3,
+        timers_ms=(700,),
+        failures={"ValueError": 1},
+        details={"speaking": "silent"},
+    )
+    event = Inspect(actors=(actor,), silent=("voice dave",), queues={}, restarts=STATS.restarts, counters=STATS)
+    told = json.loads(encode_event(event))
+    assert list(told) == ["type", "actors", "silent", "queues", "restarts", "counters"]
+    assert told["actors"] == [
+        {
+            "kind": "capture",
+            "role": "voice",
+            "userId": "42",
+            "state": "armed",
+            "mailbox": 0,
+            "mailboxDeepest": 3,
+            "timersMs": [700],
+            "failures": {"ValueError": 1},
+            "details": {"speaking": "silent"},
+        }
+    ]
+    assert told["counters"]["uptimeMs"] == 123

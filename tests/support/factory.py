@@ -12,6 +12,7 @@ import numpy as np
 from msgspec import Struct, structs
 
 from clankvox.actors.base import BaseActor, Surroundings, Tell, teller
+from clankvox.actors.boundary import Boundary
 from clankvox.actors.capture import CaptureActor
 from clankvox.actors.dave import DaveActor
 from clankvox.actors.link import Shells
@@ -19,7 +20,7 @@ from clankvox.actors.music import MusicActor
 from clankvox.actors.output import Output
 from clankvox.actors.playback import PlaybackActor
 from clankvox.actors.publish import PublishActor
-from clankvox.actors.router import Boundary, RouterActor
+from clankvox.actors.router import RouterActor
 from clankvox.actors.video import VideoActor
 from clankvox.actors.voice import VoiceActor
 from clankvox.app import CONNECTION_ACTORS
@@ -70,6 +71,8 @@ class Call:
         self.ledger = FrameLedger()
         self.engines: list[Any] = []
         self.exit_codes: list[int] = []
+        self.shown: list[bytes] = []
+        """Descriptions of all actors that were written to stderr."""
         self.released = 0
         self.streams: list[StreamReport] = []
         """News of streams, for the router to fetch."""
@@ -92,6 +95,7 @@ class Call:
             release=self._release,
             stopped=self.exit_codes.append,
             streams=self._take_streams,
+            show=self.shown.append,
             mirror_logs=self.mirrored.append,
         )
         self.router = RouterActor(Surroundings(ROUTER, self.clock, self.tell_router, record), boundary)
@@ -144,8 +148,8 @@ class Call:
         """The group library that was made last."""
         return self.engines[-1]
 
-    def _spawn(self, address: Address, router: Tell) -> Any:
-        surroundings = Surroundings(address, self.clock, router, record)
+    def _spawn(self, address: Address, router: Tell, life: int) -> Any:
+        surroundings = Surroundings(address, self.clock, router, record, life)
         parts = self.roles[address.role]
         match address.kind:
             case ActorKind.CONNECTION:

@@ -1,0 +1,247 @@
+"""A connection, a group or the picture's actor that fails comes back with what the parent asked of it."""
+
+import pytest
+
+from clankvox.ids import Role, connection_address, dave_address, video_address
+from clankvox.messages.connection import SocketLost
+from tests.actors.test_stream import ROLES, connect
+from tests.actors.test_video import announce, asked, looked_at, subscribe, watching
+from tests.support.crash import arm, crash
+from tests.support.factory import Call, short
+
+VOICE = connection_address(Role.VOICE)
+RECONNECTING = ["connection_state reconnecting", "transport_state voice reconnecting internal_error", "adapter_send"]
+READY = ["connection_state ready", "transport_state voice ready", "ready", "playback_armed connection_ready"]
+
+
+def again(call):
+    """Let the back-off pass and make the session."""
+    call.run(1.1)
+    call.server.handshake(1)
+    return short(call.events())
+
+
+# --- connection ---
+
+
+def test_a_failed_connection_shows_as_a_reconnection_and_makes_a_session_of_its_own():
+    call = Call().establish(42)
+    before = call.web_socket.attempt
+    crash(call, VOICE)
+    assert short(call.events()) == [*RECONNECTING, "dave_state voice negotiating 1"]
+    assert (call.web_socket.attempt, call.udp.attempt, call.pipeline.sealer) == (None, None, None)
+    assert again(call)[:4] == READY
+    assert call.web_socket.attempt > before + 1_000
+    assert call.web_socket.urls == [call.web_socket.urls[0]] * 2
+
+
+def test_what_plays_and_listens_goes_on_on_the_new_link_and_never_with_the_old_key():
+    call = Call().establish(42)
+    call.line(type="subscribe_user", userId="42")
+    call.audio("p1", 1_000)
+    call.run(0.2)
+    old = call.pipeline.sealer
+    crash(call, VOICE)
+    again(call)
+    assert call.pipeline.sealer is not old
+    call.server.welcome(0)
+    call.run(2.0)
+    call.finish("p1")
+    call.run(0.5)
+    assert [line for line in short(call.events()) if line.startswith("tts")] == ["tts_playback_state p1 drained"]
+    assert call.left()
+    assert call.leaks == []
+
+
+def test_a_dead_socket_cannot_speak_for_the_heir():
+    call = Call().establish(42)
+    dead = call.web_socket.attempt
+    crash(call, VOICE)
+    again(call)
+    for attempt in range(dead + 3):
+        call.told(SocketLost(attempt=attempt, close_code=4014, reason="late"), call.connection)
+    assert call.events() == []
+    assert call.state("connection") == "ready"
+
+
+@pytest.mark.parametrize("ids", ["c1", None])
+def test_a_join_without_credentials_goes_on_waiting_for_them(ids):
+    call = Call()
+    call.join(ids)
+    call.drain()
+    call.events()
+    crash(call, VOICE)
+    assert short(call.events()) == ["adapter_send"]
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    call.server.handshake(0)
+    assert call.state("connection") == "ready"
+
+
+def test_fresh_credentials_end_the_wait_of_the_heir():
+    call = Call().connect()
+    crash(call, VOICE)
+    call.voice_server(endpoint="b.example", token="t2")
+    call.drain()
+    assert call.web_socket.urls[-1] == "wss://b.example/?v=9"
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        ({"session_id": "s2"}, ("20", "s2")),
+        ({"channel_id": "30"}, ("30", "sess")),
+        ({"channel_id": "30", "guild_id": "11"}, ("20", "sess")),
+    ],
+)
+def test_the_heir_knows_what_the_gateway_said_last(data, kept):
+    call = Call().connect()
+    call.line(type="voice_state", data=data)
+    call.drain()
+    call.events()
+    crash(call, VOICE)
+    (asked_for,) = [event for event in call.events() if event["type"] == "adapter_send"]
+    assert asked_for["payload"]["d"]["channel_id"] == kept[0]
+    call.run(1.1)
+    assert call.connection._credentials.session_id == kept[1]
+
+
+@pytest.mark.parametrize("end", [{"type": "leave"}, {"type": "voice_state", "data": {"channel_id": None}}])
+def test_what_the_parent_has_left_is_not_joined_again(end):
+    call = Call().connect()
+    call.line(**end)
+    call.drain()
+    call.events()
+    crash(call, VOICE)
+    assert (call.events(), call.state("connection")) == ([], "idle")
+
+
+def test_a_call_that_was_given_up_is_not_joined_again():
+    call = Call().connect()
+    call.server.lost(4017)
+    call.drain()
+    call.events()
+    crash(call, VOICE)
+    assert (call.events(), call.state("connection")) == ([], "idle")
+
+
+def test_an_order_in_which_it_fails_is_carried_out_by_the_heir_and_settles():
+    call = Call().establish(42)
+    arm(call, call.connection)
+    call.line(type="leave")
+    call.line(type="stop_playback")
+    call.drain()
+    assert short(call.events()) == [
+        "adapter_send",
+        "dave_state voice cleared",
+        "connection_state disconnected",
+        "transport_state voice disconnected explicit_leave",
+        "player_state idle",
+    ]
+
+
+def test_a_join_in_which_it_fails_replaces_the_old_call_without_a_word_of_it():
+    call = Call().establish(42)
+    arm(call, call.connection)
+    call.join("c2", 30)
+    call.drain()
+    assert short(call.events()) == ["dave_state voice cleared", "adapter_send"]
+    assert call.state("connection") == "awaiting_credentials"
+
+
+# --- DAVE ---
+
+
+def test_a_failed_group_is_made_anew_with_another_session_and_never_said_to_be_over():
+    call = Call().establish(42)
+    crash(call, dave_address(Role.VOICE))
+    assert short(call.events()) == [*RECONNECTING, "dave_state voice negotiating 1"]
+    assert not call.cipher.group_ready
+    assert again(call) == READY
+    call.server.members(42)
+    call.server.external_sender()
+    call.server.welcome(0)
+    call.drain()
+    assert short(call.events()) == ["dave_state voice ready 1"]
+    assert len(call.engines) == 2
+
+
+def test_a_group_that_fails_in_its_first_message_costs_one_more_session():
+    call = Call()
+    call.join()
+    call.voice_server()
+    call.voice_state()
+    call.drain()
+    call.server.before_session()
+    arm(call, call.dave)
+    call.server.session(1)
+    call.drain()
+    assert call.state("connection") == "reconnecting"
+    again(call)
+    assert (call.state("connection"), call.state("dave")) == ("ready", "negotiating")
+
+
+def test_a_group_that_fails_without_a_call_is_just_replaced():
+    call = Call()
+    crash(call, dave_address(Role.VOICE))
+    assert (call.events(), call.state("dave"), call.state("connection")) == ([], "inactive", "idle")
+
+
+# --- streams ---
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_stream_that_fails_comes_back_and_nobody_else_notices(role):
+    call = Call().establish()
+    connect(call, role)
+    call.roles[ROLES[role]].server.handshake(1)
+    call.events()
+    crash(call, connection_address(ROLES[role]))
+    told = short(call.events())
+    assert f"transport_state {role} connecting" in told
+    assert all(role in line for line in told)
+    assert (call.state("connection"), call.state("dave")) == ("ready", "established")
+    call.roles[ROLES[role]].server.handshake(1)
+    assert f"transport_state {role} ready" in short(call.events())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_stream_that_was_disconnected_stays_so(role):
+    call = Call()
+    connect(call, role)
+    call.line(type=f"{role}_disconnect")
+    call.drain()
+    call.events()
+    crash(call, connection_address(ROLES[role]))
+    assert call.events() == []
+    assert call.state(f"{role} connection") == "idle"
+
+
+# --- video ---
+
+
+def test_a_failed_video_actor_wants_and_sees_the_same_and_tells_nothing_again():
+    call = watching()
+    subscribe(call)
+    announce(call)
+    call.events()
+    before, shown = asked(call)[-1], looked_at(call)
+    crash(call, video_address(Role.STREAM_WATCH))
+    assert call.events() == []
+    assert looked_at(call) == shown
+    assert asked(call)[-1] == before
+    assert call.state("stream_watch video") == "watching"
+
+
+def test_the_end_of_what_is_seen_is_told_if_its_actor_is_not_replaced():
+    call = watching()
+    announce(call)
+    for _ in range(3):
+        crash(call, video_address(Role.STREAM_WATCH))
+    call.events()
+    crash(call, video_address(Role.STREAM_WATCH))
+    kinds = [event["type"] for event in call.events()]
+    assert kinds[0] == "error"
+    assert kinds.count("user_video_end") <= 1
+    assert "transport_state" in kinds

@@ -1,0 +1,28 @@
+"""Actors that fail: on their next message, once."""
+
+from clankvox.actors.base import BaseActor
+from clankvox.ids import Address
+from clankvox.messages.common import InspectionAsked, Message
+from tests.support.factory import Call
+
+
+class Bug(Exception):
+    """What a failing actor raises."""
+
+
+def arm(call: Call, actor: BaseActor) -> None:
+    """Let `actor` fail on whatever it handles next."""
+    call.pump.tolerant = True
+
+    def broken(_message: Message) -> None:
+        raise Bug("with a secret in its text")
+
+    actor.handle = broken
+
+
+def crash(call: Call, address: Address, message: Message | None = None) -> None:
+    """Let the actor at `address` fail on `message`, now, or on one that means nothing."""
+    actor = call.actor(address)
+    arm(call, actor)
+    actor.actor_ref.tell(message or InspectionAsked(ticket=0))
+    call.drain()
