@@ -13,11 +13,13 @@ from clankvox.ids import ActorKind, Address, Role
 DAVE_BOUNDS_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SETTLED: Final = frozenset({DaveState.INACTIVE, DaveState.DISABLED, DaveState.ALONE, DaveState.ESTABLISHED})
 _OUTCOMES: Final = {
-    ConnectionState.READY: "recovered",
+    ConnectionState.READY: "new_session",
     ConnectionState.CLOSED: "gave_up",
     ConnectionState.IDLE: "left",
     ConnectionState.AWAITING_CREDENTIALS: "replaced",
 }
+_RESUMED: Final = "resumed"
+_RESUMED_EVENT: Final = "session_resumed"
 
 
 class TransitionTally:
@@ -47,7 +49,8 @@ class TransitionTally:
             self._reconnecting.add(role)
         elif role in self._reconnecting and now in _OUTCOMES:
             self._reconnecting.discard(role)
-            self.reconnects[role, _OUTCOMES[now]] += 1
+            outcome = _RESUMED if taken.event == _RESUMED_EVENT else _OUTCOMES[now]
+            self.reconnects[role, outcome] += 1
 
     def _on_dave(self, role: Role, taken: Transition) -> None:
         now = DaveState(taken.target)

@@ -42,7 +42,7 @@ def telemetry():
     made = Telemetry(clock, Pacer(clock), outbox, roles, frames, published, sound)
     made.lateness_s.observe(0.0004)
     made.tally.dave_transition_s[Role.VOICE].observe(0.25)
-    made.tally.reconnects[Role.VOICE, "recovered"] = 2
+    made.tally.reconnects[Role.VOICE, "new_session"] = 2
     return made
 
 
@@ -101,7 +101,7 @@ def test_actors_are_named_by_their_kind(telemetry):
     found = samples(telemetry)
     assert found["clankvox_mailbox_depth", "router"] == 3
     assert found["clankvox_actor_restarts_total", ActorKind.CONNECTION] == 1
-    assert found["clankvox_reconnects_total", "recovered", "voice"] == 2
+    assert found["clankvox_reconnects_total", "new_session", "voice"] == 2
 
 
 def test_every_name_begins_with_ours_or_is_the_process_standard(telemetry):

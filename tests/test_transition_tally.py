@@ -3,6 +3,7 @@
 import itertools
 
 from clankvox.fsm.base import Transition
+from clankvox.fsm.connection import ConnectionMachine
 from clankvox.ids import PLAYBACK, Role, connection_address, dave_address
 from clankvox.transition_tally import TransitionTally
 from tests.support.manual_clock import ManualClock
@@ -15,6 +16,14 @@ def through(tally, address, *states):
         tally.observe(address, Transition("M", "event", source, target))
 
 
+def test_a_resumed_session_is_told_from_a_new_one():
+    tally = TransitionTally(ManualClock())
+    event = next(event.id for event in ConnectionMachine.events if event.id == "session_resumed")
+    through(tally, VOICE, "ready", "reconnecting")
+    tally.observe(VOICE, Transition("M", event, "reconnecting", "ready"))
+    assert tally.reconnects == {(Role.VOICE, "resumed"): 1}
+
+
 def test_a_link_that_came_back_and_one_that_did_not():
     tally = TransitionTally(ManualClock())
     through(tally, VOICE, "idle", "awaiting_credentials", "connecting", "ready")
@@ -22,7 +31,7 @@ def test_a_link_that_came_back_and_one_that_did_not():
     through(tally, VOICE, "ready", "reconnecting", "connecting", "reconnecting", "connecting", "ready")
     through(tally, VOICE, "ready", "dave_transition", "reconnecting", "closed")
     assert tally.links_lost == {Role.VOICE: 3}
-    assert tally.reconnects == {(Role.VOICE, "recovered"): 1, (Role.VOICE, "gave_up"): 1}
+    assert tally.reconnects == {(Role.VOICE, "new_session"): 1, (Role.VOICE, "gave_up"): 1}
 
 
 def test_a_change_of_the_group_lasts_from_its_first_news_until_the_group_is_there():
