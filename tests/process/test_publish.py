@@ -15,7 +15,7 @@ from clankvox.demo.parent import VoxParent
 from clankvox.loopback.clock_picture import ClockPicture, Stamp
 from tests.support.encoded import KINDS, encode
 from tests.support.media_server import MediaServer, Step
-from tests.support.process_call import RATE_HZ, chirp, eventually, loudest_hz
+from tests.support.process_call import RATE_HZ, Call, chirp, eventually, loudest_hz
 from tests.support.published import png_of
 from tests.support.stream_call import BEEP_HZ, StreamCall, clock_film
 from tests.support.synchrony import lag_ms
@@ -35,6 +35,8 @@ def server(tmp_path_factory):
         media.add("/long.mp4", long, "video/mp4")
         media.add("/short.mp4", short, "video/mp4")
         media.add("/stereo.flac", encode(stereo(6.0), KINDS["flac"]._replace(rate_hz=RATE_HZ)), "audio/flac")
+        page = b"<html><head><title>A page</title></head><body><video src='/long.mp4' controls></video></body></html>"
+        media.add("/page.html", page, "text/html")
         media.add("/forbidden.mp4", b"no", "text/plain", Step(403))
         media.add("/text.mp4", b"this is no film" * 1_000, "video/mp4")
         yield media
@@ -118,6 +120,15 @@ def test_a_film_is_told_of_in_order_and_a_member_sees_it_while_the_call_speaks(c
     assert not [body for body in call.told(since) if body.get("role") == "voice" or body["type"] == "connection_state"]
     sent = call.seen()
     assert (sent["seqGaps"], sent["timestampAnomalies"]) == (0, 0)
+
+
+def test_the_video_of_a_page_is_found_and_published(stream, server):
+    watcher = stream.add("watcher")
+    stream.enter()
+    order(stream, "play", url=server.url("/page.html"))
+    seen = stream.wait_watched(watcher, 10)
+    assert seen["lastCounter"] > seen["firstCounter"]
+    assert "/page.html" in [hit.path for hit in server.hits]
 
 
 def test_what_is_watched_is_the_film_to_the_pixel(stream, server, tmp_path):
@@ -269,6 +280,31 @@ def test_three_percent_loss_costs_no_picture_and_who_repairs_nothing_gets_a_key_
 
 def _later(seen, first, pictures):
     return seen if seen["lastCounter"] >= first["lastCounter"] + pictures else None
+
+
+def test_leaving_the_call_ends_no_stream_and_the_end_of_the_process_ends_both(trust, discord, server):
+    with VoxParent(env=trust, args=("--allow-private-hosts",)) as vox:
+        call = Call(vox, discord)
+        call.enter()
+        watch, publish = StreamCall(call, "stream_watch"), StreamCall(call, "stream_publish")
+        streamer = watch.add("publisher", width=320, height=192)
+        viewer = publish.add("watcher")
+        watch.subscribe(streamer)
+        for stream in (watch, publish):
+            stream.enter()
+        play(publish, server, withAudio=True)
+        publish.wait_watched(viewer, 5)
+        vox.send({"type": "leave"})
+        call.wait_for("transport_state", role="voice", status="disconnected")
+        seen, since = publish.watched(viewer)["decoded"], vox.mark()
+        watch.wait_pictures(streamer, 10, since)
+        publish.wait_watched(viewer, seen + 10)
+        vox.send({"type": "destroy"})
+        assert vox.wait_exit() == 0
+        ends = [stream.told(since)[-1] for stream in (watch, publish)]
+        assert ends == ["dave_state cleared"] * 2
+        for member in (streamer, viewer):
+            watch.remove(member)
 
 
 # --- pictures of the parent's own making ------------------------------------------------------------------------------
