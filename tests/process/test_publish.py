@@ -245,14 +245,18 @@ def test_a_new_connection_finds_the_source_running_and_says_all_again(stream, se
     assert seen["undecryptable"] == seen["decodeErrors"] == 0
 
 
-def test_a_connection_that_the_server_cuts_is_told_of_and_the_next_one_goes_on(stream, server):
-    stream.add("watcher")
+def test_a_socket_that_is_cut_costs_nothing_and_a_session_that_is_ended_is_told_of(stream, server):
+    watcher = stream.add("watcher")
     stream.enter()
     play(stream, server)
     stream.call.wait_for(STARTED)
     since = stream.vox.mark()
-    stream.discord.order({"type": "close", "userId": stream.call.me, "serverId": stream.server, "code": 1006})
-    eventually(lambda: {"disconnected", "failed"} & {line.split()[1] for line in stream.told(since)}, "its loss")
+    close = {"type": "close", "userId": stream.call.me, "serverId": stream.server}
+    stream.discord.order({**close, "code": 1006})
+    stream.wait_watched(watcher, 30)
+    assert stream.told(since) == []
+    stream.discord.order({**close, "code": 4006})
+    eventually(lambda: {"disconnected", "failed"} & {line.split()[1] for line in stream.told(since)}, "its end")
     stream.enter()
     stream.call.wait_for(STARTED, since=since)
 
@@ -272,10 +276,15 @@ def test_three_percent_loss_costs_no_picture_and_who_repairs_nothing_gets_a_key_
     eventually(lambda: stream.watched(careless)["recoveriesMs"], "a recovery")
     assert stream.watched(careless)["plis"] > 0
     last = eventually(lambda: _later(stream.watched(steady), first, 150), "150 pictures more")
-    decoded = last["distinct"] - first["distinct"]
-    assert decoded >= 0.99 * (last["lastCounter"] - first["lastCounter"])
+    assert _missed(last) - _missed(first) <= 0.01 * (last["decoded"] - first["decoded"])
     assert last["packets"]["repaired"] > 0
     assert stream.watched(careless)["decodeErrors"] == 0
+
+
+def _missed(seen):
+    """Pictures that were sent and not seen; of those that a busy machine was too late to send nobody knows."""
+    whole = sum(seen[name] for name in ("withheld", "undecryptable", "dropped", "decodeErrors"))
+    return whole + seen["packets"].get("lost", 0)
 
 
 def _later(seen, first, pictures):
