@@ -8,6 +8,7 @@
     ├── WaitFailed          wait_failed          yt-dlp did not end in time
     ├── NoAudio             no_audio             everything else, if no PCM was heard
     └── PipelineFailed      pipeline_failed      everything else, once PCM was heard
+        └── PastMending     pipeline_failed      the same, where to open the source anew would not help
 
 Whether PCM was heard decides between the last two and nothing else does, so that a parent can tell a track that never
 began from one that broke off.
@@ -77,6 +78,12 @@ class PipelineFailed(SourceFault):
 
     code: ClassVar[str] = "pipeline_failed"
     recoverable = True
+
+
+class PastMending(PipelineFailed):
+    """PCM was heard, and to open the source anew would not help."""
+
+    recoverable = False
 
 
 def broken(message: str, heard: bool) -> SourceFault:

@@ -13,6 +13,7 @@ from clankvox.media.packet_feed import AudioPacket, GapFound, PacketFeed
 from clankvox.media.pcm import Stereo
 from clankvox.media.sample_timeline import SampleTimeline
 from clankvox.media.source_fault import NoAudio, broken, fault_of
+from clankvox.media.track_buffer import nothing
 from clankvox.media.track_resampler import RATE_HZ, TrackResampler
 
 _PREROLL_S: Final = 1.0
@@ -37,6 +38,7 @@ class TrackReader:
         self._timeline: SampleTimeline | None = None
         self._stream: av.AudioStream
         self._feed: PacketFeed
+        self._on_packet = nothing
         self._digest: bytes | None = None
         self._tolerated: frozenset[int] = frozenset()
         self._jumps = False
@@ -57,8 +59,13 @@ class TrackReader:
         """Where in the track the next sample is."""
         return self._start_ms + self._read_samples * 1000 // RATE_HZ
 
-    def attach(self, container: InputContainer, whole: Callable[[], bool]) -> None:
-        """Read from `container` from now on; `whole` as in PacketFeed. Raises SourceFault."""
+    def attach(
+        self, container: InputContainer, whole: Callable[[], bool], on_packet: Callable[[], None] = nothing
+    ) -> None:
+        """Read from `container` from now on; `whole` as in PacketFeed. Raises SourceFault.
+
+        `on_packet` hears of every packet, also of those before the position.
+        """
         stream = container.streams.best("audio")
         if not isinstance(stream, av.AudioStream):
             raise broken("there is no audio in it", self.heard)
@@ -67,6 +74,7 @@ class TrackReader:
                 other.discard = Discard.all
         stream.codec_context.thread_count = 1
         self._stream = stream
+        self._on_packet = on_packet
         jumps = self._jumps or container.duration is None
         self._feed = PacketFeed(container, stream, whole, None if jumps else self._tolerated)
         try:
@@ -84,6 +92,7 @@ class TrackReader:
                 raise
             except (av.FFmpegError, OSError) as error:
                 raise fault_of(error, self.heard) from None
+            self._on_packet()
             if self._feed.leapt and self._timeline is not None:
                 self._jumps = True
                 self._timeline.jump()

@@ -29,11 +29,11 @@ _READ_AHEAD_BYTES: Final = 65_536
 """What the kernel may hold of a response beyond what FFmpeg took: a few seconds of music."""
 _MOST_CONNECTIONS: Final = 64
 _RATION_BYTES: Final = 64 * 1024 * 1024
-"""What servers may send until media was found: FFmpeg keeps what it looks through, a playlist without an end as well.
-A cover and the index of a track of ten hours fit in several times."""
+"""What servers may send until media was found, and from one packet to the next: FFmpeg keeps what it looks through, a
+playlist without an end as well. A cover and the index of a track of ten hours fit in several times."""
 _RATION_REQUESTS: Final = 256
 """The same for requests: a playlist that names itself makes hundreds a second."""
-_SPENT: Final = "the server sends more than any media begins with"
+_SPENT: Final = "the server sends too much that is no media"
 _ACCEPT_PAUSE_S: Final = 0.1
 """After a connection that could not be taken: no file descriptor is free."""
 
@@ -84,8 +84,14 @@ class ProxySession:
         return not self._cut
 
     def lift_ration(self) -> None:
-        """Say that media was found: from now on servers may send as much as there is."""
+        """Let servers send as much as there is: media was found, and to seek in it may mean to read it."""
         self._rationed = False
+
+    def renew_ration(self) -> None:
+        """Begin to count anew: a packet came."""
+        with self._lock:
+            self._rationed = True
+            self._received_bytes = self._requests = 0
 
     def close(self) -> None:
         """Cut every connection; those that come after find no session. Idempotent, never blocks."""

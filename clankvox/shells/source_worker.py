@@ -10,7 +10,7 @@ from clankvox.ids import Attempt
 from clankvox.media.media_container import open_container
 from clankvox.media.mending import MendingPlan, Patience
 from clankvox.media.pcm import Stereo
-from clankvox.media.source_fault import NoAudio, PipelineFailed, SourceFault, broken
+from clankvox.media.source_fault import NoAudio, PastMending, PipelineFailed, SourceFault, broken
 from clankvox.media.source_port import SourceRequest
 from clankvox.media.track_buffer import TrackBuffer
 from clankvox.media.track_reader import TrackReader
@@ -30,6 +30,7 @@ _AFTER_ALARM_S: Final = 1.0
 
 
 _LATE: Final = "no audio came in time"
+_NOTHING_NEW: Final = "the stream gives nothing new any more"
 
 
 class _Closed(Exception):
@@ -39,9 +40,14 @@ class _Closed(Exception):
 class _Opening:
     """One opening of the source: its proxy session, and the alarm that ends it if no PCM comes."""
 
-    def __init__(self, session: ProxySession) -> None:
+    def __init__(self, session: ProxySession, clock: Clock, stall_s: float) -> None:
         self.session = session
         self.expired = False
+        self.live = False
+        self._clock = clock
+        self._stall_s = stall_s
+        self._stalled = False
+        self._asked_at = clock.now()
         self._alarm: threading.Timer | None = None
 
     def allow(self, seconds: float) -> None:
@@ -55,6 +61,20 @@ class _Opening:
         """Stop the alarm: PCM came."""
         if self._alarm is not None:
             self._alarm.cancel()
+
+    def asks(self) -> None:
+        """Take note that the next packet is being asked for only now."""
+        self._asked_at = self._clock.now()
+
+    def packet_came(self) -> None:
+        """Take note of that."""
+        self.session.renew_ration()
+        self.asks()
+
+    def whole(self) -> bool:
+        """Tell whether what FFmpeg calls the end is one: so it calls HLS too from which nothing came in time."""
+        self._stalled = self._clock.now() - self._asked_at >= self._stall_s
+        return self.session.whole and not self.cut and not self._stalled
 
     @property
     def cut(self) -> bool:
@@ -72,6 +92,10 @@ class _Opening:
             return fault
         if self.expired:
             return broken(_LATE, heard)
+        if self.session.closed and heard:
+            return PastMending(self.session.trouble or _LATE)
+        if self._stalled:  # a live stream that is opened anew gives its last minute again
+            return PastMending(_NOTHING_NEW) if self.live else broken("the server sends nothing any more", heard)
         return broken(self.session.trouble, heard) if self.session.trouble else fault
 
     def _expire(self) -> None:
@@ -187,7 +211,7 @@ class SourceWorker:
 
     def _open(self) -> _Opening:
         try:
-            opening = _Opening(self._proxy.open_session())
+            opening = _Opening(self._proxy.open_session(), self._clock, self._patience.stall_s)
         except OSError:
             raise broken("there is no way into the network", self._reader.heard) from None
         with self._lock:
@@ -206,10 +230,12 @@ class SourceWorker:
             if opening.cut:
                 raise broken(_LATE, reader.heard)  # while it probed: FFmpeg goes on with a half of the data
             session.lift_ration()
-            reader.attach(container, lambda: session.whole and not opening.expired)
+            opening.live = container.duration is None
+            reader.attach(container, opening.whole, opening.packet_came)
             while (pcm := reader.read()) is not None:
                 opening.heard()
                 self._put(pcm)
+                opening.asks()
 
     def _put(self, pcm: Stereo) -> None:
         """Hand all of `pcm` over, however long that takes. Raises _Closed."""

@@ -182,10 +182,14 @@ def test_until_media_was_found_servers_may_send_so_much_and_no_more(build, serve
     searching, playing = (build().open_session() for _ in range(2))
     assert len(ask(searching, url)) < 150_000
     assert searching.closed
-    assert searching.trouble == "the server sends more than any media begins with"
+    assert searching.trouble == "the server sends too much that is no media"
     playing.lift_ration()
     assert len(ask(playing, url)) > 1_000_000
+    playing.renew_ration()
+    assert len(ask(playing, server.url("/a"))) < 1_000
     assert not playing.closed
+    assert len(ask(playing, url)) < 150_000
+    assert playing.closed
 
 
 def test_until_media_was_found_there_may_be_so_many_requests_and_no_more(build, server, monkeypatch):

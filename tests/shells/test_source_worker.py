@@ -7,6 +7,7 @@ import pytest
 
 from clankvox.media.mending import Patience
 from clankvox.messages.music import SourceFailed, SourceStarted
+from clankvox.shells import filter_proxy
 from tests.support.encoded import KINDS, encoded, hls, stereo_signal, video_only
 from tests.support.media_server import Step
 from tests.support.source_bench import QUICK, SourceBench
@@ -100,6 +101,21 @@ def test_a_segment_that_stays_away_is_left_out_and_the_rest_plays(bench):
     assert len(pcm) / 48_000 == pytest.approx(5.04, abs=0.05)
 
 
+def test_a_segment_that_nothing_comes_of_is_no_end_of_the_track(bench):
+    for name, data in hls().items():
+        bench.server.add(f"/late/{name}", data, "application/vnd.apple.mpegurl")
+    bench.server.add("/late/segment3.ts", hls()["segment3.ts"], "video/mp2t", Step(stall_after=-1), Step())
+    whole = bench.play(bench.server.url("/late/index.m3u8"))
+    assert len(whole) > 280_000
+
+
+def test_a_live_stream_that_gives_nothing_new_is_no_end_of_the_track_either(bench):
+    bench.server.add("/stuck/segment0.ts", hls()["segment0.ts"], "video/mp2t")
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1.0,\nsegment0.ts\n"
+    failed = bench.fail(bench.server.add("/stuck/live.m3u8", playlist, "application/vnd.apple.mpegurl"))
+    assert (failed.code, failed.message) == ("pipeline_failed", "the stream gives nothing new any more")
+
+
 def test_a_start_in_mid_track_begins_there(bench):
     url = serve(bench, "flac")
     whole, part = bench.play(url), bench.play(url, start_ms=3_300)
@@ -145,7 +161,27 @@ def test_what_never_ends_and_never_begins_is_given_up_before_it_fills_the_memory
         failed = bench.fail(bench.server.add("/bad", Radio(body), "audio/mpeg", chunked=True))
     finally:
         bench.close()
-    assert (failed.code, failed.message) == ("no_audio", "the server sends more than any media begins with")
+    assert (failed.code, failed.message) == ("no_audio", "the server sends too much that is no media")
+
+
+def test_a_live_playlist_that_never_ends_in_mid_track_is_given_up_as_well(monkeypatch):
+    monkeypatch.setattr(filter_proxy, "_RATION_BYTES", 4_000_000)
+    bench = SourceBench(Patience())
+    files = hls()
+    for name in ("segment0.ts", "segment1.ts", "segment2.ts"):
+        bench.server.add(f"/{name}", files[name], "video/mp2t")
+    head = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:0\n"
+    first = head + b"".join(b"#EXTINF:1.0,\nsegment%d.ts\n" % number for number in range(3))
+    bench.server.add("/live.m3u8", first, "application/vnd.apple.mpegurl")
+    playing = bench.open(bench.server.url("/live.m3u8"))
+    playing.take(48_000)
+    bench.server.add("/live.m3u8", Radio(head + b"#\n" * 200_000), "application/vnd.apple.mpegurl", chunked=True)
+    try:
+        playing.take()
+    finally:
+        bench.close()
+    assert playing.last.code == "pipeline_failed"
+    assert playing.last.message == "the server sends too much that is no media"
 
 
 def test_a_playlist_that_names_itself_is_given_up(bench):
