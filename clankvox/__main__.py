@@ -1,5 +1,6 @@
 """The command line. `clankvox` alone serves a parent: its first frame leaves before anything heavy is imported."""
 
+import gc
 import os
 import signal
 import sys
@@ -68,6 +69,7 @@ def _serve(arguments: list[str]) -> int:
     ready = b'{"type":"process_ready","protocolVersion":%d,"version":"%b"}' % (PROTOCOL_VERSION, __version__.encode())
     os.write(stdout_fd, frame_json(ready))
 
+    gc.disable()  # importing makes 60,000 objects and no garbage; the app switches it on again
     from clankvox import app
 
     return app.serve(stdin_fd, stdout_fd, config)

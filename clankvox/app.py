@@ -150,8 +150,8 @@ class App:
         logging.getLogger().addHandler(self._mirror)
         if self._metrics is not None:
             self._metrics.start()
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # what was imported stays: no collection ever looks at it
+        gc.enable()
         self._stopped.wait()
         self._shut_down()
         return self._exit_code

@@ -1,17 +1,17 @@
-"""Make opuslib find libopus: the system's, or else the one inside the PyAV wheel.
+"""Make opuslib find libopus: the one inside the PyAV wheel, or else the system's.
 
 opuslib looks only for a system library and refuses to be imported without one. The wheel of PyAV carries a full
-libopus for its own use, so that nothing but `pip install` is ever needed. Import opuslib after this module.
+libopus for its own use, so that nothing but `pip install` is ever needed. It comes first, because it is the one that
+is tested, and because looking for another one starts ldconfig and a compiler. Import opuslib after this module.
 """
 
 import ctypes
 import ctypes.util
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
-
-import av
 
 _BUNDLED: Final = {"darwin": (".dylibs", "libopus*.dylib"), "win32": ("../av.libs", "*opus*.dll")}
 _BUNDLED_ELSEWHERE: Final = ("../av.libs", "libopus*.so*")
@@ -19,17 +19,20 @@ _BUNDLED_ELSEWHERE: Final = ("../av.libs", "libopus*.so*")
 
 def bundled_libopus() -> str | None:
     """Path of the libopus inside the PyAV wheel, None if this PyAV brings none."""
+    spec = find_spec("av")  # to import it would take longer than all else here
+    if spec is None or spec.origin is None:
+        return None
     folder, pattern = _BUNDLED.get(sys.platform, _BUNDLED_ELSEWHERE)
-    found = sorted((Path(av.__file__).parent / folder).resolve().glob(pattern))
+    found = sorted((Path(spec.origin).parent / folder).resolve().glob(pattern))
     return str(found[0]) if found else None
 
 
 def _import_opuslib() -> Any:
-    """Import opuslib while `find_library` also knows the wheel's libopus; return its ctypes library."""
+    """Import opuslib while `find_library` knows the wheel's libopus; return its ctypes library."""
     find_library = ctypes.util.find_library
 
     def find(name: str) -> str | None:
-        return find_library(name) or (bundled_libopus() if name == "opus" else None)
+        return (bundled_libopus() if name == "opus" else None) or find_library(name)
 
     ctypes.util.find_library = find
     try:

@@ -11,6 +11,16 @@ def test_the_wheel_of_pyav_carries_a_libopus():
     assert "opus" in path
 
 
+def test_the_libopus_of_the_wheel_comes_first_and_nothing_is_searched_for():
+    code = (
+        "import ctypes.util\n"
+        "def search(name): raise AssertionError(name)\n"
+        "ctypes.util.find_library = search\n"
+        "import clankvox.media.libopus as m; assert m.version()"
+    )
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
+
+
 def test_a_version_is_known():
     assert libopus.version().startswith("libopus ")
 
