@@ -1,6 +1,7 @@
 """`make bench`: run the benches, print a table of each, keep figures, plots and a Markdown table in bench/results."""
 
 import argparse
+import compileall
 import json
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ def main() -> int:
     """Run; exit code 1 if a bar is not held, 2 if this machine does not let us measure."""
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
+    compileall.compile_dir("clankvox", quiet=1)  # as pip does: a process that compiles all of it starts 100 ms later
     held, measured = True, True
     for name in options.only:
         seconds = options.seconds or SECONDS.get(name, USUAL_SECONDS)
