@@ -28,6 +28,8 @@ _SILENT_S: Final = 2.0
 """A stream of which nothing came for so long is not being sent."""
 _OVERDUE_POLL_S: Final = 0.25
 """When to look again at what was due and could not be done: a sweep of a group that is gone."""
+_TYPE_UNTOLD: Final = {Role.STREAM_WATCH: "screen"}
+"""What a picture is of a stream that op 12 has not told of yet."""
 _FIR_AFTER_PLIS: Final = 3
 """A sender that overlooked so many PLIs is sent a FIR with each further one."""
 
@@ -217,7 +219,7 @@ class VideoStream:
             data=data,
             arrival=now,
             dave_decrypted=opened.authenticated,
-            stream_type=self._remote.stream_type if self._remote is not None else None,
+            stream_type=self._remote.stream_type if self._remote is not None else _TYPE_UNTOLD.get(self._tools.role),
             rid=self._remote.rid if self._remote is not None else None,
         )
         self._tools.totals.frames_emitted += 1

@@ -246,6 +246,8 @@ def test_the_sender_is_found_when_op_12_is_wrong_or_late(room):
         eyes.see(filmer(room).frames(UNITS[:5]))
         assert eyes.units == PLAIN[:5]
         assert {unit.user_id for unit in eyes.seen.units} == {ALICE}
+        told = None if announced else "screen"  # what comes on this role is one, whoever has not said so yet
+        assert {unit.stream_type for unit in eyes.seen.units} == {told}
 
 
 def test_a_user_whom_nobody_watches_is_not_seen_whatever_his_ssrc(room):
