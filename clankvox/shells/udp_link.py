@@ -131,8 +131,9 @@ class UdpLink:
                     due = self._poll_sink()
                     if not more:
                         wait_s = due - self._clock.now()
-                        selector.select(min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
-                        self._drain_wakes()
+                        ready = selector.select(min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
+                        if any(key.fileobj is self._wake_reader for key, _ in ready):
+                            self._drain_wakes()
             finally:
                 with self._lock:
                     self._ended.set()
