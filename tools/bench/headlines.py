@@ -122,8 +122,29 @@ def _doings() -> list[Headline]:
     return [Headline(f"CPU a minute, {name}", "consumption", name, "CPU s/min", "s") for name in names]
 
 
+def _golive() -> list[Headline]:
+    soon = ("at most 1000", held("within 1 s of subscribing"))
+    mended = ("at most 600", held("recovery within 600 ms"))
+    rows = [
+        Headline("first picture after subscribing", "pictures", "first picture, PLI honoured", "median", "ms", *soon),
+        Headline("recovery by a key frame", "pictures", "recovery by a key frame", "median", "ms", *mended),
+        Headline("page to a viewer's eyes", "pictures", "page, from drawing to a viewer's eyes", "median", "ms"),
+    ]
+    for way in ("watched", "published"):
+        bar = ("at least 0.99", held(f"{way}: at least 99 %"))
+        what = f"pictures decoded at 3 % loss, {way}"
+        rows.append(Headline(what, "golive", f"{way}_decoded_share", "clankvox", "", *bar))
+    for actor in ("playback", "publish"):
+        bar = ("at most 20 beyond the loop", held(f"{actor} actor"))
+        late = (Against("bare loop", "gap_error_max_ms", "control"),)
+        what, row = f"longest answer of the {actor} actor", f"answer_of_{actor}_max_ms"
+        rows.append(Headline(what, "golive", row, "clankvox", "ms", *bar, late))
+    return rows
+
+
 HEADLINES: Final = (
     *_pacing(),
+    *_golive(),
     *_senders(),
     Headline(
         "whole sentence on stdin to first packet",
