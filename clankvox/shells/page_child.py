@@ -1,15 +1,19 @@
-"""The child that runs yt-dlp: it ends with the process that started it. Run as `python -m`, never imported.
+"""The child that runs yt-dlp: it ends with the process that started it. Run as `python -m`; imported for the name only.
 
 Being tied to its parent is done here rather than between fork and exec, where a process with threads cannot safely run
-Python.
+Python. The page's URL comes in the environment: a command line is for all users of the machine to see.
 """
 
 import os
 import runpy
 import signal
 import sys
+from typing import Final
 
 from clankvox.shells.prctl import set_parent_death_signal
+
+PAGE_URL: Final = "CLANKVOX_PAGE_URL"
+"""Environment variable that names the page."""
 
 
 def main() -> None:
@@ -17,7 +21,7 @@ def main() -> None:
     set_parent_death_signal(signal.SIGTERM)
     if os.getppid() != int(sys.argv[1]):
         sys.exit(1)  # it was gone before the signal was armed
-    sys.argv[:] = ["yt-dlp", *sys.argv[2:]]
+    sys.argv[:] = ["yt-dlp", *sys.argv[2:], "--", os.environ.pop(PAGE_URL)]
     runpy.run_module("yt_dlp", run_name="__main__", alter_sys=True)
 
 

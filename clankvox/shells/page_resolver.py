@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from clankvox.clock import Clock
 from clankvox.media.source_fault import MissingStdout, NoAudio, SpawnFailed, WaitFailed, page_fault
+from clankvox.shells.page_child import PAGE_URL
 
 _SLICE_S: Final = 0.1
 _TERM_S: Final = 1.0
@@ -85,14 +86,14 @@ class PageResolver:
             if self._cancelled:
                 raise NoAudio("closed")
             try:
-                self._process = subprocess.Popen(  # noqa: S603 - a list of arguments, and the URL after `--`
-                    [sys.executable, "-m", self._module, str(os.getpid()), *_arguments(url, selector)],
+                self._process = subprocess.Popen(  # noqa: S603 - a list of arguments, and none of them the URL
+                    [sys.executable, "-m", self._module, str(os.getpid()), *_arguments(selector)],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.PIPE,
                     encoding="utf-8",
                     errors="replace",
-                    env=_environment(proxy_url),
+                    env=_environment(url, proxy_url),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -119,7 +120,7 @@ class PageResolver:
             process.communicate()
 
 
-def _arguments(url: str, selector: Selector) -> list[str]:
+def _arguments(selector: Selector) -> list[str]:
     return [
         "--ignore-config",
         "--quiet",
@@ -133,15 +134,13 @@ def _arguments(url: str, selector: Selector) -> list[str]:
         f"--extractor-args=youtube:player_client={selector.youtube_client}",
         "--print=urls",
         "--print=%(http_headers)j",
-        "--",
-        url,
     ]
 
 
-def _environment(proxy_url: str) -> dict[str, str]:
-    """Name the proxy in the environment: arguments, and a credential among them, are for all users to see."""
+def _environment(url: str, proxy_url: str) -> dict[str, str]:
+    """Name page and proxy in the environment: arguments, and a credential among them, are for all users to see."""
     inherited = {name: value for name, value in os.environ.items() if name.lower() != "no_proxy"}
-    return inherited | dict.fromkeys(_PROXIES, proxy_url) | {"PYTHONIOENCODING": "utf-8"}
+    return inherited | dict.fromkeys(_PROXIES, proxy_url) | {PAGE_URL: url, "PYTHONIOENCODING": "utf-8"}
 
 
 def _found(output: str) -> Found:

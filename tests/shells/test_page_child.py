@@ -3,18 +3,21 @@ import signal
 import subprocess
 import sys
 
+from clankvox.shells.page_child import PAGE_URL
 from tests.support import fake_yt_dlp
 
 
 def test_it_runs_yt_dlp_with_the_arguments_as_they_are(tmp_path, monkeypatch):
-    fake_yt_dlp.install(tmp_path, monkeypatch, "print(arguments)")
-    command = [sys.executable, "-m", "clankvox.shells.page_child", str(os.getpid()), "--", "-o x; y"]
+    fake_yt_dlp.install(tmp_path, monkeypatch, "print(arguments, 'CLANKVOX_PAGE_URL' in os.environ)")
+    monkeypatch.setenv(PAGE_URL, "-o x; y")
+    command = [sys.executable, "-m", "clankvox.shells.page_child", str(os.getpid()), "-q"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout.strip() == "['--', '-o x; y']"
+    assert done.stdout.strip() == "['-q', '--', '-o x; y'] False"
 
 
 def test_it_ends_with_a_parent_that_is_killed(tmp_path, monkeypatch):
     fake_yt_dlp.install(tmp_path, monkeypatch, "print('running', flush=True)\nsignal.pause()")
+    monkeypatch.setenv(PAGE_URL, "http://page.example/")
     parent = (
         "import os, subprocess, sys\n"
         "subprocess.Popen([sys.executable, '-m', 'clankvox.shells.page_child', str(os.getpid())])\n"
