@@ -22,6 +22,8 @@ import av.error
 from clankvox.errors import ClankvoxError
 
 _URL: Final = re.compile(r"\b(?:https?|wss?|file)://\S+", re.IGNORECASE)
+_PAGE_NAME: Final = re.compile(r"(\[[\w:.+-]+\]) .*?(?=: )")
+"""What yt-dlp's extractors call a page: for want of better the last part of its URL's path."""
 _FORBIDDEN: Final = "http error 403"
 _NO_FORMAT: Final = ("requested format is not available", "format is not available")
 _TAIL_LINES: Final = 24
@@ -113,7 +115,8 @@ def fault_of(error: Exception, heard: bool) -> SourceFault:
 def page_fault(exit_code: int, stderr: str) -> SourceFault:
     """Classify how yt-dlp ended, by the last 24 lines that it wrote; nothing was heard yet."""
     tail = [line.strip() for line in stderr.splitlines() if line.strip()][-_TAIL_LINES:]
-    message = f"yt-dlp ended with {exit_code} | stderr tail: {' || '.join(tail)}"
+    shown = (_PAGE_NAME.sub(r"\1", line) for line in tail)
+    message = f"yt-dlp ended with {exit_code} | stderr tail: {' || '.join(shown)}"
     lowered = " ".join(tail).lower()
     if _FORBIDDEN in lowered:
         return HttpForbidden(message)

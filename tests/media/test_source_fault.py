@@ -69,6 +69,13 @@ def test_of_what_yt_dlp_wrote_the_last_24_lines_count():
     )
 
 
+def test_what_yt_dlp_calls_a_page_may_be_a_secret_in_its_path():
+    fault = page_fault(1, "ERROR: [generic] a secret key: Unable to download: HTTP Error 404: Not Found\n")
+    assert str(fault) == (
+        "yt-dlp ended with 1 | stderr tail: ERROR: [generic]: Unable to download: HTTP Error 404: Not Found"
+    )
+
+
 @pytest.mark.parametrize("scheme", ["http", "HTTPS", "wss", "file"])
 def test_urls_are_redacted_up_to_the_next_white_space(scheme):
     assert redact_urls(f"before {scheme}://user:pass@h/p?q=1#f after") == "before [redacted-url] after"
