@@ -4,12 +4,13 @@ import contextlib
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from clankvox.clock import SystemClock
 from clankvox.demo.offline import OfflineDiscord
-from clankvox.demo.parent import VoxParent
+from clankvox.demo.parent import ProcessGone, VoxParent
 from tools.bench import music, stream
 from tools.bench.accounting import Meter
 from tools.bench.call import join, say
@@ -63,7 +64,12 @@ def _nothing(_discord: OfflineDiscord, _vox: VoxParent, _folder: Path, _seconds:
 
 def _speak(_discord: OfflineDiscord, vox: VoxParent, _folder: Path, seconds: float) -> None:
     pcm = tone_of(seconds)
-    threading.Thread(target=say, args=(vox, "p", pcm, RATE_HZ), daemon=True).start()
+
+    def speak() -> None:
+        with suppress(ProcessGone):  # enough was heard before all was said
+            say(vox, "p", pcm, RATE_HZ)
+
+    threading.Thread(target=speak, daemon=True).start()
 
 
 def _music(_discord: OfflineDiscord, vox: VoxParent, folder: Path, seconds: float) -> None:
