@@ -217,7 +217,7 @@ def test_speech_plays_on_when_the_connection_came_back_and_no_frame_of_it_is_los
     call.say(chirp(2.0, rate_hz=24_000), "p1")
     call.wait_said("p1", "started")
     since = call.vox.mark()
-    call.close(1006)
+    call.close(4006)
     call.wait_ready(since)
     call.wait_said("p1")
     assert statuses(call, "p1") == ["buffered", "started", "drained"]
