@@ -152,7 +152,7 @@ class ConnectionActor(LinkActor):
     def _on_socket_lost(self, reason: str) -> None:
         was = self._state
         self._machine.connection_lost()
-        self._report("connection_lost", was, reason)
+        self._report("connection_lost", was, reason, media_goes_on=True)
 
     def _on_session_resumed(self) -> None:
         was = self._state
@@ -166,7 +166,9 @@ class ConnectionActor(LinkActor):
         self.send(dave_address(role), ConnectionSuspended())
         self.report(StreamsSuspended(role=role))
 
-    def _report(self, event: str, was: ConnectionState, reason: str, detail: str = "") -> None:
+    def _report(
+        self, event: str, was: ConnectionState, reason: str, detail: str = "", *, media_goes_on: bool = False
+    ) -> None:
         self.report(
             ConnectionReported(
                 role=self._address.role,
@@ -177,5 +179,6 @@ class ConnectionActor(LinkActor):
                 reason=reason,
                 detail=detail,
                 was_ever_ready=self._was_ever_ready,
+                media_goes_on=media_goes_on,
             )
         )

@@ -291,7 +291,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _on_report(self, report: Report) -> None:
         self._desired.reported(report)
         if isinstance(report, ConnectionReported):
-            self._connections[report.role] = report.now
+            if not report.media_goes_on:
+                self._connections[report.role] = report.now
             if report.event == "left" and report.role is Role.VOICE:
                 self._connection_id = None
         if isinstance(report, RuntimeFailed) and report.role is Role.VOICE and report.connection_id is None:

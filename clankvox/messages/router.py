@@ -112,6 +112,8 @@ class ConnectionReported(Message, frozen=True, kw_only=True):
     detail: str = ""
     """A human sentence for `error`, without secrets."""
     was_ever_ready: bool = False
+    media_goes_on: bool = False
+    """Only the WebSocket is gone, and what depends on media is as before."""
 
 
 class RecoveryReported(Message, frozen=True, kw_only=True):

@@ -468,6 +468,16 @@ def test_a_resume_shows_reconnecting_and_ready_and_nothing_else():
     assert not {"ready", "playback_armed", OP4, "dave_state"} & {event["type"] for event in call.events()}
 
 
+def test_what_is_told_only_while_voice_is_connected_is_told_during_a_resume():
+    call = resuming()
+    call.events()
+    call.line(type="music_set_gain", target=0.5, fadeMs=20)
+    call.run(0.2)
+    assert "music_gain_reached" in {event["type"] for event in call.events()}
+    call.run(6.0)
+    assert "transport_stats" in {event["type"] for event in call.events(telemetry=True)}
+
+
 def test_an_invalid_session_is_a_new_session_at_once():
     call = resuming()
     call.events()
