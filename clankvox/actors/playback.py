@@ -96,6 +96,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             case StopTts(playback_id=playback_id):
                 self._on_stop_tts(playback_id)
             case StopPlayback():
+                self._quiet_for = None  # music ends as well, and must not begin in between
                 self._end_speech("stop_playback")
                 self.send(MUSIC, StopAllMusic())
             case PathOpened(ssrc=ssrc, sealer=sealer):
@@ -303,6 +304,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._bury(playback_id)
 
     def _on_reset(self, baton: ResetBaton) -> None:
+        self._quiet_for = None
         self._end_speech(baton.reason)
         self._transmission.close()
         self.report(baton)
@@ -383,8 +385,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def _on_depth_due(self) -> None:
         self._report_depth()
-        if self._buffer.buffered_samples or self._mixer.buffered_samples:
-            self._watch_depth()
+        self._watch_depth()
 
     def _report_depth(self) -> None:
         speech, music = self._buffer.buffered_samples, self._mixer.buffered_samples

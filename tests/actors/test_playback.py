@@ -804,6 +804,20 @@ def test_music_without_an_id_waits_for_the_end_of_an_announcement_without_one():
     assert short(call.events()) == ["tts_playback_state idle", "player_state playing"]
 
 
+@pytest.mark.parametrize("end", ["stop_playback", "leave"])
+def test_music_that_waits_for_the_end_of_an_announcement_does_not_begin_when_both_are_ended(end):
+    call = Call().connect(None)
+    call.audio(None, 600)
+    music(call, None)
+    call.run(0.1)
+    call.events()
+    call.line(type=end)
+    call.run(0.1)
+    told = short(call.events())
+    assert "player_state idle" in told
+    assert "player_state playing" not in told
+
+
 def test_the_depth_of_music_is_told_and_is_zero_in_the_end():
     call = Call().connect()
     source = music(call, seconds=1.2)
