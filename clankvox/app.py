@@ -76,7 +76,8 @@ CONNECTION_ACTORS: Final[dict[Role, type[ConnectionActor]]] = {
 class App:
     """One process serving one parent. `run` blocks the main thread until the end."""
 
-    def __init__(self, stdin_fd: int, stdout_fd: int, config: Config) -> None:
+    def __init__(self, stdin_fd: int, stdout_fd: int, config: Config, stderr: log.Stream | None = None) -> None:
+        self._stderr = stderr or sys.stderr
         self._clock = SystemClock()
         self._rng = SystemRandom()
         self._outbox = Outbox(self._clock.now)
@@ -253,11 +254,10 @@ class App:
         _log.info("mailboxes", extra={"fields": self._mailbox_depths()})
         self._router(InspectionRequested())
 
-    @staticmethod
-    def _show_inspection(description: bytes) -> None:
+    def _show_inspection(self, description: bytes) -> None:
         """Write the description of all actors to stderr, one line of JSON, past the levels of the log."""
-        sys.stderr.write(description.decode() + "\n")
-        sys.stderr.flush()
+        self._stderr.write(description.decode() + "\n")
+        self._stderr.flush()
 
     def _on_stdout_broken(self) -> None:
         self._router(StopRequested(exit_code=EXIT_STDOUT_BROKEN, reason="destroy", at_once=True))
@@ -272,7 +272,7 @@ def serve(stdin_fd: int, stdout_fd: int, config: Config) -> int:
     logs = LogWriter(STDERR_FD)
     logs.start()
     log.set_up(config.log_level, config.log_format, logs)
-    code = App(stdin_fd, stdout_fd, config).run()
+    code = App(stdin_fd, stdout_fd, config, logs).run()
     logs.drain(LOGS_WRITTEN_S)
     sys.stderr.flush()
     os._exit(code)

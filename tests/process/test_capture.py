@@ -72,7 +72,7 @@ def test_the_first_word_is_whole_though_the_capture_is_opened_when_it_is_heard(c
     user = call.add(file=word)
     call.wait_for("speaking_start", userId=user)
     call.vox.send({"type": "inspect"})  # the parent takes its time
-    call.wait_for("error")
+    call.wait_for("inspect")
     call.subscribe(user, capture_id, silenceDurationMs=200)
     call.wait_for("user_audio_end", userId=user)
     pieces = call.audio_of(user)
@@ -168,7 +168,7 @@ def test_no_pcm_comes_behind_the_end_that_answers_an_unsubscription(call, captur
     call.vox.send({"type": "unsubscribe_user", "userId": user})
     call.vox.send({"type": "unsubscribe_user", "userId": "999"})
     call.vox.send({"type": "inspect"})
-    call.wait_for("error")
+    call.wait_for("inspect")
     assert len(call.events_of("user_audio_end")) == 1
 
 

@@ -87,7 +87,7 @@ ANSWERS = {
     "stream_publish_stop": [NOT_PUBLISHED],
     "stream_publish_pause": [NOT_PUBLISHED],
     "stream_publish_resume": [NOT_PUBLISHED],
-    "inspect": [INVALID_REQUEST],
+    "inspect": [("inspect",)],
 }
 ENDING = ("destroy",)
 

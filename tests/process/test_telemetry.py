@@ -59,14 +59,15 @@ def test_sigusr1_shows_stacks_and_counters_and_the_process_goes_on(vox, discord)
     vox.wait_for("process_ready")
     eventually(lambda: records(vox, "metrics are served"), "the end of the start")
     os.kill(vox.pid, signal.SIGUSR1)
-    eventually(lambda: any("mailboxes" in line for line in vox.stderr_lines), "the mailboxes")
+    eventually(lambda: any('"type":"inspect"' in line for line in vox.stderr_lines), "the actors")
     lines = list(vox.stderr_lines)
     assert any(line.startswith("Thread 0x") for line in lines)
     shown = [json.loads(line) for line in lines if line.startswith("{")]
-    mailboxes = next(entry["fields"] for entry in shown if entry["message"] == "mailboxes")
+    mailboxes = next(entry["fields"] for entry in shown if entry.get("message") == "mailboxes")
     assert {"router", "connection", "dave", "playback"} <= mailboxes.keys()
-    counters = next(entry["fields"] for entry in shown if entry["message"] == "counters")
+    counters = next(entry["fields"] for entry in shown if entry.get("message") == "counters")
     assert counters["uptimeMs"] > 0
+    assert {"router", "playback"} <= {actor["kind"] for actor in shown[-1]["actors"]}
 
 
 def test_a_parent_without_ids_gets_log_records_as_events_and_one_with_ids_gets_none(trust, discord):
