@@ -111,7 +111,6 @@ class GoLive:
         vox.wait_for("stream_publish_media_started", timeout_s=_STEP_S, since=self._since)
         vox.wait_for("decoded_video_frame", timeout_s=_STEP_S, since=self._since, userId=STREAMER_ID)
         begin = self._until("pictures of ours", lambda: self._viewed(VIEWER_ID, "decoded"))
-        self._until("pictures of ours", lambda: self._viewed(CARELESS_ID, "decoded"))
         shown.loss = self._plan.loss or LOSS
         self._impair(VOX_ID, shown.loss)
         shown.begin_s = self._clock.now()
@@ -125,17 +124,24 @@ class GoLive:
         shown.viewed = begin, self._viewed(VIEWER_ID) or {}
 
     def _lose_and_recover(self) -> None:
-        """Take so much from the careless viewer that it needs a key frame, and then nothing more."""
-        self._until("a picture for who repairs nothing", lambda: not self._needs_key())
+        """Take so much from the careless viewer that it needs a key frame, and then nothing more.
+
+        Whatever the call loses, this viewer would hardly ever get a whole key frame through.
+        """
+        for user_id in (VOX_ID, CARELESS_ID):
+            self._impair(user_id, 0.0)
+        self._until("a picture for who repairs nothing", lambda: self._viewed(CARELESS_ID, "decoded"))
+        self._until("a whole picture for who repairs nothing", lambda: not self._needs_key())
         before = len((self._viewed(CARELESS_ID) or {})["recoveriesMs"])
         self._impair(CARELESS_ID, _BURST_LOSS)
         self._until("a loss", self._needs_key)
-        self._impair(CARELESS_ID, self._plan.loss)
+        self._impair(CARELESS_ID, 0.0)
 
         def recovered() -> list[int]:
             return list((self._viewed(CARELESS_ID) or {})["recoveriesMs"][before:])
 
         self._shown.recoveries_ms = tuple(self._until("a recovery", recovered))
+        self._impair(VOX_ID, self._plan.loss)
 
     def _needs_key(self) -> bool:
         return bool((self._viewed(CARELESS_ID) or {}).get("waitsForKey"))
