@@ -174,7 +174,10 @@ class Call:
         vox.send({"type": "duck", "target": DUCKED, "attackMs": 150, "releaseMs": 300})
         tune = self._plan.tune
         vox.send({"type": "music_play", "musicId": MUSIC_ID, "url": tune.url, "resolvedDirectUrl": tune.direct})
-        playing = vox.wait_for("player_state", timeout_s=_SOURCE_S, musicId=MUSIC_ID, status="playing")
+        begins = {"player_state": {"musicId": MUSIC_ID, "status": "playing"}, "music_error": {"musicId": MUSIC_ID}}
+        playing = vox.wait_for_either(begins, timeout_s=_SOURCE_S)
+        if playing.type == "music_error":
+            raise NotSeen(f"{playing.body['code']}: {playing.body['message']}")
         vox.wait_for("music_gain_reached", timeout_s=_STEP_S, musicId=MUSIC_ID)
         self._clock.sleep(_ALONE_S)
         self._say(ANNOUNCEMENT_ID, self._plan.reply)

@@ -201,9 +201,18 @@ class VoxParent:
 
     def wait_for(self, kind: str, *, timeout_s: float = 10.0, since: int = 0, **fields: Any) -> Event:
         """Return the first event of type `kind` from `since` on whose `fields` (wire names) match; else NotSeen."""
-        _, entry = self._journal.wait_for(lambda entry: _matches(entry, kind, fields), kind, timeout_s, since)
+        return self.wait_for_either({kind: fields}, timeout_s=timeout_s, since=since)
+
+    def wait_for_either(
+        self, wanted: Mapping[str, Mapping[str, Any]], *, timeout_s: float = 10.0, since: int = 0
+    ) -> Event:
+        """Return the first event from `since` on that is of one of the types and has its fields; else NotSeen."""
+        what = " or ".join(wanted)
+        _, entry = self._journal.wait_for(
+            lambda entry: any(_matches(entry, kind, fields) for kind, fields in wanted.items()), what, timeout_s, since
+        )
         if not isinstance(entry, Event):  # `_matches` takes events only
-            raise NotSeen(kind)
+            raise NotSeen(what)
         return entry
 
     def wait_for_audio(self, user_id: int | str, *, timeout_s: float = 10.0, since: int = 0) -> UserAudio:
