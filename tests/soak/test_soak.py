@@ -13,7 +13,7 @@ from tools.soak.churn import Churn
 from tools.soak.ledgers import Streams
 from tools.soak.report import churn_markdown, markdown
 from tools.soak.run import Plan, Run
-from tools.soak.schedule import CLOSES, ENDS_SESSIONS, OTHERS_BETWEEN, Cause, faults
+from tools.soak.schedule import CLOSES, LOSES_LINKS, OTHERS_BETWEEN, Cause, faults
 from tools.soak.vitals import Sample, growth
 
 SEED = 1
@@ -39,7 +39,7 @@ def test_a_call_among_faults_comes_back_from_each_of_them(outcome):
     assert all(each.problem is None for each in outcome.happened)
     causes = {each.cause for each in outcome.happened}
     assert len(causes) >= 10
-    assert causes & ENDS_SESSIONS
+    assert causes & LOSES_LINKS
     assert "connection_state disconnected" not in outcome.told
 
 
@@ -67,12 +67,12 @@ def test_members_of_both_libraries_come_and_go_and_nothing_is_lost(tmp_path):
 # --- the instrument ---
 
 
-def test_a_seed_gives_the_same_faults_again_and_sessions_are_lost_now_and_then_only():
+def test_a_seed_gives_the_same_faults_again_and_links_are_lost_now_and_then_only():
     first, second = ([fault for fault, _ in zip(faults(7, 1.0), range(100), strict=False)] for _ in range(2))
     assert first == second
     assert first != [fault for fault, _ in zip(faults(8, 1.0), range(100), strict=False)]
-    assert {fault.cause for fault in first} >= {*CLOSES, *ENDS_SESSIONS, Cause.BAD_COMMIT_US, Cause.UPGRADE}
-    lost = [fault.number for fault in first if fault.cause in ENDS_SESSIONS]
+    assert {fault.cause for fault in first} >= {*CLOSES, *LOSES_LINKS, Cause.BAD_COMMIT_US, Cause.UPGRADE}
+    lost = [fault.number for fault in first if fault.cause in LOSES_LINKS]
     assert {later - sooner for sooner, later in itertools.pairwise(lost)} == {OTHERS_BETWEEN + 1}
 
 
@@ -84,6 +84,7 @@ def test_a_seed_gives_the_same_faults_again_and_sessions_are_lost_now_and_then_o
         ({"imbalances": 1}, "ledgers that do not sum up"),
         ({"children_left": 1}, "child processes left"),
         ({"exit_code": 70}, "exit code"),
+        ({"restarts": 1}, "actors that failed"),
         ({"wrong": [{"type": "error"}]}, "events that say that something ended or failed"),
     ],
 )

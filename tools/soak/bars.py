@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from tools.soak.ledgers import NEVER, NO_KEY
 from tools.soak.outcome import Outcome
+from tools.soak.people import MOST_GUESTS
 from tools.soak.schedule import ENDS_SESSIONS, HURTS_NOBODY, LOCKS_US_OUT, Cause
 
 RECOVERED_WITHIN_S: Final = {Cause.CLOSE_1006: 1.5, Cause.CLOSE_4015: 1.5}
@@ -90,6 +91,7 @@ def _clean(outcome: Outcome) -> list[Bar]:
     return [
         Bar("events that say that something ended or failed", len(outcome.wrong), 0),
         Bar("errors in the log", len(outcome.log_errors), 0),
+        Bar("actors that failed", outcome.restarts, 0),
         Bar("child processes left", outcome.children_left, 0),
         Bar("exit code", outcome.exit_code, 0),
     ]
@@ -108,6 +110,7 @@ def _timed(outcome: Outcome) -> list[Bar]:
             Bar("MiB of memory more an hour", outcome.growth.rss_mib_an_hour, RSS_MIB_AN_HOUR, timed=True),
             Bar("more threads", outcome.growth.threads, GROWTH, timed=True),
             Bar("more file descriptors", outcome.growth.fds, GROWTH, timed=True),
+            Bar("more actors", outcome.more_actors, MOST_GUESTS, timed=True),
         ]
     return bars
 

@@ -12,7 +12,7 @@ FRAME_SAMPLES: Final = RATE_HZ // 50
 _BY_THEIR_PACKETS: Final = (0, 1)
 """Origins of PCM: received, and recovered from the next packet's copy."""
 _NOT_KEPT: Final = frozenset(
-    {"buffer_depth", "transport_stats", "stream_stats", "playback_position", "decoded_video_frame"}
+    {"buffer_depth", "transport_stats", "stream_stats", "playback_position", "decoded_video_frame", "inspect"}
 )
 
 Listener = Callable[[Event], None]

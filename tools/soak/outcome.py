@@ -46,6 +46,11 @@ class Outcome(NamedTuple):
     pictures_seen: int
     growth: Growth | None
     peak_rss_mib: float
+    actors: int | None
+    """None if the process does not tell."""
+    more_actors: float
+    restarts: int
+    """Of actors that failed."""
     children_left: int
     exit_code: int
     log_errors: list[str]

@@ -115,10 +115,12 @@ def _process(outcome: Outcome) -> str:
         if growth is None
         else (f"{growth.rss_mib_an_hour:+.2f} MiB/h, {growth.threads:+g} threads, {growth.fds:+g} file descriptors")
     )
+    actors = "not told" if outcome.actors is None else f"{outcome.actors}, {outcome.more_actors:+g}"
     lines = [
         f"- memory: at most {outcome.peak_rss_mib:.0f} MiB; after the warm-up {grown}",
         f"- pictures: {outcome.pictures_seen} seen, {outcome.outbound.get('videoFramesSent', 0)} published",
         f"- speech: {outcome.said_speech_ms / 1000:.1f} s of {outcome.wanted_speech_ms / 1000:.1f} s said",
+        f"- actors: {actors}, {outcome.restarts} failed",
         f"- exit code {outcome.exit_code}, {outcome.children_left} children left",
         f"- told: {told}",
     ]

@@ -14,12 +14,13 @@ from clankvox.demo.parent import VoxParent
 from tools.soak.accounts import Accounts
 from tools.soak.agent import Agent
 from tools.soak.captured import RATE_HZ, Captured, SoakJournal
+from tools.soak.census import Census
 from tools.soak.faults import Faults
 from tools.soak.ledgers import Streams, Totals
 from tools.soak.media_host import MediaHost
 from tools.soak.outcome import Happened, Outcome
 from tools.soak.people import GUILD, MEMBERS, STREAMER, VIEWER
-from tools.soak.schedule import ENDS_SESSIONS, SPACING_S, Cause, Fault, faults
+from tools.soak.schedule import LOSES_LINKS, SPACING_S, Cause, Fault, faults
 from tools.soak.vitals import Vitals, alive, children_of, growth
 from tools.soak.witness import Witness
 
@@ -51,6 +52,7 @@ class Run:
         self._plan = plan
         self._clock = SystemClock()
         self._captured, self._streams, self._totals = Captured(), Streams(), Totals()
+        self._census = Census()
         self._happened: list[Happened] = []
         self._began = self._clock.now()
 
@@ -60,10 +62,11 @@ class Run:
             seed = str(self._plan.seed)
             self._discord = stack.enter_context(OfflineDiscord(["--seed", seed]))
             journal = SoakJournal(self._captured)
-            journal.listeners += [self._streams.note, self._totals.note]
+            journal.listeners += [self._streams.note, self._totals.note, self._census.note]
             env = {"SSL_CERT_FILE": str(self._discord.ca_file)}
             arguments = ("--allow-private-hosts", "--log-level", "info")
             self._vox = stack.enter_context(VoxParent(env=env, args=arguments, journal=journal))
+            self._census.begin(self._vox)
             self._agent = Agent(self._vox, self._discord, media)
             journal.listeners.append(self._agent.take)
             self._agent.start()
@@ -117,12 +120,12 @@ class Run:
         self._discord.order(viewer)
 
     def _due(self) -> Iterator[Fault]:
-        """Yield faults until the time is over; before one that loses the session it is quiet for as long as it must."""
+        """Yield faults until the time is over; before one that loses the link it is quiet for as long as it must."""
         longest_gap_s = _SHORT_GAP_S if self._plan.seconds <= _SHORT_RUN_S else _LONGEST_GAP_S
         lost_at_s = self._began - SPACING_S
         for fault in faults(self._plan.seed, longest_gap_s):
             now, gap_s = self._clock.now(), fault.gap_s
-            if fault.cause in ENDS_SESSIONS:
+            if fault.cause in LOSES_LINKS:
                 gap_s = max(gap_s, lost_at_s + SPACING_S - now)
                 lost_at_s = now + gap_s
             if now + gap_s - self._began >= self._plan.seconds:
@@ -130,6 +133,7 @@ class Run:
             yield fault._replace(gap_s=gap_s)
 
     def _live_through(self, fault: Fault) -> None:
+        self._census.ask(self._vox)
         self._clock.sleep(fault.gap_s)
         self._accounts.book(Cause.QUIET, self._clock.now())
         begun = self._clock.now()
@@ -149,6 +153,8 @@ class Run:
         (folder / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, told)))
         (folder / "log.jsonl").write_text("\n".join(self._vox.stderr_lines))
         happened = (line for line in self._discord.happenings if line["type"] not in ("stats", "speaking"))
+        vitals = (sample._replace(at_s=round(sample.at_s - self._began, 3)) for sample in self._vitals.samples)
+        (folder / "vitals.jsonl").write_bytes(b"\n".join(orjson.dumps(sample._asdict()) for sample in vitals))
         (folder / "discord.jsonl").write_bytes(b"\n".join(map(orjson.dumps, happened)))
 
     def _part(self) -> int:
@@ -192,6 +198,9 @@ class Run:
             pictures_seen=self._captured.pictures[STREAMER],
             growth=growth(samples, self._plan.warm_up_s) if samples else None,
             peak_rss_mib=max((sample.rss_mib for sample in samples), default=0.0),
+            actors=self._census.actors[-1] if self._census.actors else None,
+            more_actors=self._census.growth(),
+            restarts=self._census.restarts,
             children_left=len(left),
             exit_code=exit_code,
             log_errors=errors[-20:],

@@ -49,10 +49,15 @@ CLOSES: Final = {
     Cause.CLOSE_4015: 4015,
     Cause.MOVE_4014: 4014,
 }
-ENDS_SESSIONS: Final = frozenset({*CLOSES, Cause.MIGRATE})
-"""Faults after which the process makes a session; it may do so five times a minute, and no oftener."""
+RESUMED: Final = frozenset({Cause.CLOSE_1006, Cause.CLOSE_4015})
+"""Only the socket is gone: the session goes on, and all media with it."""
+LOSES_LINKS: Final = frozenset({*CLOSES, Cause.MIGRATE})
+"""The process makes a link anew, which it may do five times a minute and no oftener."""
+ENDS_SESSIONS: Final = LOSES_LINKS - RESUMED
+"""It makes a session anew as well."""
 HURTS_NOBODY: Final = frozenset(
     {
+        *RESUMED,
         Cause.QUIET,
         Cause.DOWNGRADE,
         Cause.UPGRADE,
@@ -66,9 +71,9 @@ HURTS_NOBODY: Final = frozenset(
 LOCKS_US_OUT: Final = frozenset({*ENDS_SESSIONS, Cause.START, Cause.BAD_COMMIT_US, Cause.STALL})
 """Only while these last may frames pass us by, or come before we can have their key."""
 SPACING_S: Final = 13.0
-"""At least so long from one lost session to the next: at most five attempts in 60 s are made."""
+"""At least so long from one lost link to the next: at most five attempts in 60 s are made."""
 OTHERS_BETWEEN: Final = 5
-"""Faults from one lost session to the next."""
+"""Faults from one lost link to the next."""
 
 _WEIGHTS: Final = {
     Cause.STALL: 2,
@@ -101,9 +106,9 @@ class Deck:
 
 
 def faults(seed: int, longest_gap_s: float) -> Iterator[Fault]:
-    """Yield faults without end: one that loses the session, then some others. Each seed has its own."""
+    """Yield faults without end: one that loses the link, then some others. Each seed has its own."""
     draws = random.Random(seed)  # noqa: S311 - reproducible, not secret
-    lose, other = Deck(draws, dict.fromkeys(sorted(ENDS_SESSIONS), 1)), Deck(draws, _WEIGHTS)
+    lose, other = Deck(draws, dict.fromkeys(sorted(LOSES_LINKS), 1)), Deck(draws, _WEIGHTS)
     for number in itertools.count(1):
         cause = lose.next() if number % (OTHERS_BETWEEN + 1) == 1 else other.next()
         fault = Fault(number, cause, draws.uniform(0.5, longest_gap_s), draws.random())
