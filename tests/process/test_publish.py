@@ -17,7 +17,7 @@ from tests.support.encoded import KINDS, encode
 from tests.support.media_server import MediaServer, Step
 from tests.support.process_call import RATE_HZ, Call, chirp, eventually, loudest_hz
 from tests.support.published import png_of
-from tests.support.stream_call import BEEP_HZ, StreamCall, clock_film
+from tests.support.stream_call import BEEP_HZ, FILM_FPS, StreamCall, clock_film
 from tests.support.synchrony import lag_ms
 
 SIZE = (640, 360)
@@ -259,6 +259,38 @@ def test_a_socket_that_is_cut_costs_nothing_and_a_session_that_is_ended_is_told_
     eventually(lambda: {"disconnected", "failed"} & {line.split()[1] for line in stream.told(since)}, "its end")
     stream.enter()
     stream.call.wait_for(STARTED, since=since)
+
+
+def test_who_comes_first_and_who_wants_nothing_for_a_while_see_the_film_where_it_is(stream, server):
+    stream.enter()
+    play(stream, server)
+    told_of(stream, "playing")
+    watcher = stream.add("watcher")  # until now nobody was there for whom anything could be encrypted
+    stream.call.wait_for(STARTED)
+    before = stream.wait_watched(watcher, 10)
+    want = {"type": "want", "userId": watcher}
+    stream.discord.order({**want, "quality": 0})
+    SystemClock().sleep(PAUSE_S)
+    idle = stream.watched(watcher)
+    stream.discord.order({**want, "quality": 100})
+    after = stream.wait_watched(watcher, idle["decoded"] + 10)
+    assert after["lastCounter"] - before["lastCounter"] > 0.8 * FILM_FPS * PAUSE_S  # the film went on meanwhile
+    assert after["longestFreezeMs"] > 500 * PAUSE_S
+    assert after["undecryptable"] == after["decodeErrors"] == 0
+
+
+def test_encryption_that_is_left_and_taken_up_again_costs_neither_the_source_nor_the_watcher(stream, server):
+    watcher = stream.add("watcher")
+    stream.enter()
+    play(stream, server)
+    stream.wait_watched(watcher, 10)
+    for order_type, status in (("downgrade", "disabled"), ("upgrade", "ready")):
+        since = stream.vox.mark()
+        stream.discord.order({"type": order_type, "serverId": stream.server})
+        stream.call.wait_for("dave_state", since=since, role="stream_publish", status=status)
+        seen = stream.watched(watcher)["lastCounter"]
+        eventually(lambda at=seen: stream.watched(watcher)["lastCounter"] > at + 15, "more of the film")
+    assert len(stream.call.events_of(STARTED)) == 1
 
 
 def test_three_percent_loss_costs_no_picture_and_who_repairs_nothing_gets_a_key_frame(stream, server):

@@ -210,3 +210,37 @@ def test_nothing_is_shown_of_what_nobody_wants(stream):
     wants = stream.seen(stream.call.me)["wants"]
     assert wants[str(_ssrc(stream, user))] == 0
     assert wants[str(_ssrc(stream, other))] == 100
+
+
+def test_another_stream_replaces_the_one_that_is_watched_and_its_end_is_no_news_of_the_new_one(call, stream):
+    first = stream.add("publisher", **SIZE)
+    stream.subscribe(first)
+    stream.enter()
+    stream.wait_pictures(first, 3)
+    other = StreamCall(call, "stream_watch")
+    second = other.add("publisher", codec="VP8", **SIZE)
+    other.subscribe(second)
+    since = call.vox.mark()
+    other.enter()
+    other.wait_pictures(second, 5)
+    assert other.told(since)[-1].startswith("dave_state ready")
+    stream.remove(first)
+    stream._members.remove(first)
+    since = call.vox.mark()
+    other.wait_pictures(second, 5, since)
+    assert not stream.pictures(first, since)
+    assert other.told(since) == []
+    other.leave()
+
+
+def test_encryption_that_is_left_and_taken_up_again_costs_no_more_than_a_key_frame(call, stream):
+    user = stream.add("publisher", gop=3_000, **SIZE)
+    stream.subscribe(user)
+    stream.enter()
+    stream.wait_pictures(user, 5)
+    for order_type, status in (("downgrade", "disabled"), ("upgrade", "ready")):
+        since = call.vox.mark()
+        stream.discord.order({"type": order_type, "serverId": stream.server})
+        call.wait_for("dave_state", since=since, role="stream_watch", status=status)
+        seen = counters(stream.wait_pictures(user, 15, call.vox.mark()))
+        assert seen == sorted(set(seen))
