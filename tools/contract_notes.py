@@ -223,7 +223,10 @@ EVENT_EXAMPLES: Final[tuple[Event, ...]] = (
 
 INTRODUCTION: Final = (Path(__file__).parent / "contract_head.md").read_text()
 
-_CONNECTING: Final = "Answered by `dave_state` `cleared`, `transport_state` `connecting`, `ready` or `failed`."
+_CONNECTING: Final = (
+    "Answered by `transport_state` `connecting`, then `ready` and `dave_state`, or `error` and `failed`. A connection "
+    "of that role that is there ends first."
+)
 ANSWERS: Final[dict[str, str]] = {
     "join": (
         "Answered by `adapter_send` (op 4). When both of Discord's answers were passed on: `connection_state` `ready`, "

@@ -19,8 +19,8 @@ STREAM = {
     "userId": "7",
     "daveChannelId": "10",
 }
-INVALID_REQUEST = ("error", "invalid_request")
 NOT_PUBLISHED = ("transport_state", "stream_publish", "failed")
+WAITING = ("transport_state", "stream_publish", "waiting_for_transport")
 
 FIELDS = {
     "join": {"connectionId": "c1", "guildId": "10", "channelId": "20"},
@@ -54,8 +54,16 @@ ANSWERS = {
     "voice_server": [],
     "voice_state": [],
     "destroy": [],
-    "stream_watch_connect": [("error", "stream_watch_connect_failed"), ("transport_state", "stream_watch", "failed")],
-    "stream_publish_connect": [("error", "stream_publish_connect_failed"), NOT_PUBLISHED],
+    "stream_watch_connect": [  # nobody listens at its endpoint
+        ("transport_state", "stream_watch", "connecting"),
+        ("error", "stream_watch_connect_failed"),
+        ("transport_state", "stream_watch", "failed"),
+    ],
+    "stream_publish_connect": [
+        ("transport_state", "stream_publish", "connecting"),
+        ("error", "stream_publish_connect_failed"),
+        NOT_PUBLISHED,
+    ],
     "stream_watch_disconnect": [
         ("dave_state", "stream_watch", "cleared"),
         ("transport_state", "stream_watch", "disconnected"),
@@ -77,16 +85,15 @@ ANSWERS = {
     "music_resume": [],
     "music_set_gain": [],
     "duck": [],
-    # what comes with later issues
-    "subscribe_user_video": [INVALID_REQUEST],
-    "unsubscribe_user_video": [INVALID_REQUEST],
-    "stream_publish_play": [NOT_PUBLISHED],
-    "stream_publish_play_visualizer": [NOT_PUBLISHED],
-    "stream_publish_browser_start": [NOT_PUBLISHED],
-    "stream_publish_browser_frame": [NOT_PUBLISHED],
-    "stream_publish_stop": [NOT_PUBLISHED],
-    "stream_publish_pause": [NOT_PUBLISHED],
-    "stream_publish_resume": [NOT_PUBLISHED],
+    "subscribe_user_video": [],
+    "unsubscribe_user_video": [],
+    "stream_publish_play": [WAITING],
+    "stream_publish_play_visualizer": [WAITING],
+    "stream_publish_browser_start": [WAITING],
+    "stream_publish_browser_frame": [NOT_PUBLISHED],  # no PNG
+    "stream_publish_stop": [("transport_state", "stream_publish", "disconnected")],
+    "stream_publish_pause": [],
+    "stream_publish_resume": [],
     "inspect": [("inspect",)],
 }
 ENDING = ("destroy",)
