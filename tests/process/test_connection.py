@@ -174,6 +174,8 @@ def test_a_terminal_close_is_told_once_in_the_contracts_order_and_asks_for_nothi
         "voice",
         "c1",
     )
+    heard_ms = next(event.pop("playedMs") for event in rest if event["type"] == "tts_playback_state")
+    assert 0 < heard_ms < 2_000
     assert rest == [
         *disconnected("dave_required"),
         {"type": "tts_playback_state", "playbackId": "p1", "status": "stopped", "reason": "dave_required"},
