@@ -7,6 +7,7 @@ table, its schema and an example of its types.
 import ast
 import inspect
 import json
+import re
 import sys
 from collections.abc import Iterable
 from enum import Enum
@@ -27,6 +28,8 @@ from tools.close_code_table import close_code_table
 ROOT: Final = Path(__file__).parent.parent
 FOLDER: Final = ROOT / "docs"
 _SNOWFLAKE: Final = {"type": "string", "pattern": "^[0-9]{1,20}$", "description": "u64 in decimal"}
+_QUOTED: Final = re.compile(r"`(\w+)`")
+_REFERENCE: Final = re.compile(r" \(see \w+\.\w+\)")
 _DEFS: Final = "#/$defs/{name}"
 _STATUSES: Final = (
     statuses.ConnectionStatus,
@@ -85,7 +88,14 @@ def _event_facts(tag: str) -> str:
 
 
 def _section(tag: str, message: type[Any], facts: str) -> str:
-    return f"### `{tag}`\n\n{_paragraphs(inspect.getdoc(message) or '')}\n{_table(message)}{facts}"
+    return f"### `{tag}`\n\n{_paragraphs(_summary(message))}\n{_table(message)}{facts}"
+
+
+def _summary(message: type[Any]) -> str:
+    """Return the docstring, with fields by their names on the wire and without references to the code."""
+    names = {field.name: field.encode_name for field in _fields_of(message)}
+    text = _REFERENCE.sub("", inspect.getdoc(message) or "")
+    return _QUOTED.sub(lambda quoted: f"`{names.get(quoted[1], quoted[1])}`", text)
 
 
 def _table(message: type[Any]) -> str:
@@ -107,10 +117,7 @@ def _parts() -> str:
     found: dict[str, type[Any]] = {}
     for message in (*COMMANDS.values(), *EVENTS.values()):
         _collect_parts(types.type_info(message), found)
-    sections = [
-        f"### {name}\n\n{_paragraphs(inspect.getdoc(part) or '')}\n{_table(part)}"
-        for name, part in sorted(found.items())
-    ]
+    sections = [f"### {name}\n\n{_paragraphs(_summary(part))}\n{_table(part)}" for name, part in sorted(found.items())]
     return "\n".join(["## Objects inside\n", *sections])
 
 

@@ -126,7 +126,7 @@ class Destroy(_Command, frozen=True, kw_only=True):
 
 
 class Audio(_Command, frozen=True, kw_only=True):
-    """A chunk of speech to say: s16le mono. `decoding.decode_pcm` opens it and checks the rate (Hz)."""
+    """A chunk of speech to say: s16le mono at `sample_rate`, 8000 to 48000 Hz (see decoding.decode_pcm)."""
 
     playback_id: PlaybackId | None = None
     pcm_base64: str
@@ -326,7 +326,7 @@ class StreamPublishBrowserStart(_Command, frozen=True, kw_only=True):
 
 
 class StreamPublishBrowserFrame(_Command, frozen=True, kw_only=True):
-    """One picture. `decoding.decode_picture` opens it. `captured_at_ms` counts from any origin."""
+    """One picture of at most 6 MiB (see decoding.decode_picture). `captured_at_ms` counts from any origin."""
 
     mime_type: str
     frame_base64: str
