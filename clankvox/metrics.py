@@ -15,6 +15,8 @@ from prometheus_client.registry import Collector
 from clankvox import __version__
 from clankvox.histogram import Histogram
 from clankvox.ids import Role
+from clankvox.ipc.events import TransportStats
+from clankvox.ipc.stats import OutboundStats
 from clankvox.ledger import DAVE_FATES, Fate
 from clankvox.telemetry import Telemetry
 
@@ -51,19 +53,19 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Family]:
         """See prometheus_client's Collector."""
         yield InfoMetricFamily("clankvox_build", "Version of clankvox.", {"version": __version__})
-        yield from self._packets()
+        stats = self._telemetry.collect()  # once: it locks out the receive paths for a moment
+        yield from self._packets(stats.outbound)
         yield from self._losses()
-        yield from self._sending()
+        yield from self._sending(stats)
         yield from self._calls()
-        yield from self._process()
+        yield from self._process(stats)
 
-    def _packets(self) -> Iterator[Family]:
+    def _packets(self, sent: OutboundStats) -> Iterator[Family]:
         packets = _counter("clankvox_rtp_packets", "RTP packets that authenticated, or left.", "role", "dir", "kind")
         for parts in self._telemetry.roles:
             packets.add_metric([parts.role, "in", "audio"], parts.pipeline.totals.packets)
             if parts.video is not None:
                 packets.add_metric([parts.role, "in", "video"], parts.video.totals.packets)
-        sent = self._telemetry.collect().outbound
         packets.add_metric([Role.VOICE, "out", "audio"], sent.rtp_audio_sent)
         packets.add_metric([Role.STREAM_PUBLISH, "out", "audio"], self._telemetry.published_sound_sent)
         packets.add_metric([Role.STREAM_PUBLISH, "out", "video"], sent.video_packets_sent)
@@ -101,8 +103,7 @@ class Metrics(Collector):
                 lost.add_metric([parts.role, "video", cause], count)
         yield from (lost, undecrypted, fates, refused)
 
-    def _sending(self) -> Iterator[Family]:
-        stats = self._telemetry.collect()
+    def _sending(self, stats: TransportStats) -> Iterator[Family]:
         frames = _counter("clankvox_audio_frames_made", "Frames made for a slot, by what became of them.", "fate")
         outbound = stats.outbound
         frames.add_metric(["sent"], outbound.rtp_audio_sent)
@@ -137,8 +138,7 @@ class Metrics(Collector):
             ended.add_metric([role, outcome], count)
         yield from (lost, ended, change, jitter)
 
-    def _process(self) -> Iterator[Family]:
-        stats = self._telemetry.collect()
+    def _process(self, stats: TransportStats) -> Iterator[Family]:
         dropped = _counter("clankvox_ipc_dropped", "Frames that the parent was too slow to take.", "lane")
         lanes = stats.ipc_lanes
         for lane, count in (
