@@ -28,6 +28,8 @@ HOLD_S: Final = 0.25
 HOLD_BYTES: Final = 512 * 1024
 """More than a user's PCM of the two seconds that may come at once, at 48 kHz."""
 MARKER_BYTES: Final = 16 * 1024 * 1024
+UNANNOUNCED_PIECES: Final = 8
+"""Pieces of PCM that may wait until the writer is woken: one wake-up for several packets that came together."""
 VIDEO_PICTURES: Final = 64
 VIDEO_BYTES: Final = 64 * 1024 * 1024
 
@@ -283,6 +285,8 @@ class Outbox:
         self._video = _VideoLane()
         self._closed = False
         self._overflow_since: float | None = None
+        self._unannounced = 0
+        """Pieces of PCM that were put since the writer was woken, or took something."""
         self._filled = threading.Condition(threading.Lock())
 
     def put_control(self, frame: Frame, coalesce_key: str | None = None) -> bool:
@@ -306,13 +310,27 @@ class Outbox:
             self._filled.notify()
 
     def put_audio(self, stream: Hashable, frame: bytearray, duration_ms: float, user: Hashable = None) -> bool:
-        """Queue captured PCM of `stream` (a user's capture). False if this frame was dropped, and wiped."""
+        """Queue captured PCM of `stream` (a user's capture). False if this frame was dropped, and wiped.
+
+        The writer need not notice before `wake_writer`, or before something else is put.
+        """
         duration_us = round(duration_ms * 1000)
         with self._filled:
-            queued = not self._closed and self._woken(self._audio.put_pcm(stream, frame, duration_us, user))
+            queued = not self._closed and self._audio.put_pcm(stream, frame, duration_us, user)
+            self._unannounced += queued
+            if self._unannounced >= UNANNOUNCED_PIECES:
+                self._unannounced = 0
+                self._filled.notify()
         if not queued:
             wipe(frame)
         return queued
+
+    def wake_writer(self) -> None:
+        """Let the writer have the PCM that was put: whoever reads datagrams says so when it has read all there are."""
+        if self._unannounced:
+            with self._filled:
+                self._unannounced = 0
+                self._filled.notify()
 
     def put_marker(self, frame: Frame, user: Hashable = None) -> bool:
         """Queue the end of an utterance of `user` behind its PCM. False if this frame was dropped."""
@@ -331,6 +349,7 @@ class Outbox:
             if not self._closed and self._is_empty():
                 self._filled.wait(self._until_hold_ends(timeout_s))
                 self._audio.release_overdue(self._now())
+            self._unannounced = 0  # the writer is awake, and asks again before it sleeps
             for lane in (self._control, self._audio, self._video):
                 if lane.items:
                     return lane.take()

@@ -53,7 +53,7 @@ class RoleParts:
         self.role = role
         self._clock = clock
         self._feedback_failures = 0
-        self.udp = UdpSocket(clock, connection)
+        self.udp = UdpSocket(clock, connection, outbox.wake_writer)
         self.cipher = FrameCipher(self.udp.wake)
         self.board = CaptureBoard(self.udp.wake)
         self.web_socket = VoiceWebSocket(connection)

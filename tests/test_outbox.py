@@ -1,12 +1,15 @@
 import itertools
+import queue
 import threading
 
 import pytest
 
 from clankvox import outbox as limits
 from clankvox.clock import SystemClock
-from clankvox.outbox import News, Outbox, wipe
+from clankvox.outbox import UNANNOUNCED_PIECES, News, Outbox, wipe
 from tests.support.manual_clock import ManualClock
+
+DEADLINE_S = 10.0
 
 
 def drain(outbox):
@@ -232,6 +235,40 @@ def test_discarding_wipes_what_nobody_will_read():
     outbox.discard()
     assert pcm == [bytes(3)] * 3
     assert outbox.is_finished
+
+
+def test_pieces_that_came_together_wake_the_writer_once_when_all_are_there_or_eight():
+    outbox = Outbox()
+    taken = queue.SimpleQueue()
+    writer = threading.Thread(target=lambda: [taken.put(outbox.take(DEADLINE_S)) for _ in range(2)], daemon=True)
+    woken = count_notifications(outbox)
+    for number in range(3):
+        outbox.put_audio("a", bytearray([number]), 20)
+    assert woken() == 0
+    outbox.wake_writer()
+    outbox.wake_writer()
+    assert woken() == 1
+    for number in range(UNANNOUNCED_PIECES):
+        outbox.put_audio("b", bytearray([number]), 20)
+    assert woken() == 2
+    writer.start()
+    assert [taken.get(timeout=DEADLINE_S) for _ in range(2)] == [bytearray([0]), bytearray([1])]
+
+
+def test_a_writer_that_sleeps_gets_pcm_when_it_is_woken():
+    outbox = Outbox()
+    taken = queue.SimpleQueue()
+    threading.Thread(target=lambda: taken.put(outbox.take(DEADLINE_S)), daemon=True).start()
+    outbox.put_audio("a", bytearray(b"x"), 20)
+    outbox.wake_writer()
+    assert taken.get(timeout=DEADLINE_S) == b"x"
+
+
+def count_notifications(outbox):
+    counted = []
+    notify = outbox._filled.notify
+    outbox._filled.notify = lambda: (counted.append(1), notify())
+    return lambda: len(counted)
 
 
 def test_wiping_leaves_what_cannot_be_wiped():

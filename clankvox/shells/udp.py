@@ -13,7 +13,7 @@ from clankvox.ids import Attempt
 from clankvox.messages.connection import UdpLost
 from clankvox.ports import DatagramSink
 from clankvox.shells.loss_reason import udp_reason
-from clankvox.shells.udp_link import UdpLink, UdpStatistics
+from clankvox.shells.udp_link import UdpLink, UdpStatistics, nothing
 
 _BUFFER_BYTES: Final = 4 * 1024 * 1024
 """The usual 208 KiB hold less than one large keyframe; the kernel may grant less than this."""
@@ -22,9 +22,13 @@ _BUFFER_BYTES: Final = 4 * 1024 * 1024
 class UdpSocket:
     """Implements UdpPort. `on_lost` is told at most once an attempt, from the thread that noticed; must not block."""
 
-    def __init__(self, clock: Clock, on_lost: Callable[[UdpLost], None]) -> None:
+    def __init__(
+        self, clock: Clock, on_lost: Callable[[UdpLost], None], on_batch: Callable[[], None] = nothing
+    ) -> None:
+        """`on_batch` comes on the receive thread whenever it has read all that was there; it must not block either."""
         self._clock = clock
         self._on_lost = on_lost
+        self._on_batch = on_batch
         self._lock = threading.Lock()
         self._link: UdpLink | None = None
         self._past = UdpStatistics(0, 0, 0, 0)
@@ -37,7 +41,7 @@ class UdpSocket:
         except (OSError, ValueError, OverflowError) as error:
             self._on_lost(UdpLost(attempt=attempt, reason=udp_reason(error)))
             return
-        link = UdpLink(attempt, connected, sink, self._clock, self._on_lost)
+        link = UdpLink(attempt, connected, sink, self._clock, self._on_lost, self._on_batch)
         with self._lock:
             self._link = link
         link.start()

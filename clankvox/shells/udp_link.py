@@ -46,6 +46,10 @@ class UdpStatistics(NamedTuple):
     """Exceptions that a sink let escape."""
 
 
+def nothing() -> None:
+    """Do without news of batches."""
+
+
 class UdpLink:
     """A connected, non-blocking socket and its receive thread; `start` it once, `close` it from any thread.
 
@@ -59,8 +63,11 @@ class UdpLink:
         sink: DatagramSink,
         clock: Clock,
         on_lost: Callable[[UdpLost], None],
+        on_batch: Callable[[], None] = nothing,
     ) -> None:
+        """`on_batch` comes on the receive thread behind every batch of datagrams and every poll."""
         self._attempt = attempt
+        self._on_batch = on_batch
         self._socket = connected
         self._sink = sink
         self._clock = clock
@@ -129,12 +136,14 @@ class UdpLink:
                     if self._ended.is_set():
                         break
                     due = self._poll_sink()
+                    self._on_batch()
                     if not more:
                         wait_s = due - self._clock.now()
                         ready = selector.select(min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
                         if any(key.fileobj is self._wake_reader for key, _ in ready):
                             self._drain_wakes()
             finally:
+                self._on_batch()
                 with self._lock:
                     self._ended.set()
                     for each in (self._socket, self._wake_reader, self._wake_writer):

@@ -238,3 +238,20 @@ def test_a_sink_may_close_its_own_link(build):
     assert bench.sink.next_datagram() == b"last"
     bench.link._thread.join(DEADLINE_S)
     assert bench.sink.datagrams.empty()
+
+
+def test_says_behind_each_batch_that_all_was_read():
+    told = queue.SimpleQueue()
+    sink, server = QueueSink(), server_socket()
+    real = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    real.setblocking(False)
+    real.connect(server.getsockname())
+    link = UdpLink(
+        ATTEMPT, real, sink, SystemClock(), queue.SimpleQueue().put, lambda: told.put(sink.datagrams.qsize())
+    )
+    for number in range(3):
+        server.sendto(bytes([number]), real.getsockname())
+    link.start()
+    assert told.get(timeout=DEADLINE_S) == 3
+    link.close()
+    server.close()
