@@ -10,7 +10,7 @@ from clankvox.actors.desired_call import ConnectionWish, DaveWish, VideoWish
 from clankvox.actors.desired_media import CaptureWish, MusicWish, PlaybackWish, PublishWish
 from clankvox.actors.wish import Wish
 from clankvox.ids import MUSIC, PLAYBACK, ActorKind, Address
-from clankvox.messages.common import ActorFailed, Envelope, Message
+from clankvox.messages.common import ActorFailed, Envelope, Message, ResetBaton
 from clankvox.messages.router import Report
 
 _KINDS: Final[dict[ActorKind, type[Wish]]] = {
@@ -52,7 +52,8 @@ class Desired:
         `late` is mail that was delivered after its predecessor's end.
         """
         wish = self._wish(failure.address)
-        mail = [message for message in (*failure.unread, *late) if not wish.covers(message)]
+        carried = [failure.cause] if isinstance(failure.cause, ResetBaton) else []
+        mail = [message for message in (*carried, *failure.unread, *late) if not wish.covers(message)]
         return [*wish.revival(failure), *wish.to_heir(*mail)]
 
     def last_words(self, failure: ActorFailed) -> list[Report]:

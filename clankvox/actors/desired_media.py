@@ -110,7 +110,7 @@ class PlaybackWish(Wish):
         state = [gain, self._ducking, self._path, self._suspended, self._quiet]
         gone = [music.TrackSilenced(track=track, played_ms=0) for track in sorted(self._offered)]
         self._offered.clear()
-        repeated = [failure.cause] if isinstance(failure.cause, playback.StopPlayback | ResetBaton) else []
+        repeated = [failure.cause] if isinstance(failure.cause, playback.StopPlayback) else []
         told = self.to_heir(lost, *[each for each in state if each is not None], *repeated)
         return [*[Envelope(to=MUSIC, message=silenced) for silenced in gone], *told]
 
@@ -218,7 +218,7 @@ class MusicWish(Wish):
                 )
             )
         cause = failure.cause
-        if isinstance(cause, music.StopAllMusic | ResetBaton) or _is_new(cause, self._order):
+        if isinstance(cause, music.StopAllMusic) or _is_new(cause, self._order):
             orders += [] if cause is None else [cause]
         return self.to_heir(*orders)
 
@@ -291,7 +291,7 @@ class CaptureWish(Wish):
             capturing=self._has_flowed(will),
             speaking=self._is_speaking,
         )
-        orders = capture.Subscribe | capture.Unsubscribe | capture.MemberGone | capture.CaptureRevived | ResetBaton
+        orders = capture.Subscribe | capture.Unsubscribe | capture.MemberGone | capture.CaptureRevived
         repeated = [cause] if isinstance(cause, orders) and cause is not subscription else []
         return self.to_heir(revived, *repeated)
 

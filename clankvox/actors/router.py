@@ -180,14 +180,11 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         if self._under_way is not None:
             self._desired.settled(self._under_way)
             self._under_way = None
-        match self._state:
-            case RouterState.SETTLING:
-                self._machine.command_settled()
-                self._serve_waiting()
-            case RouterState.STOPPING:
-                self._finish()
-            case RouterState.SERVING:
-                pass
+        if self._state is RouterState.SETTLING:
+            self._machine.command_settled()
+            self._serve_waiting()
+        elif self._state is RouterState.STOPPING:
+            self._finish()
 
     def _carry_out(self, command: commands.Command) -> None:
         match command:
@@ -345,19 +342,27 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         address = failure.address
         late = self._registry.bury(address)
         if self._state is RouterState.STOPPING:
+            self._bury(failure, late)
             return
         self._registry.spawn(address)
         if self._supervision.admit(address, failure.error, self._clock.now()):
             for envelope in self._desired.revival(failure, late):
                 self._deliver(envelope.to, envelope.message)
         else:
-            self._close_role(failure)
+            self._close_role(failure, late)
 
-    def _close_role(self, failure: ActorFailed) -> None:
-        """Say the error and, on behalf of the dead, what is over with it; everybody else ends what is theirs."""
+    def _bury(self, failure: ActorFailed, late: tuple[Message, ...]) -> None:
+        """Say on behalf of the dead what is over with it, and pass on the baton that it had or was to get."""
+        for report in self._desired.last_words(failure):
+            self._on_report(report)
+        for message in (failure.cause, *failure.unread, *late):
+            if isinstance(message, ResetBaton):
+                self._pass_baton(message)
+
+    def _close_role(self, failure: ActorFailed, late: tuple[Message, ...]) -> None:
+        """Say the error, and what is over with the dead; everybody else ends what is theirs."""
         address, role = failure.address, failure.address.role
         connection_id = self._connection_id if role is Role.VOICE else None
-        last_words = self._desired.last_words(failure)
         self._on_report(
             RuntimeFailed(role=role, connection_id=connection_id, message=f"internal error: {failure.error}")
         )
@@ -366,8 +371,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             self._begin_reset(reset)
         else:
             self._order_connection(role, translation.end_of(role, INTERNAL_ERROR))
-        for report in last_words:
-            self._on_report(report)
+        self._bury(failure, late)
         if address == self._under_way:
             self._unsettled = 0
             self._on_settled()

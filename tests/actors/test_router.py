@@ -336,7 +336,7 @@ def test_an_actor_that_fails_while_the_process_ends_is_not_replaced():
     call.line(type="destroy")
     call.run(0.2)
     assert call.exit_codes == [0]
-    assert call.events() == []
+    assert short(call.events()) == ["dave_state voice cleared"]
 
 
 def test_messages_to_the_dead_are_forgotten():

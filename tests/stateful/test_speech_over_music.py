@@ -3,11 +3,12 @@
 from collections import Counter
 
 import hypothesis.strategies as st
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis.stateful import precondition, rule
 
 from clankvox.media.frame_ledger import FrameFate
-from tests.stateful.test_call import PROFILE, CallMachine, Speech
+from tests.support.call_machine import CallMachine, profile
+from tests.support.call_rules import Speech
 from tests.support.factory import Call
 
 
@@ -145,7 +146,7 @@ class SpeechOverMusic(Speech, CallMachine):
 
 
 TestSpeechOverMusic = SpeechOverMusic.TestCase
-TestSpeechOverMusic.settings = settings(PROFILE, max_examples=PROFILE.max_examples * 3 // 10)
+TestSpeechOverMusic.settings = profile(60)
 
 
 MUSIC_STEPS = st.lists(
@@ -201,7 +202,7 @@ class Air:
         ]
 
 
-@settings(PROFILE, max_examples=PROFILE.max_examples * 3 // 10)
+@profile(60)
 @given(MUSIC_STEPS, MUSIC_STEPS, st.sampled_from([20, 90, 200]))
 def test_whatever_music_does_before_in_and_after_it_a_finished_playback_drains_exactly_once(before, after, ms):
     air = Air()

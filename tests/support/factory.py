@@ -118,6 +118,10 @@ class Call:
     def actor(self, address: Address) -> BaseActor:
         return self._actors[address]
 
+    def has_actor(self, address: Address) -> bool:
+        """Whether somebody lives, or has lived, at `address`."""
+        return address in self._actors
+
     def _tell_music(self, news: Message) -> None:
         teller(self._actors[MUSIC].actor_ref)(news)
 

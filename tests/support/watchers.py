@@ -24,6 +24,7 @@ class EventWatcher:
         self.connection = "none"
         self.join: int | None = None
         self.dave = "cleared"
+        self.music_ends: Counter[str] = Counter()
 
     def see(self, frames: list[tuple[int, bytes]]) -> None:
         for frame_format, payload in frames:
@@ -71,6 +72,15 @@ class EventWatcher:
         else:
             assert status == "failed", "the end of a playback that is not open"
             assert event["reason"] in ("stale_playback_id", "playback_already_failed") or self.open_playback is None
+
+    # --- music: every piece with an id ends once ---
+
+    def _on_music_idle(self, event: dict[str, Any]) -> None:
+        if "musicId" in event:
+            self.music_ends[event["musicId"]] += 1
+            assert self.music_ends[event["musicId"]] == 1, "a piece that ended twice"
+
+    _on_music_error = _on_music_idle
 
     # --- captures and speaking ---
 
