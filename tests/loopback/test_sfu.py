@@ -164,7 +164,7 @@ def test_video_that_a_receiver_does_not_want_is_not_forwarded(discord, pair):
     assert (header.ssrc, header.marker, payload) == (video, True, b"picture")
     assert extensions.keys() == {2, 3, 4, 5, 6, 7, 8, 10, 11}
     receiver.send(Op.MEDIA_SINK_WANTS, ops.MediaSinkWants(wants={video: 0}))
-    sender.wait(Op.MEDIA_SINK_WANTS)
+    sender.wait(Op.MEDIA_SINK_WANTS, predicate=lambda wants: wants.get(str(video)) == 0)
     sender.send_packet(clear, b"unseen")
     sender.send_frame(said := word(1))
     assert receiver.hear(1)[0][2] == said
