@@ -5,6 +5,11 @@ import threading
 import psutil
 import pykka
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calm")
+"""A busy machine makes no property false: how long an example took is not looked at."""
 
 GRACE_S = 5.0
 """How long what was told to end may take; a leak is what is still there then."""
