@@ -147,6 +147,7 @@ class LinkActor(MediaLinkActor):
         self._attempt = self._next_number()
         self._server = server
         self._gateway = VoiceGateway(server.credentials, self._address.role, self._modes, self._rng)
+        self._resumes = AttemptBudget(*BUDGETS[Recovery.RESUME])
         self._members.clear()
         self._connect_socket(self._attempt, HANDSHAKE_DEADLINE_S)
 
