@@ -21,6 +21,7 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     compileall.compile_dir("clankvox", quiet=1)  # as pip does: a process that compiles all of it starts 100 ms later
     held, measured = True, True
+    measured_on = machine.describe()
     for name in options.only:
         seconds = options.seconds or SECONDS.get(name, USUAL_SECONDS)
         try:
@@ -30,7 +31,7 @@ def main() -> int:
             sys.stderr.write(f"{name}: {failure}{hint}\n")
             measured = False
             continue
-        keep(options.out, name, result, seconds, options.runs)
+        keep(options.out, name, result, {"machine": measured_on, "seconds": seconds, "runs": options.runs})
         print(result.table(), end="\n\n", flush=True)
         held = held and all(result.checks.values())
     found = readme.load(options.out)
@@ -52,9 +53,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def keep(folder: Path, name: str, result: Result, seconds: float, runs: int) -> None:
-    """Write the figures of a case."""
-    about: dict[str, Any] = {"machine": machine.describe(), "seconds": seconds, "runs": runs}
+def keep(folder: Path, name: str, result: Result, about: dict[str, Any]) -> None:
+    """Write the figures of a case, and what they were measured on and how."""
     (folder / f"{name}.json").write_text(json.dumps({**about, **result.as_json()}, indent=2) + "\n")
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 
 def describe() -> dict[str, str]:
-    """Return cores, class of the CPU, system and Python."""
+    """Return cores, class of the CPU, system, Python, and how busy it was in the last minute."""
     return {
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "cpu": _cpu(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "load": f"{os.getloadavg()[0]:.1f}",
     }
 
 

@@ -11,6 +11,8 @@ from tools.bench.result import Result, of_json
 
 BEGIN: Final = "<!-- bench: written by `make bench-readme` -->"
 END: Final = "<!-- end of bench -->"
+BUSY: Final = 0.5
+"""A load average from which on other work shows in what is measured."""
 _HEAD: Final = "| | clankvox | beside it, and our ratio to it | bar | reached |\n|---|---|---|---|---|\n"
 
 
@@ -37,7 +39,9 @@ def section(found: dict[str, Kept]) -> str:
     lines = [line for headline in HEADLINES for line in _line(headline, found)]
     machines = sorted({machine.sentence(kept.machine) for kept in found.values() if kept.machine})
     runs = sorted({kept.runs for kept in found.values()})
-    about = f"Measured on {'; '.join(machines)}; medians of {' or '.join(map(str, runs))} runs."
+    loads = [float(kept.machine.get("load", 0)) for kept in found.values()]
+    busy = f" The load average was up to {max(loads):g} before it began." if max(loads, default=0) > BUSY else ""
+    about = f"Measured on {'; '.join(machines)}; medians of {' or '.join(map(str, runs))} runs.{busy}"
     return f"{about}\n\n{_HEAD}{''.join(lines)}"
 
 
