@@ -137,9 +137,13 @@ def _read_pcm(path: Path) -> tuple[bytes, int]:
 
 async def _run(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
-    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
+    pipe = asyncio.subprocess.PIPE
     # in a session of its own: Ctrl-C is for us, we leave the call first
-    vox = await asyncio.create_subprocess_exec(*options.clankvox.split(), **pipes, start_new_session=True)
+    vox = await asyncio.create_subprocess_exec(
+        *options.clankvox.split(), stdin=pipe, stdout=pipe, start_new_session=True
+    )
+    if vox.stdin is None or vox.stdout is None:
+        raise RuntimeError("clankvox has no pipes")
     call = Call(vox.stdin, vox.stdout, options)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, call.hang_up.set)
     try:
@@ -166,5 +170,5 @@ try:
     asyncio.run(_run(flags.parse_args()))
 except* (RuntimeError, OSError, EOFError, ValueError, struct.error, wave.Error) as failures:
     raise SystemExit(
-        "\n".join(f"parent: {failure or type(failure).__name__}" for failure in failures.exceptions)
+        "\n".join(f"parent: {str(failure) or type(failure).__name__}" for failure in failures.exceptions)
     ) from None
