@@ -365,7 +365,7 @@ class TransportStats(_Event, frozen=True, kw_only=True):
     restarts: RestartStats
 
 
-class ActorView(Part, frozen=True, kw_only=True, rename="camel"):
+class ActorView(Part, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One actor, as it describes itself: numbers, names and states, and nothing that is secret."""
 
     kind: str
