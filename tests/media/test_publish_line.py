@@ -1,6 +1,9 @@
 """What is shown when: sources, pauses, stalls and requests on a clock that the test moves."""
 
+import functools
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -496,3 +499,22 @@ def test_sound_that_ends_before_its_film_does_not_hold_it_up():
     items = [*with_sound(10), *pictures(200, start_s=10 / 30)]
     stage = Stage(ScriptedSource(items, has_sound=True), audio=StreamAudio()).run(8.0)
     assert len(stage.shown()) == 210
+
+
+# --- its end ---
+
+
+def test_what_is_closed_is_freed_at_once_though_who_is_told_refers_to_it():
+    stage = Stage(ScriptedSource(pictures(3)), attach=False)
+    line, wire = stage.line, stage.wire
+    line.attach(wire.sender, wire.sender.lease(), functools.partial(id, line))
+    stage.run(0.5)
+    freed = weakref.ref(line)
+    gc.collect()
+    gc.disable()
+    try:
+        line.close()
+        del line, stage
+        assert freed() is None
+    finally:
+        gc.enable()
