@@ -60,12 +60,11 @@ def _pacing() -> list[Headline]:
 
 
 def _senders() -> list[Headline]:
-    shown = {"gap_error_p99_ms": "gap error p99", "gap_error_max_ms": "gap error max"}
     rows = []
-    for row, what in shown.items():
+    for percentile in ("p50", "p99", "max"):
+        row, what = f"gap_error_{percentile}_ms", f"gap error {percentile}, peers beside us"
         others = tuple(Against(name, row, name) for name in _PEERS)
-        bar = "better than each peer"
-        rows.append(Headline(f"{what}, peers beside us", "senders", row, "clankvox", "ms", bar, held(row), others))
+        rows.append(Headline(what, "senders", row, "clankvox", "ms", "better than each peer", held(row), others))
     cpu = "CPU s a minute of speech"
     others = tuple(Against(name, cpu, name) for name in _PEERS)
     rows.append(Headline("CPU a minute of TTS, peers beside us", "senders", cpu, "clankvox", "s", against=others))

@@ -41,7 +41,8 @@ def section(found: dict[str, Kept]) -> str:
     runs = sorted({kept.runs for kept in found.values()})
     loads = [float(kept.machine.get("load", 0)) for kept in found.values()]
     busy = f" The load average was up to {max(loads):g} before it began." if max(loads, default=0) > BUSY else ""
-    about = f"Measured on {'; '.join(machines)}; medians of {' or '.join(map(str, runs))} runs.{busy}"
+    counted = "one run" if runs == [1] else f"medians of {' or '.join(map(str, runs))} runs"
+    about = f"Measured on {'; '.join(machines)}; {counted}.{busy}"
     return f"{about}\n\n{_HEAD}{''.join(lines)}"
 
 
