@@ -3,7 +3,7 @@
 import pytest
 
 from tests.process.test_connection import disconnected, named, reconnecting
-from tests.support.process_call import chirp, eventually, write_wav
+from tests.support.process_call import DEADLINE_S, chirp, eventually, write_wav
 
 C1 = {"connectionId": "c1"}
 READY_AGAIN = [
@@ -30,7 +30,7 @@ def test_a_socket_lost_in_mid_speech_costs_no_frame_either_way_and_keeps_the_gro
     speaker = call.add(tone=300)
     call.listener(tmp_path)
     call.wait_for("dave_state", status="ready")
-    call.subscribe(speaker, "k1", silenceDurationMs=200)
+    call.subscribe(speaker, "k1", silenceDurationMs=2_000)
     call.say(chirp(2.5), "p1", 48_000)
     call.wait_said("p1", "started")
     call.vox.wait_for_audio(speaker)
@@ -58,7 +58,7 @@ def test_who_joins_while_the_socket_is_gone_is_heard_behind_the_resume(call, tmp
     call.close(1006)
     newcomer = call.add(file=word, loop=True, pauseMs=300)
     call.subscribe(newcomer, silenceDurationMs=200)
-    call.vox.wait_for_audio(newcomer)
+    call.vox.wait_for_audio(newcomer, timeout_s=DEADLINE_S)
     eventually(lambda: call.seen()["gateway"].get("resumes"), "the resume")
     call.say(chirp(0.3), "p1", 48_000)
     call.wait_said("p1")
