@@ -57,7 +57,7 @@ def test_metrics_show_what_a_call_did(vox, discord, tmp_path):
 
 def test_sigusr1_shows_stacks_and_counters_and_the_process_goes_on(vox, discord):
     vox.wait_for("process_ready")
-    eventually(lambda: records(vox, "metrics are served"), "the end of the start")
+    eventually(lambda: ("clankvox_mailbox_depth", "playback") in scrape(vox), "the end of the start")
     os.kill(vox.pid, signal.SIGUSR1)
     eventually(lambda: any('"type":"inspect"' in line for line in vox.stderr_lines), "the actors")
     lines = list(vox.stderr_lines)
