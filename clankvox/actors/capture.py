@@ -47,8 +47,6 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         self._speaking = SpeakingMachine(self._observe)
         self._capture: Subscribe | None = None
         self._arming = 0
-        self._inherited = 0
-        """Arming of the predecessor that failed: what went into it counts as ours."""
         self._suspension = 0
         self._withdrawn: deque[tuple[int, CaptureEnded]] = deque(maxlen=_REMEMBERED)
         self._handled = 0
@@ -137,21 +135,18 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         self._board.arm(self._user_id, config)
 
     def _on_revived(self, revival: CaptureRevived) -> None:
-        """Go on as the predecessor would: its capture is armed anew, and ends once."""
+        """Arm what the predecessor had armed; an utterance that it was in has ended with it."""
         if revival.speaking and self._speaking.current_state_value == SpeakingState.SILENT:
             self._speaking.speaking_started()
         if revival.subscription is None:
             return
-        self._inherited = revival.arming
-        self._capture = revival.subscription
+        self._capture, self._arming = revival.subscription, revival.arming
         self._machine.subscribed()
-        self._arm(self._board.next_arming())
         if revival.capturing:
-            self._go_on_capturing()
-
-    def _go_on_capturing(self) -> None:
-        self._machine.speech_started()
-        self._end_in_silence()
+            self._machine.speech_started()
+            self._on_speech_ended(self._arming, None)
+        else:
+            self._arm(self._board.next_arming())
 
     def _end_capture(self) -> None:
         """Withdraw the subscription; if audio has flowed, the end marker follows the last of it."""
@@ -176,13 +171,8 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
         )
 
     def _on_speech_started(self, arming: int) -> None:
-        if arming == self._arming and self._capture is not None:
-            self._suspension += 1
-            if self._state is CaptureState.ARMED:
-                self._machine.speech_started()
-            return
-        if self._state is CaptureState.ARMED and arming == self._inherited:
-            self._go_on_capturing()
+        if arming == self._arming and self._state is CaptureState.ARMED:
+            self._machine.speech_started()
             return
         for entry in [entry for entry in self._withdrawn if entry[0] == arming]:
             # PCM went into it while the order to withdraw it was on its way: it has an end as well
@@ -204,10 +194,6 @@ class CaptureActor(BaseActor[CaptureMessage | Inspect]):
 
     def _on_suspended(self) -> None:
         self._set_speaking(speaking=False)
-        self._end_in_silence()
-
-    def _end_in_silence(self) -> None:
-        """End the utterance after its silence duration, unless the user speaks again."""
         if self._state is CaptureState.CAPTURING and self._capture is not None:
             elapsed = SilenceElapsed(arming=self._arming, suspension=self._suspension)
             self.later(self._capture.silence_duration_ms * _MS, elapsed)

@@ -67,7 +67,10 @@ class CaptureWill(Message, frozen=True, kw_only=True):
 
 
 class CaptureRevived(Message, frozen=True, kw_only=True):
-    """Router: you replace an actor that failed; arm what it had armed, and go on where the parent is."""
+    """Router: you replace an actor that failed; arm what it had armed, and tell the end of what it was in.
+
+    It withdrew its arming in its end, so that the news of PCM that it delivered have come before this.
+    """
 
     subscription: Subscribe | None
     arming: int

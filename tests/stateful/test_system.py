@@ -7,9 +7,10 @@ import pytest
 from hypothesis.stateful import precondition, rule
 
 from clankvox.fsm.publish import PublishState
-from clankvox.ids import PUBLISH, Role, UserId
+from clankvox.ids import PUBLISH, Role, UserId, capture_address
 from tests.support.call_machine import CallMachine, run_suite
-from tests.support.call_rules import Commands, Faults, Group, Handshake, Listening, Speech
+from tests.support.call_rules import USERS, Commands, Faults, Group, Handshake, Listening, Speech
+from tests.support.crash import crash
 from tests.support.media_rules import Music, Pictures, Publishing, Streams
 from tests.support.watchers import OWN_CHANNELS
 
@@ -85,6 +86,16 @@ class FailingSound(Faults, Speech, Music, Connected):
 
 class FailingCaptures(Faults, Listening, Connected):
     """Failures while others speak."""
+
+    @rule(user=USERS)
+    def a_capture_that_hears_fails(self, user):
+        self.subscribe(user, one_shot=True, silence_ms=700)
+        self.rest()
+        self.call.pipeline.packet(user)
+        self.rest()
+        if str(user) in self.call.states():
+            crash(self.call, capture_address(UserId(user)))
+        self.rest()
 
     @rule()
     def reset(self):

@@ -9,6 +9,8 @@ from clankvox.messages.common import Inspect
 OWN_CHANNELS = 1_000
 """Join number n asks for channel 1000 + n and is named c<n>, so that events tell whose they are."""
 ENDS = ("drained", "stopped", "failed")
+UNREMEMBERED = ("stale_playback_id",)
+"""Why a finish or a stop is refused: their playbacks may still be spoken."""
 
 
 class EventWatcher:
@@ -24,6 +26,7 @@ class EventWatcher:
         self.connection = "none"
         self.join: int | None = None
         self.dave = "cleared"
+        self.failed_playbacks: set[str] = set()
         self.music_ends: Counter[str] = Counter()
 
     def see(self, frames: list[tuple[int, bytes]]) -> None:
@@ -63,15 +66,22 @@ class EventWatcher:
             self.anonymous_open = status == "buffered"
         elif status == "buffered":
             assert self.open_playback is None, "two playbacks at once"
+            assert playback not in self.failed_playbacks, "a playback that has failed begins again"
             self.open_playback = playback
         elif status == "started":
             assert playback == self.open_playback
         elif playback == self.open_playback:
             assert status in ENDS
             self.open_playback = None
+            self._note_failure(event)
         else:
             assert status == "failed", "the end of a playback that is not open"
+            self._note_failure(event)
             assert event["reason"] in ("stale_playback_id", "playback_already_failed") or self.open_playback is None
+
+    def _note_failure(self, event: dict[str, Any]) -> None:
+        if event["status"] == "failed" and event["reason"] not in UNREMEMBERED:
+            self.failed_playbacks.add(event["playbackId"])
 
     # --- music: every piece with an id ends once ---
 
