@@ -71,6 +71,12 @@ class Tts(Speech, CallMachine):
             self.server.welcome(0)
             self.rest()
 
+    @rule()
+    def speech_in_a_group(self):
+        self.group()
+        self.call.audio(None, 400)
+        self.time_passes(0.3)
+
 
 class Capture(Listening, CallMachine):
     """Captures of users who speak, fall silent, leave and come back."""
