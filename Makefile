@@ -7,7 +7,7 @@ RUNTIME := $(VENV)/.runtime
 STAMP := $(VENV)/.installed
 NODE_STAMPS := tests/peers/node_modules/.installed tests/examples/node_modules/.installed
 
-.PHONY: setup demo test lint diagrams docs bench bench-readme soak peers clean
+.PHONY: setup demo test lint nightly diagrams docs bench bench-readme soak peers clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,10 @@ peers: $(NODE_STAMPS)
 
 test: lint peers
 	$(BIN)/python -m pytest
+
+# A hundred times as many orders of events as `make test` draws, and others every time: hours.
+nightly: setup
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/stateful
 
 diagrams: setup
 	$(BIN)/python tools/diagrams.py
