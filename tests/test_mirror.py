@@ -20,6 +20,7 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "messages/router": "values without behaviour",
     "messages/video": "values without behaviour",
     "media/watch_list": "values without behaviour; the video actor's own",
+    "media/opened_source": "the shared half of test_container_pictures and test_visualizer",
     "media/picture_source": "a protocol and its values",
     "media/video_ports": "protocols, and values without behaviour",
     "media/video_totals": "counters without behaviour",

@@ -9,7 +9,6 @@ from typing import Any, Final
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -17,67 +16,35 @@ from av.video.stream import VideoStream
 
 from clankvox.media.letterbox import SQUARE
 from clankvox.media.media_continuity import ContinuousTime
-from clankvox.media.picture_source import Item, MediaOpener, Pulled, SourceFailed, TimedPicture
+from clankvox.media.opened_source import OpenedSource
+from clankvox.media.picture_source import Item, MediaOpener, SourceFailed, TimedPicture
 from clankvox.media.sound_track import SoundTrack
-from clankvox.media.source_fault import fault_of
 from clankvox.media.tolerant_decoding import TolerantDecoding
 
 MAX_PIXELS: Final = 4_096 * 2_304
 """Larger pictures are refused by what the container declares, and by the decoder where the stream differs."""
 _SHORTEST_PICTURE_S: Final = 0.001
 
-BROKEN_OFF: Final = "the connection to the source broke off"
 
-
-class ContainerPictures:
-    """A paced PictureSource. Opens on the first `pull`, which may block as long as the opener lets it."""
-
-    live = False
+class ContainerPictures(OpenedSource):
+    """A paced PictureSource."""
 
     def __init__(self, opener: MediaOpener, *, with_sound: bool) -> None:
-        self._opener = opener
+        super().__init__(opener)
         self._with_sound = with_sound
-        self._container: InputContainer | None = None
-        self._items: Iterator[Item] | None = None
-        self.has_sound = False
 
-    def pull(self) -> Item:
-        """Return the next picture or sound in the container's order. Raises SourceFailed."""
-        try:
-            if self._items is None:
-                self._items = self._opened()
-            item = next(self._items, Pulled.ENDED)
-        except (FFmpegError, OSError, ValueError) as error:  # av.ArgumentError is none of its own base
-            raise SourceFailed(str(fault_of(error, heard=True))) from None
-        if item is Pulled.ENDED and not self._opener.whole:
-            raise SourceFailed(BROKEN_OFF)
-        return item
-
-    def interrupt(self) -> None:
-        """Make a `pull` that blocks return soon. Any thread."""
-        self._opener.interrupt()
-
-    def forget(self) -> None:
-        """Keep everything: the source goes on where it was held."""
-
-    def close(self) -> None:
-        """Close the container: one that is only forgotten takes the process with it."""
-        self._items = None
-        container, self._container = self._container, None
-        if container is not None:
-            container.close()
-
-    def _opened(self) -> Iterator[Item]:
-        self._container = container = self._opener.open()
+    def _read(self, container: InputContainer) -> Iterator[Item]:
         video = _video_of(container)
         streams: list[VideoStream | AudioStream] = [video]
         sound = SoundTrack.of(container) if self._with_sound else None
         if sound is not None:
             self.has_sound = True
             streams.append(sound.stream)
-        return self._read(container.demux(streams), video, sound)
+        return self._decoded(container.demux(streams), video, sound)
 
-    def _read(self, packets: Iterator["Packet[Any]"], video: VideoStream, sound: SoundTrack | None) -> Iterator[Item]:
+    def _decoded(
+        self, packets: Iterator["Packet[Any]"], video: VideoStream, sound: SoundTrack | None
+    ) -> Iterator[Item]:
         times = ContinuousTime(_SHORTEST_PICTURE_S)
         aspect = video.sample_aspect_ratio or SQUARE
         decoding = TolerantDecoding()

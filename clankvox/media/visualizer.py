@@ -11,15 +11,13 @@ from typing import Final
 from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from av.error import BlockingIOError as NothingYet
-from av.error import FFmpegError
 from av.filter import Graph
 
-from clankvox.media.container_pictures import BROKEN_OFF
 from clankvox.media.letterbox import chain
+from clankvox.media.opened_source import OpenedSource
 from clankvox.media.pcm import RATE_HZ
-from clankvox.media.picture_source import Item, MediaOpener, Pulled, SourceFailed, TimedPicture, TimedSound
+from clankvox.media.picture_source import Item, MediaOpener, SourceFailed, TimedPicture, TimedSound
 from clankvox.media.sound_track import SoundTrack
-from clankvox.media.source_fault import fault_of
 from clankvox.media.tolerant_decoding import TolerantDecoding
 
 
@@ -63,49 +61,18 @@ _FILTERS: Final[dict[VisualizerMode, Callable[[int, int, int], tuple[str, ...]]]
 }
 
 
-class VisualizerPictures:
-    """A paced PictureSource. Opens on the first `pull`, which may block as long as the opener lets it."""
-
-    live = False
+class VisualizerPictures(OpenedSource):
+    """A paced PictureSource."""
 
     def __init__(
         self, opener: MediaOpener, mode: VisualizerMode, *, width: int, height: int, fps: int, with_sound: bool
     ) -> None:
         """Draw pictures of `width` x `height`, `fps` a second; the letterbox makes them fit if the target changes."""
-        self._opener = opener
+        super().__init__(opener)
         self._steps = _FILTERS[mode](width, height, fps)
-        self._container: InputContainer | None = None
-        self._items: Iterator[Item] | None = None
         self.has_sound = with_sound
 
-    def pull(self) -> Item:
-        """Return the next picture or sound. Raises SourceFailed."""
-        try:
-            if self._items is None:
-                self._container = self._opener.open()
-                self._items = self._drawn(self._container)
-            item = next(self._items, Pulled.ENDED)
-        except (FFmpegError, OSError, ValueError) as error:  # av.ArgumentError is none of its own base
-            raise SourceFailed(str(fault_of(error, heard=True))) from None
-        if item is Pulled.ENDED and not self._opener.whole:
-            raise SourceFailed(BROKEN_OFF)
-        return item
-
-    def interrupt(self) -> None:
-        """Make a `pull` that blocks return soon. Any thread."""
-        self._opener.interrupt()
-
-    def forget(self) -> None:
-        """Keep everything: the source goes on where it was held."""
-
-    def close(self) -> None:
-        """Close the container: one that is only forgotten takes the process with it."""
-        self._items = None
-        container, self._container = self._container, None
-        if container is not None:
-            container.close()
-
-    def _drawn(self, container: InputContainer) -> Iterator[Item]:
+    def _read(self, container: InputContainer) -> Iterator[Item]:
         track = SoundTrack.of(container)
         if track is None:
             raise SourceFailed("the source has no sound")

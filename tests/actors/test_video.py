@@ -4,7 +4,7 @@ from clankvox.actors import video as video_module
 from clankvox.ids import Role
 from clankvox.messages.video import PictureOverdue
 from clankvox.wire.gateway_ops import Op
-from tests.actors.test_stream import ready
+from tests.actors.test_stream import connect, ready
 from tests.support.factory import Call, short
 
 USER, OTHER = 42, 43
@@ -99,16 +99,7 @@ def test_video_states_are_told_to_a_parent_without_ids_and_merged_over_the_roles
     (state,) = call.events()
     assert state["type"] == "user_video_state"
     assert [(stream["ssrc"], stream["streamType"]) for stream in state["streams"]] == [(30, "video")]
-    call.line(
-        type="stream_watch_connect",
-        endpoint="s.example.com",
-        token="t",
-        serverId="900",
-        sessionId="s",
-        userId="7",
-        daveChannelId="899",
-    )
-    call.drain()
+    connect(call, "stream_watch")
     call.roles[Role.STREAM_WATCH].server.handshake(0)
     call.events()
     announce(call, streams=[SCREEN | {"type": "video"}])
@@ -169,16 +160,7 @@ def test_subscriptions_outlive_the_connection_and_its_ssrcs_do_not():
     asked_before = len(asked(call))
     subscribe(call, OTHER)
     assert len(asked(call)) == asked_before
-    call.line(
-        type="stream_watch_connect",
-        endpoint="s.example.com",
-        token="t",
-        serverId="900",
-        sessionId="s",
-        userId="7",
-        daveChannelId="899",
-    )
-    call.drain()
+    connect(call, "stream_watch")
     call.roles[Role.STREAM_WATCH].server.handshake(0)
     announce(call)
     assert looked_at(call) == {USER: 20}
