@@ -9,6 +9,7 @@ from typing import Final
 
 from clankvox import __version__
 from clankvox.ipc.framing import frame_json
+from clankvox.shells.allocator import give_back_memory
 from clankvox.shells.prctl import set_process_name
 from clankvox.shells.stdio import claim_stdin, claim_stdout
 
@@ -66,6 +67,7 @@ def _serve(arguments: list[str]) -> int:
         signal.signal(number, _exit)
     stdin_fd, stdout_fd = claim_stdin(), claim_stdout()
     set_process_name("clankvox")
+    give_back_memory()
     ready = b'{"type":"process_ready","protocolVersion":%d,"version":"%b"}' % (PROTOCOL_VERSION, __version__.encode())
     os.write(stdout_fd, frame_json(ready))
 
