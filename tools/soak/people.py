@@ -11,7 +11,7 @@ OURSELVES: Final = "900"
 CONNECTION: Final = "soak"
 STREAMER: Final = "201"
 VIEWER: Final = "301"
-FIRST_GUEST: Final = 400
+FIRST_GUEST: Final = 10_000
 MOST_GUESTS: Final = 5
 MOST_LIBDAVE: Final = 5
 """To a room, those who stay included: in larger ones libdave can abort."""
