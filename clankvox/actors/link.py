@@ -182,7 +182,7 @@ class LinkActor(MediaLinkActor):
     def _on_link_message(self, message: LinkMessage) -> None:
         """Act on a message of the current attempt; anything older is dropped."""
         if isinstance(message, SendSpeaking):
-            if message.ssrc == self._ssrc and self._gateway is not None:
+            if message.ssrc == self._ssrc and self._has_session():
                 self._speaks = message.flags != 0
                 self._send_json(
                     gateway_ops.Op.SPEAKING, gateway_ops.Speaking(speaking=message.flags, ssrc=self._ssrc, delay=0)

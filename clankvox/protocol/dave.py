@@ -337,7 +337,8 @@ class DaveConversation:
         if version == 0:
             return [DowngradeExecuted()]
         if upgrade:
-            return [VersionNegotiated(version, upgrade=True), AcceptClear(UPGRADE_WINDOW_S), *self._take_up_group()]
+            # the window first: closing the gate ends version 0, and others still send in clear
+            return [AcceptClear(UPGRADE_WINDOW_S), VersionNegotiated(version, upgrade=True), *self._take_up_group()]
         settled = self._in_session and self._mls.ready and not self._pending
         return [TransitionExecuted()] if settled else []
 

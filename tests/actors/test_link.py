@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from clankvox.messages.connection import SendGatewayBinary, SendGatewayJson
+from clankvox.messages.connection import SendGatewayBinary, SendGatewayJson, SendSpeaking
 from clankvox.protocol.resumption import KEPT_FRAMES
 from clankvox.protocol.voice_gateway import Ignored
 from clankvox.wire.gateway_ops import Op
@@ -12,6 +12,7 @@ from clankvox.wire.rtp import is_rtp, parse_header
 from clankvox.wire.seq import seq_delta
 from clankvox.wire.transport_crypto import TransportMode
 from tests.support.factory import Call, short
+from tests.support.fake_server import SSRC
 
 
 def connecting():
@@ -343,3 +344,14 @@ def test_credentials_are_in_no_repr():
     assert "s3cret" not in shown
     assert "s3ssion" not in shown
     assert "voice.example.com" not in shown
+
+
+def test_news_of_the_old_sessions_sound_never_come_before_the_new_one_has_identified():
+    call = Call().connect()
+    call.server.lost(4006)
+    call.run(5.0)
+    call.server.opened()
+    call.drain()
+    before = len(call.server.json_sent())
+    call.told(SendSpeaking(ssrc=SSRC, flags=1), call.connection)
+    assert call.server.json_sent()[before:] == []

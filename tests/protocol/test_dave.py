@@ -243,8 +243,8 @@ def test_an_upgrade_by_transition_takes_up_the_group_that_is_there():
     talk.prepare_transition(prepared(0, 0), 0.0)
     talk.prepare_transition(prepared(6, 1), 0.0)
     assert talk.execute_transition(executed(6)) == [
-        VersionNegotiated(1, upgrade=True),
         AcceptClear(UPGRADE_WINDOW_S),
+        VersionNegotiated(1, upgrade=True),
         GroupEstablished(),
     ]
 
