@@ -80,6 +80,9 @@ class ReceivePipeline:
         self._ended = StreamLedger(Ssrc(0))
         self._over: deque[StreamReport] = deque(maxlen=_MOST_STREAMS)
         self._told: dict[Ssrc, int] = {}
+        """Packets that a stream had when it was told of last."""
+        self._over_at: dict[Ssrc, int] = {}
+        """Packets that a stream had when its end was told."""
         self._opener: PacketOpener | None = None
         self._own_ssrc: Ssrc | None = None
         self._before_key: deque[tuple[bytes, float]] = deque()
@@ -361,7 +364,9 @@ class ReceivePipeline:
         stream.discard()
         self._ended.absorb(stream.ledger)
         self._report_end(stream, user_id)
-        del self._streams[stream.ssrc], self._told[stream.ssrc]
+        del self._streams[stream.ssrc]
+        self._told.pop(stream.ssrc, None)
+        self._over_at.pop(stream.ssrc, None)
 
     def _drop_streams(self) -> None:
         self._roster.suspend()
@@ -374,6 +379,7 @@ class ReceivePipeline:
             self._report_end(stream, user_id)
         self._streams.clear()
         self._told.clear()
+        self._over_at.clear()
         self._hints.clear()
         self._opener = None
         self._own_ssrc = None
@@ -382,6 +388,10 @@ class ReceivePipeline:
         self._alarm.due = 0.0
 
     def _report_end(self, stream: AudioStream, user_id: UserId | None) -> None:
+        """Tell the end once: a stream whose user left is not told again when the connection ends, if it is silent."""
+        if self._over_at.get(stream.ssrc) == stream.ledger.arrived:
+            return
+        self._over_at[stream.ssrc] = stream.ledger.arrived
         self._over.append(self._report(stream)._replace(user_id=user_id, ended=True))
         self._told[stream.ssrc] = stream.ledger.arrived
 

@@ -262,3 +262,12 @@ def test_streams_are_news_while_packets_come_and_once_more_when_they_are_over():
     assert (over.user_id, over.ledger.arrived, over.ended) == (BOB, 15, True)
     over.ledger.check(over.pending)
     assert ears.pipeline.all_streams().arrived == 15
+
+
+def test_a_stream_whose_user_left_is_over_once_and_not_again_with_the_connection():
+    ears, talker = Ears(clear=True), Talker(7)
+    ears.pipeline.hint(Ssrc(7), ALICE)
+    ears.hear(talker.packets(opus_packets(0.2)))
+    ears.pipeline.forget_user(ALICE)
+    ears.pipeline.detach()
+    assert [(news.user_id, news.ended) for news in ears.pipeline.take_news()] == [(ALICE, True)]
