@@ -2,6 +2,7 @@ import base64
 import struct
 import zlib
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -401,3 +402,32 @@ def test_an_actor_that_ends_leaves_no_worker_behind():
     studio.play()
     studio.call.actor(PUBLISH).let_go()
     assert studio.worker.new_calls()[-2:] == ["stop", "detach"]
+
+
+@pytest.mark.parametrize("orders", [[], ["pause"]])
+def test_a_path_that_replaces_another_without_a_word_of_its_end_is_taken(orders):
+    studio = Studio()
+    studio.play()
+    for order in orders:
+        studio.order(order)
+    state, path = studio.state(), studio.call.actor(PUBLISH)._path
+    studio.news(msgspec.structs.replace(path, attempt=path.attempt + 1))
+    assert (studio.state(), studio.worker.attempt) == (state, path.attempt + 1)
+
+
+def test_a_paused_source_can_be_stopped():
+    studio = Studio()
+    studio.play()
+    studio.order("pause")
+    assert studio.order("stop") == [f"{STATE} ready stream_publish_stopped"]
+    assert studio.state() == "idle"
+
+
+def test_a_paused_source_waits_through_connections_that_come_to_nothing():
+    studio = Studio(linked=False)
+    studio.play()
+    studio.order("pause")
+    connect(studio.call, "stream_publish")
+    studio.role.server.lost(4006)
+    studio.call.drain()
+    assert studio.state() == "paused_waiting"

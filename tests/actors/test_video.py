@@ -2,7 +2,7 @@ import pytest
 
 from clankvox.actors import video as video_module
 from clankvox.ids import Role
-from clankvox.messages.video import PictureOverdue
+from clankvox.messages.video import PictureOverdue, VideoLinkReady
 from clankvox.wire.gateway_ops import Op
 from tests.actors.test_stream import connect, ready
 from tests.support.factory import Call, short
@@ -211,3 +211,15 @@ def test_an_actor_that_ends_leaves_nothing_to_look_at():
     announce(call)
     call.roles[Role.STREAM_WATCH].video.let_go()
     assert call.roles[Role.STREAM_WATCH].desk.lists[-1] == ()
+
+
+@pytest.mark.parametrize("subscribed", [False, True])
+def test_a_session_that_follows_another_without_a_word_of_its_end_is_asked_anew(subscribed):
+    call = watching()
+    if subscribed:
+        subscribe(call)
+        announce(call)
+    asked_before = len(asked(call))
+    attempt = call.roles[Role.STREAM_WATCH].web_socket.attempt
+    call.told(VideoLinkReady(attempt=attempt), call.roles[Role.STREAM_WATCH].video)
+    assert len(asked(call)) == asked_before + subscribed
