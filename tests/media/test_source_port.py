@@ -7,7 +7,7 @@ from clankvox.media.source_port import SourceRequest
     ("url", "shown"),
     [
         ("https://user:pass@cdn.example/secret/path.mp3?sig=1234", "https"),
-        ("/home/someone/music.flac", "path"),
+        ("/srv/music.flac", "path"),
         ("-o://not-a-scheme", "path"),
     ],
 )
