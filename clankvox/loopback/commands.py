@@ -220,6 +220,16 @@ class Channel(Command, frozen=True, kw_only=True, tag="channel"):
     channel_id: Snowflake
 
 
+class Rehearse(Command, frozen=True, kw_only=True, tag="rehearse"):
+    """Let everybody who speaks make the next `seconds` now and be silent meanwhile; then only sending costs anything.
+
+    Nobody should come or go until they are over: what is made keeps its keys.
+    """
+
+    server_id: Snowflake | None = None
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=600)]
+
+
 class Stats(Command, frozen=True, kw_only=True, tag="stats"):
     """Ask for rooms and counters."""
 
@@ -245,6 +255,7 @@ AnyCommand: TypeAlias = (
     | UpdateSession
     | AddStream
     | Channel
+    | Rehearse
     | Stats
 )
 ORDERS: Final = tuple(str(order.__struct_config__.tag) for order in get_args(AnyCommand))

@@ -22,6 +22,7 @@ from clankvox.loopback.commands import (
     Impair,
     Nat,
     Pause,
+    Rehearse,
     RemoveSpeaker,
     Resize,
     SetSfu,
@@ -40,8 +41,10 @@ from clankvox.loopback.impairment import Impairment
 from clankvox.loopback.participant import Emit, Participant
 from clankvox.loopback.publisher import Publisher
 from clankvox.loopback.registry import Registry
+from clankvox.loopback.rehearsal import Stage
 from clankvox.loopback.room import Room
 from clankvox.loopback.session import Session
+from clankvox.loopback.speaker import Speaker
 from clankvox.loopback.watcher import Watcher
 from clankvox.wire.gateway_ops import Op, SessionUpdate
 
@@ -51,9 +54,10 @@ Answer = dict[str, object]
 class Control:
     """The event loop owns it."""
 
-    def __init__(self, registry: Registry, clock: Clock, emit: Emit, seed: int) -> None:
+    def __init__(self, registry: Registry, stage: Stage, clock: Clock, emit: Emit, seed: int) -> None:
         """Act on the rooms of `registry`; `seed` stands in for an impairment that names none."""
         self._registry = registry
+        self._stage = stage
         self._clock = clock
         self._seed = seed
         self.cast = Cast(registry, clock, emit, seed)
@@ -80,6 +84,8 @@ class Control:
                 self.cast.dismiss(user(command.user_id), _server(command.server_id))
             case Pause() | Resize() | Want() | Snapshot():
                 return await self._direct(command)
+            case Rehearse(server_id=server_id, seconds=seconds):
+                return await self._rehearse(_server(server_id), seconds)
             case SetSfu():
                 self._set_sfu(command)
             case UpdateSession():
@@ -150,6 +156,12 @@ class Control:
                 watched = None if of is None else user(of)
                 return await self.cast.find(Watcher, user_id).snapshot(watched, Path(file))
         return {}
+
+    async def _rehearse(self, server_id: GuildId | None, seconds: float) -> Answer:
+        members = self.cast.members.items()
+        tracks = [one.track for key, one in members if isinstance(one, Speaker) and server_id in (None, key[0])]
+        begin_s, frames = await self._stage.rehearse(tracks, seconds)
+        return {"beginMs": round(begin_s * 1000, 3), "frames": frames}
 
     def _set_sfu(self, command: SetSfu) -> None:
         video = self._registry.sfu.video

@@ -83,6 +83,19 @@ class OpusTrack:
             self._timer.cancel()
         self.stage = Stage.DONE
 
+    def rehearse(self, begin_s: float, end_s: float, at: Callable[[float], None]) -> int:
+        """Say at once what is due from `begin_s` to `end_s`, if we speak; see `rehearsal.Track`."""
+        if self._timer is None or self.stage is not Stage.SPEAKING:
+            return 0
+        self._timer.cancel()
+        before = self.frames_sent
+        self._skip(begin_s)
+        while self._slot_at_s < end_s:
+            at(self._slot_at_s)
+            self._take(self._slot_at_s)
+        self._timer = self._loop.call_at(self._slot_at_s, self._slot)
+        return self.frames_sent - before
+
     def timestamp_at(self, now: float) -> int:
         """Return the RTP timestamp of what sounds at `now`."""
         return timestamp_add(self._timestamp, round((now - self._slot_at_s) / _SLOT_S * _SLOT_TICKS))
@@ -90,14 +103,20 @@ class OpusTrack:
     def _slot(self) -> None:
         """Send what is due, and wait for the next slot; whole slots that were missed are skipped, not replayed."""
         now = self._clock.now()
+        self._skip(now)
+        self._take(now)
+        if self.stage is not Stage.DONE:
+            self._timer = self._loop.call_at(self._slot_at_s, self._slot)
+
+    def _skip(self, now: float) -> None:
         missed = max(0, int((now - self._slot_at_s) / _SLOT_S))
         self._slot_at_s += missed * _SLOT_S
         self._timestamp = timestamp_add(self._timestamp, missed * _SLOT_TICKS)
+
+    def _take(self, now: float) -> None:
         self._step(now)
         self._timestamp = timestamp_add(self._timestamp, _SLOT_TICKS)
         self._slot_at_s += _SLOT_S
-        if self.stage is not Stage.DONE:
-            self._timer = self._loop.call_at(self._slot_at_s, self._slot)
 
     def _step(self, now: float) -> None:
         if not self._member.ready:

@@ -20,6 +20,7 @@ from clankvox.loopback.media_socket import MediaSocket
 from clankvox.loopback.options import Options
 from clankvox.loopback.participant import Emit
 from clankvox.loopback.registry import Registry
+from clankvox.loopback.rehearsal import Stage
 from clankvox.loopback.sfu import Sfu
 
 _TICK_S: Final = 0.1
@@ -88,11 +89,13 @@ class LoopbackServer:
         options, loop = self._options, asyncio.get_running_loop()
         self._media = MediaSocket(options.host, options.udp_port)
         self._stack.callback(self._media.close)
-        sfu = Sfu(self._media.send, loop.call_at, self._clock, options.video)
+        stage = Stage(self._media.send, self._clock)
+        self._stack.callback(stage.close)
+        sfu = Sfu(stage.send, loop.call_at, self._clock, options.video)
         loop.add_reader(self._media.fileno(), self._media.drain, sfu.receive)
         self._stack.callback(loop.remove_reader, self._media.fileno())
         self._registry = Registry(options, sfu, self._media.port, self._emit, self._clock)
-        self._control = Control(self._registry, self._clock, self._emit, options.seed)
+        self._control = Control(self._registry, stage, self._clock, self._emit, options.seed)
         self._stack.push_async_callback(self._control.end)
         self.listening = await self._listen()
         self._control.endpoint = self.listening.endpoint

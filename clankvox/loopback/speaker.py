@@ -43,6 +43,11 @@ class Speaker(OwnMember):
             sfu, clock, lambda flags: room.speak(self, flags), lambda: room.service.settled, self._all_said
         )
 
+    @property
+    def track(self) -> OpusTrack:
+        """What it says."""
+        return self._track
+
     def end(self) -> None:
         """Stop pacing and finish the recording."""
         self._track.end()
