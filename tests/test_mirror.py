@@ -11,6 +11,16 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "actors/boundary": "values and defaults without behaviour",
     "actors/wish": "base of the desired states, whose tests run it",
     "actors/output": "values without behaviour; the playback actor's own",
+    **dict.fromkeys(
+        (f"ipc/{noun}_events" for noun in ("connection", "sound", "music", "video", "telemetry")),
+        "values; test_events has a golden line of each",
+    ),
+    **dict.fromkeys(
+        (f"ipc/{noun}_commands" for noun in ("connection", "sound", "music", "video")),
+        "values; test_commands has the rules of all, through the registry",
+    ),
+    "ipc/event": "the base of what test_events has",
+    "ipc/command": "the base of what test_commands has",
     "messages/capture": "values without behaviour; test_diagrams reads their docstrings",
     "messages/common": "values without behaviour",
     "messages/dave": "values without behaviour",

@@ -4,12 +4,9 @@ Run by `make docs`. What a type cannot say stands in tools/contract_notes.py; a 
 table, its schema and an example of its types.
 """
 
-import ast
 import inspect
 import json
-import re
 import sys
-from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -17,20 +14,18 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect as types
 
-from clankvox.ipc import commands, framing, statuses
+from clankvox.ipc import framing, statuses
 from clankvox.ipc.commands import COMMANDS
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import EVENTS, encode_event
 from clankvox.ipc.message import SNOWFLAKE_KEYS, Message, wire_tag
 from tools import contract_notes as notes
 from tools.close_code_table import close_code_table
+from tools.contract_schema import schema
+from tools.contract_types import clamps, descriptions, fields_of, parts_of, summary
 
 ROOT: Final = Path(__file__).parent.parent
 FOLDER: Final = ROOT / "docs"
-_SNOWFLAKE: Final = {"type": "string", "pattern": "^[0-9]{1,20}$", "description": "u64 in decimal"}
-_QUOTED: Final = re.compile(r"`(\w+)`")
-_REFERENCE: Final = re.compile(r" \(see \w+\.\w+\)")
-_DEFS: Final = "#/$defs/{name}"
 _STATUSES: Final = (
     statuses.ConnectionStatus,
     statuses.TransportStatus,
@@ -74,9 +69,9 @@ def page() -> str:
 
 
 def _command_facts(tag: str) -> str:
-    return (
-        f"Sent by: {notes.COMMAND_GENERATIONS.get(tag, notes.NEW)}.\n\n```json\n{_compact(command_example(tag))}\n```\n"
-    )
+    sent_by = notes.COMMAND_GENERATIONS.get(tag, notes.NEW)
+    answer = f"{notes.ANSWERS[tag]}\n\n" if tag in notes.ANSWERS else ""
+    return f"{answer}Sent by: {sent_by}.\n\n```json\n{_compact(command_example(tag))}\n```\n"
 
 
 def _event_facts(tag: str) -> str:
@@ -88,51 +83,28 @@ def _event_facts(tag: str) -> str:
 
 
 def _section(tag: str, message: type[Any], facts: str) -> str:
-    return f"### `{tag}`\n\n{_paragraphs(_summary(message))}\n{_table(message)}{facts}"
-
-
-def _summary(message: type[Any]) -> str:
-    """Return the docstring, with fields by their names on the wire and without references to the code."""
-    names = {field.name: field.encode_name for field in _fields_of(message)}
-    text = _REFERENCE.sub("", inspect.getdoc(message) or "")
-    return _QUOTED.sub(lambda quoted: f"`{names.get(quoted[1], quoted[1])}`", text)
+    return f"### `{tag}`\n\n{_paragraphs(summary(message))}\n{_table(message)}{facts}"
 
 
 def _table(message: type[Any]) -> str:
-    fields = _fields_of(message)
+    fields = fields_of(message)
     if not fields:
         return ""
-    described, clamps = _descriptions(message), _clamps(message)
+    described, ranges = descriptions(message), clamps(message)
     rows = ["| field | type | default | |", "|---|---|---|---|"]
     for field in fields:
         remarks = [described.get(field.name, "")]
-        if field.name in clamps:
-            remarks.append("Clamped to {} to {}.".format(*clamps[field.name]))
+        if field.name in ranges:
+            remarks.append("Clamped to {} to {}.".format(*ranges[field.name]))
         cells = (f"`{field.encode_name}`", _type_name(field), _default(field), " ".join(filter(None, remarks)))
         rows.append("| " + " | ".join(cell.replace("\n", " ") for cell in cells) + " |")
     return "\n".join(rows) + "\n\n"
 
 
 def _parts() -> str:
-    found: dict[str, type[Any]] = {}
-    for message in (*COMMANDS.values(), *EVENTS.values()):
-        _collect_parts(types.type_info(message), found)
-    sections = [f"### {name}\n\n{_paragraphs(_summary(part))}\n{_table(part)}" for name, part in sorted(found.items())]
+    found = parts_of((*COMMANDS.values(), *EVENTS.values()))
+    sections = [f"### {name}\n\n{_paragraphs(summary(part))}\n{_table(part)}" for name, part in sorted(found.items())]
     return "\n".join(["## Objects inside\n", *sections])
-
-
-def _collect_parts(info: types.Type, found: dict[str, type[Any]]) -> None:
-    match info:
-        case types.StructType(cls=cls, fields=fields):
-            if not issubclass(cls, Message):
-                found[cls.__name__] = cls
-            for field in fields:
-                _collect_parts(field.type, found)
-        case types.UnionType(types=options):
-            for option in options:
-                _collect_parts(option, found)
-        case types.VarTupleType(item_type=item):
-            _collect_parts(item, found)
 
 
 def _vocabularies() -> str:
@@ -144,13 +116,6 @@ def _vocabularies() -> str:
 
 
 # --- reading the types ---
-
-
-def _fields_of(message: type[Any]) -> tuple[types.Field, ...]:
-    info = types.type_info(message)
-    if not isinstance(info, types.StructType):
-        raise TypeError(f"{message.__name__} is no struct")
-    return info.fields
 
 
 def _type_name(field: types.Field) -> str:
@@ -201,39 +166,6 @@ def _default(field: types.Field) -> str:
     return f"`{json.dumps(shown)}`"
 
 
-def _class_node(message: type[Any]) -> ast.ClassDef:
-    node = ast.parse(inspect.getsource(message)).body[0]
-    if not isinstance(node, ast.ClassDef):
-        raise TypeError(f"{message.__name__} is no class")
-    return node
-
-
-def _descriptions(message: type[Any]) -> dict[str, str]:
-    """Return the string that stands below a field in the source, by field."""
-    found, last = {}, ""
-    for node in _class_node(message).body:
-        match node:
-            case ast.AnnAssign(target=ast.Name(id=name)):
-                last = name
-            case ast.Expr(value=ast.Constant(value=str(text))) if last:
-                found[last] = " ".join(text.split())
-    return found
-
-
-def _clamps(message: type[Any]) -> dict[str, tuple[Any, Any]]:
-    """Return what `self._clamp(field, low, high)` in the source says, by field."""
-    found = {}
-    for node in ast.walk(_class_node(message)):
-        match node:
-            case ast.Call(func=ast.Attribute(attr="_clamp"), args=[ast.Constant(value=field), low, high]):
-                found[field] = (_constant(low), _constant(high))
-    return found
-
-
-def _constant(node: ast.expr) -> Any:
-    return getattr(commands, node.id) if isinstance(node, ast.Name) else ast.literal_eval(node)
-
-
 def _paragraphs(text: str) -> str:
     """Return a docstring as Markdown: indented blocks become code."""
     lines: list[str] = []
@@ -253,7 +185,7 @@ def command_example(tag: str) -> dict[str, Any]:
     """Return a line for `tag` as an object. Raises unless it decodes to that command."""
     given = notes.COMMAND_EXAMPLES.get(tag)
     if given is None:
-        given = {field.encode_name: _sample(field) for field in _fields_of(COMMANDS[tag]) if field.required}
+        given = {field.encode_name: _sample(field) for field in fields_of(COMMANDS[tag]) if field.required}
     example = {"type": tag, **given}
     if type(decode_command(json.dumps(example).encode())) is not COMMANDS[tag]:
         raise ValueError(f"the example of {tag} is another command")
@@ -265,7 +197,7 @@ def event_example(tag: str) -> Any:
     event_class = EVENTS[tag]
     example = next((event for event in notes.EVENT_EXAMPLES if type(event) is event_class), None)
     if example is None:
-        required = (field for field in _fields_of(event_class) if field.required)
+        required = (field for field in fields_of(event_class) if field.required)
         made = {field.encode_name: _sample(field) for field in required}
         example = msgspec.convert({"type": tag, **made}, event_class, strict=False)
     read = msgspec.json.decode(encode_event(example), type=event_class, strict=False)
@@ -306,47 +238,6 @@ def _sample_of(info: types.Type) -> Any:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, separators=(", ", ": "), ensure_ascii=False)
-
-
-# --- the schema ---
-
-
-def schema() -> str:
-    """Return docs/ipc.schema.json: `$defs` of every message, and `Command` and `Event` as their unions."""
-    messages = (*COMMANDS.values(), *EVENTS.values())
-    _, definitions = msgspec.json.schema_components(messages, ref_template=_DEFS)
-    of_events = {event.__name__ for event in EVENTS.values()}
-    for name, definition in definitions.items():
-        for key, value in definition.get("properties", {}).items():
-            definition["properties"][key] = _corrected(key, value, is_event=name in of_events)
-    definitions["Command"] = {"anyOf": _references(COMMANDS.values())}
-    definitions["Event"] = {"anyOf": _references(EVENTS.values())}
-    whole = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "clankvox: lines of stdin (Command) and format 0 frames of stdout (Event)",
-        "anyOf": [{"$ref": _DEFS.format(name="Command")}, {"$ref": _DEFS.format(name="Event")}],
-        "$defs": dict(sorted(definitions.items())),
-    }
-    return json.dumps(whole, indent=2) + "\n"
-
-
-def _corrected(key: str, value: dict[str, Any], *, is_event: bool) -> dict[str, Any]:
-    """Say of a property what the wire says: snowflakes are strings, and an event never writes null."""
-    options = value.get("anyOf", [value])
-    nullable = {"type": "null"} in options
-    options = [option for option in options if option != {"type": "null"}]
-    if key in SNOWFLAKE_KEYS:
-        options = [_SNOWFLAKE]
-    if nullable and not is_event:
-        options = [*options, {"type": "null"}]
-    fixed = {"anyOf": options} if len(options) > 1 else dict(options[0])
-    if "default" in value and not (is_event and value["default"] is None):
-        fixed["default"] = value["default"]
-    return fixed
-
-
-def _references(messages: Iterable[type[Message]]) -> list[dict[str, str]]:
-    return [{"$ref": _DEFS.format(name=message.__name__)} for message in messages]
 
 
 def main() -> int:

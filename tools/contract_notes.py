@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from clankvox.ids import CaptureId, ChannelId, ConnectionId, GuildId, MusicId, PlaybackId, Role, UserId
 from clankvox.ipc import events as e
+from clankvox.ipc import stats
 from clankvox.ipc import statuses as s
 from clankvox.ipc.events import Event
 from clankvox.ledger import Fate
@@ -214,7 +215,7 @@ EVENT_EXAMPLES: Final[tuple[Event, ...]] = (
         pending=0,
         gaps=2,
         restarts=0,
-        fates=e.StreamFates(**{str(fate): count for fate, count in _FATES.items()}),
+        fates=stats.StreamFates(**{str(fate): count for fate, count in _FATES.items()}),
     ),
     e.ErrorEvent(code="invalid_request", message="connectionId is blank"),
     e.Log(level=s.LogLevel.INFO, target="clankvox::router", message="clankvox_dave_state", fields={"status": "ready"}),

@@ -1,0 +1,95 @@
+"""Events for whoever looks after the process: counters, streams, actors, log records."""
+
+from typing import Any, ClassVar
+
+from clankvox.ids import Role, UserId
+from clankvox.ipc.event import BaseEvent
+from clankvox.ipc.message import Part
+from clankvox.ipc.stats import (
+    InboundAudioStats,
+    InboundVideoStats,
+    LaneStats,
+    OutboundStats,
+    RestartStats,
+    StreamFates,
+    TickStats,
+)
+from clankvox.ipc.statuses import LogLevel
+
+
+class TransportStats(BaseEvent, frozen=True, kw_only=True):
+    """Counters since the process started, over all roles. Sub-objects hold plain numbers only."""
+
+    is_telemetry: ClassVar[bool] = True
+
+    uptime_ms: int
+    tick: TickStats
+    ipc_lanes: LaneStats
+    inbound_audio: InboundAudioStats
+    inbound_video: InboundVideoStats
+    outbound: OutboundStats
+    restarts: RestartStats
+
+
+class StreamStats(BaseEvent, frozen=True, kw_only=True):
+    """What became of the packets of one SSRC, since it was first heard on this connection. An addition.
+
+    Every 5 s for an SSRC that packets came from, and once more when it is over (`ended`). It sums up:
+    `arrived` + `missing` = all of `fates` + `pending`; `expected` counts what came too late only once.
+    """
+
+    is_telemetry: ClassVar[bool] = True
+
+    role: Role
+    user_id: UserId | None = None
+    ssrc: int
+    ended: bool
+    expected: int
+    arrived: int
+    missing: int
+    pending: int
+    gaps: int
+    restarts: int
+    fates: StreamFates
+
+
+class ActorView(Part, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One actor, as it describes itself: numbers, names and states, and nothing that is secret."""
+
+    kind: str
+    role: str
+    user_id: str | None = None
+    state: str
+    """Of its machine."""
+    mailbox: int
+    """Messages that wait for it."""
+    mailbox_deepest: int
+    timers_ms: tuple[int, ...]
+    """How soon its timers are due."""
+    failures: dict[str, int]
+    """How often the actors in this place have failed, by the name of the error."""
+    details: dict[str, Any]
+
+
+class Inspect(BaseEvent, frozen=True, kw_only=True):
+    """The answer to the command of the same name. An addition.
+
+    `silent` names the actors that did not answer within 100 ms, `queues` counts what waits between threads.
+    """
+
+    actors: tuple[ActorView, ...]
+    silent: tuple[str, ...]
+    queues: dict[str, int]
+    restarts: RestartStats
+    counters: TransportStats
+
+
+class Log(BaseEvent, frozen=True, kw_only=True):
+    """A log record for a legacy parent; `message` names the event, values stand in `fields`."""
+
+    is_telemetry: ClassVar[bool] = True
+
+    level: LogLevel
+    target: str
+    message: str
+    fields: dict[str, str | int | float | bool]
