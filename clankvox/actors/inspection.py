@@ -93,7 +93,7 @@ def _view(report: Inspected, causes: dict[str, int]) -> ActorView:
         mailbox_deepest=report.deepest,
         timers_ms=report.timers_ms,
         failures=causes,
-        details={_camel(key): _shown(key, value) for key, value in described.items()},
+        details={_camel(key): _shown(key, value) for key, value in described.items() if value is not None},
     )
 
 

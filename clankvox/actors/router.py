@@ -74,6 +74,7 @@ OVERFLOW_LIMIT_S: Final = 60.0
 EXIT_STDOUT_STALLED: Final = 74
 
 _CONNECTED: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
+_ENDING: Final = frozenset({RouterState.STOPPING, RouterState.ENDED})
 _CORE: Final = (connection_address(Role.VOICE), dave(Role.VOICE), PLAYBACK, MUSIC)
 
 
@@ -97,7 +98,6 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._connection_id: ConnectionId | None = None
         self._exit_code = 0
         self._unsettled = 0
-        self._has_ended = False
 
     def on_start(self) -> None:
         """Bring the call's actors to life and start the pacing clock."""
@@ -120,8 +120,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             case LineRejected(error=error):
                 self._emit(dialects.request_error(error))
                 self._boundary.release()
-            case StopRequested(at_once=at_once):
-                self._on_stop_requested(message, at_once=at_once)
+            case StopRequested():
+                self._on_stop_requested(message)
             case StopOverdue():
                 self._finish()
             case Settled():
@@ -150,8 +150,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             case InspectionRequested() | Inspected() | InspectionOverdue():
                 self._on_inspection(message)
             case Inspect():
-                actors = [str(address.kind) for address in self._registry.addresses]
-                return {"state": str(self._state), "actors": actors, "waiting": len(self._waiting)}
+                return {"state": str(self._state), "waiting": len(self._waiting), "unsettled": self._unsettled}
             case _:
                 self._on_report(message)
         return None
@@ -164,8 +163,11 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
 
     def _on_line(self, command: object) -> None:
         assert isinstance(command, commands.Command)  # noqa: S101 - the stdin shell hands over nothing else
-        self._waiting.append(command)
-        self._serve_waiting()
+        if isinstance(command, commands.Inspect):  # a question takes no effect, so it waits for none
+            self._carry_out(command)
+        else:
+            self._waiting.append(command)
+            self._serve_waiting()
 
     def _serve_waiting(self) -> None:
         while self._waiting and self._state is RouterState.SERVING:
@@ -174,7 +176,6 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                 self._begin_stop(item)
                 return
             self._carry_out(item)
-            self._boundary.release()
 
     def _on_settled(self) -> None:
         if self._under_way is not None:
@@ -183,7 +184,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         if self._state is RouterState.SETTLING:
             self._machine.command_settled()
             self._serve_waiting()
-        elif self._state is RouterState.STOPPING:
+        else:
             self._finish()
 
     def _carry_out(self, command: commands.Command) -> None:
@@ -231,6 +232,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                 self._begin_stop(StopRequested(exit_code=0, reason="destroy"))
             case _:
                 assert_never(command)
+        self._boundary.release()
 
     def _forward_connection_command(self, command: translation.ConnectionCommand) -> None:
         if isinstance(command, commands.Join):
@@ -316,7 +318,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             self._emit([self._boundary.collect()])
         since = self._outbox.control_overflow_since(self._clock.now())
         if since is not None and self._clock.now() - since >= OVERFLOW_LIMIT_S:
-            self._on_stop_requested(StopRequested(exit_code=EXIT_STDOUT_STALLED, reason="stdout_stalled"), at_once=True)
+            stalled = StopRequested(exit_code=EXIT_STDOUT_STALLED, reason="stdout_stalled", at_once=True)
+            self._on_stop_requested(stalled)
 
     def _on_inspection(self, message: InspectionRequested | Inspected | InspectionOverdue) -> None:
         match message:
@@ -341,7 +344,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         """Replace what died: its heir goes on where it was, unless that has failed too often."""
         address = failure.address
         late = self._registry.bury(address)
-        if self._state is RouterState.STOPPING:
+        if self._state in _ENDING:
             self._bury(failure, late)
             return
         self._registry.spawn(address)
@@ -376,10 +379,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             self._unsettled = 0
             self._on_settled()
 
-    def _on_stop_requested(self, request: StopRequested, *, at_once: bool) -> None:
-        if self._state is RouterState.STOPPING:
-            return
-        if at_once:
+    def _on_stop_requested(self, request: StopRequested) -> None:
+        if request.at_once and self._state not in _ENDING:
             self._begin_stop(request)
         else:
             self._waiting.append(request)
@@ -394,6 +395,6 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self.later(STOP_DEADLINE_S, StopOverdue())
 
     def _finish(self) -> None:
-        if not self._has_ended:
-            self._has_ended = True
+        if self._state is RouterState.STOPPING:
+            self._machine.ended()
             self._boundary.stopped(self._exit_code)

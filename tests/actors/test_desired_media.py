@@ -131,10 +131,10 @@ def test_stop_playback_in_which_it_fails_stops_all_and_settles():
     call = playing()
     arm(call, call.playback)
     call.line(type="stop_playback")
-    call.line(type="inspect")
+    call.line(type="music_play", url="")
     call.drain()
     lines = [line.split()[0] for line in short(call.events())]
-    assert lines.index("music_idle") < lines.index("inspect")
+    assert lines.index("music_idle") < lines.index("music_error")
     assert (call.state("music"), call.state("router")) == ("idle", "serving")
 
 

@@ -64,6 +64,13 @@ def test_snowflakes_keep_all_their_digits():
     assert (answer["actors"][0]["userId"], answer["actors"][0]["details"]["members"]) == (str(2**63), [str(2**63)])
 
 
+def test_what_has_no_value_is_left_out():
+    desk = Desk()
+    desk.inspections.take(said(desk.begin(USER), USER, epoch=None, gate="closed"))
+    (answer,) = desk.answers
+    assert answer["actors"][0]["details"] == {"gate": "closed"}
+
+
 def test_failures_are_told_by_place_and_by_kind():
     desk = Desk()
     desk.supervision.admit(dave_address(Role.VOICE), "MlsError", 0.0)

@@ -83,20 +83,50 @@ def test_news_of_a_command_that_has_settled_changes_nothing():
 
 def test_the_router_describes_itself():
     call = Call()
-    actors = ["connection", "dave", "playback", "music"]
-    assert call.router.handle(Inspect()) == {"state": "serving", "actors": actors, "waiting": 0}
+    assert call.router.handle(Inspect()) == {"state": "serving", "waiting": 0, "unsettled": 0}
 
 
-def test_inspect_is_answered_in_its_place_and_holds_up_nobody():
+def inspected(call):
+    (told,) = [event for event in call.events() if event["type"] == "inspect"]
+    return told, {(actor["kind"], actor["role"]): actor for actor in told["actors"]}
+
+
+def test_inspect_shows_every_actor():
+    call = Call().establish(42)
+    call.line(type="subscribe_user", userId="42")
+    call.line(type="inspect")
+    call.drain()
+    told, actors = inspected(call)
+    assert actors["connection", "voice"]["state"] == "ready"
+    dave = actors["dave", "voice"]
+    assert (dave["state"], dave["details"]["gate"], dave["details"]["epoch"]) == ("established", "encrypt", 1)
+    assert dave["details"]["members"] == ["7"]
+    assert set(actors) == {
+        *[(kind, "voice") for kind in ("router", "connection", "dave", "playback", "music", "capture", "video")]
+    }
+    assert (told["silent"], told["queues"]) == ([], {})
+
+
+def test_inspect_waits_for_no_command_that_settles_and_no_command_overtakes_another():
     call = Call().connect()
     call.line(type="leave")
-    call.line(type="inspect")
+    call.pump.actors.remove(call.playback)  # the reset hangs there
     call.line(type="stop_playback")
+    call.line(type="inspect")
+    call.run(0.11)
+    told, actors = inspected(call)
+    assert told["silent"] == ["voice playback"]
+    assert (actors["router", "voice"]["state"], actors["router", "voice"]["details"]["waiting"]) == ("settling", 1)
+    assert call.released == 5  # join, its credentials, leave, and the question: not what waits
+
+
+def test_inspect_is_answered_among_the_endings_of_a_process_that_stops():
+    call = Call().connect()
+    call.line(type="destroy")
+    call.line(type="inspect")
     call.drain()
-    (told,) = [event for event in call.events() if event["type"] == "inspect"]
-    states = {(actor["kind"], actor["role"]): actor["state"] for actor in told["actors"]}
-    assert states["connection", "voice"] == "idle"
-    assert (told["silent"], told["queues"]) == ([], {})
+    _, actors = inspected(call)
+    assert actors["router", "voice"]["state"] in ("stopping", "ended")
 
 
 def test_who_does_not_answer_is_named_after_100_ms():

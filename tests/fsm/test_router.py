@@ -9,5 +9,6 @@ def test_every_event_in_every_state():
         command_forwarded: serving>settling
         command_settled: settling>serving
         stop_requested: serving>stopping settling>stopping
+        ended: stopping>ended
         """,
     )
