@@ -114,6 +114,7 @@ class App:
             self._frames,
             self._publishing.counters,
             self._publishing.sound,
+            self._mailbox_depths,
         )
         self._mirror = LogMirror(self._outbox)
         self._metrics = self._metrics_server(config)
@@ -182,7 +183,7 @@ class App:
         from clankvox.metrics import Metrics  # noqa: PLC0415
         from clankvox.shells.metrics import MetricsServer  # noqa: PLC0415
 
-        return MetricsServer(config.metrics_address, Metrics(self._telemetry, self._mailbox_depths).render)
+        return MetricsServer(config.metrics_address, Metrics(self._telemetry).render)
 
     def _mailbox_depths(self) -> dict[str, int]:
         """Return how many messages wait, by kind of actor. Any thread."""

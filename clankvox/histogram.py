@@ -21,6 +21,15 @@ class Histogram:
         self._counts[bisect_left(self.bounds, value)] += 1
         self.sum += value
 
+    @property
+    def count(self) -> int:
+        """How many values there were."""
+        return sum(self._counts)
+
+    def above(self, bound: float) -> int:
+        """Return how many values were above `bound`, which is one of the bounds."""
+        return sum(self._counts[self.bounds.index(bound) + 1 :])
+
     def cumulative(self) -> list[int]:
         """Return how many values were at most each bound, and last how many there were at all."""
         return list(accumulate(self._counts))

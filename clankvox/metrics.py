@@ -4,7 +4,7 @@ The same numbers as `transport_stats`, taken apart by role: what Telemetry sums 
 kept. Seconds and bytes, no label of a user. Imported only where `--metrics-addr` is given.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -37,10 +37,8 @@ class Page(NamedTuple):
 class Metrics(Collector):
     """Renders a page from a snapshot of the counters. The metrics thread."""
 
-    def __init__(self, telemetry: Telemetry, mailboxes: Callable[[], dict[str, int]]) -> None:
-        """`mailboxes` returns how many messages wait, by kind of actor; it is called on the metrics thread."""
+    def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
-        self._mailboxes = mailboxes
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -122,8 +120,8 @@ class Metrics(Collector):
 
     def _calls(self) -> Iterator[Family]:
         tally = self._telemetry.tally
-        lost = _counter("clankvox_links_lost", "Times that a connection was lost or moved.", "role")
-        ended = _counter("clankvox_reconnects", "How the state reconnecting ended.", "role", "outcome")
+        lost = _counter("clankvox_links_lost", "Times that a connection was lost or moved.", "role", "code")
+        ended = _counter("clankvox_reconnects", "How the state reconnecting ended.", "role", "code", "outcome")
         change = HistogramMetricFamily(
             "clankvox_dave_transition_seconds", "From the news of a change to the new group.", labels=["role"]
         )
@@ -131,11 +129,12 @@ class Metrics(Collector):
             "clankvox_jitter_seconds", "How late the latest packets of any speaker are.", labels=["role"]
         )
         for parts in self._telemetry.roles:
-            lost.add_metric([parts.role], tally.links_lost[parts.role])
             _fill(change, [parts.role], tally.dave_transition_s[parts.role])
             jitter.add_metric([parts.role], parts.pipeline.jitter_s())
-        for (role, outcome), count in sorted(tally.reconnects.copy().items()):
-            ended.add_metric([role, outcome], count)
+        for (role, code), count in sorted(tally.links_lost.copy().items()):
+            lost.add_metric([role, code], count)
+        for (role, code, outcome), count in sorted(tally.reconnects.copy().items()):
+            ended.add_metric([role, code, outcome], count)
         yield from (lost, ended, change, jitter)
 
     def _process(self, stats: TransportStats) -> Iterator[Family]:
@@ -148,7 +147,7 @@ class Metrics(Collector):
         ):
             dropped.add_metric([lane], count)
         depth = GaugeMetricFamily("clankvox_mailbox_depth", "Messages that wait.", labels=["actor"])
-        for kind, count in sorted(self._mailboxes().items()):
+        for kind, count in sorted(self._telemetry.mailboxes().items()):
             depth.add_metric([kind], count)
         restarts = _counter("clankvox_actor_restarts", "Actors that failed and were replaced.", "actor")
         for kind, count in sorted(self._telemetry.restarts.copy().items()):

@@ -4,7 +4,7 @@ Part of the composition.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -12,14 +12,24 @@ from clankvox.clock import Clock
 from clankvox.histogram import Histogram
 from clankvox.ids import ActorKind, Address, Role
 from clankvox.ipc.events import TransportStats
-from clankvox.ipc.stats import InboundAudioStats, InboundVideoStats, LaneStats, OutboundStats, RestartStats, TickStats
+from clankvox.ipc.stats import (
+    InboundAudioStats,
+    InboundVideoStats,
+    LaneStats,
+    LinkStats,
+    MailboxStats,
+    OutboundStats,
+    RestartStats,
+    StreamFates,
+    TickStats,
+)
 from clankvox.ledger import Fate
 from clankvox.media.frame_ledger import FrameFate, FrameLedger
 from clankvox.media.video_path import PublishCounters
 from clankvox.outbox import Outbox
 from clankvox.role_parts import RoleParts
 from clankvox.shells.pacer import Pacer
-from clankvox.transition_tally import TransitionTally
+from clankvox.transition_tally import OUTCOMES, TransitionTally
 
 
 class Telemetry:
@@ -34,7 +44,9 @@ class Telemetry:
         frames: FrameLedger,
         published: PublishCounters,
         published_sound: FrameLedger | None = None,
+        mailboxes: Callable[[], dict[str, int]] = dict,
     ) -> None:
+        """`mailboxes` returns how many messages wait, by kind of actor; it is called on any thread."""
         self._clock = clock
         self._pacer = pacer
         self._outbox = outbox
@@ -42,6 +54,7 @@ class Telemetry:
         self._frames = frames
         self._published = published
         self._published_sound = published_sound or FrameLedger()
+        self.mailboxes = mailboxes
         self._started_at = clock.now()
         self.tally = TransitionTally(clock)
         self.restarts: Counter[ActorKind] = Counter()
@@ -105,6 +118,10 @@ class Telemetry:
                 skipped=pacing.missed_slots,
                 slip_events=pacing.slip_events,
                 max_gap_ms=pacing.max_gap_ms,
+                sends=self.lateness_s.count,
+                late_ms=self.lateness_s.sum * 1000,
+                late_over_1_ms=self.lateness_s.above(0.001),
+                late_over_5_ms=self.lateness_s.above(0.005),
             ),
             ipc_lanes=LaneStats(
                 control_dropped=lanes.control_dropped,
@@ -115,7 +132,31 @@ class Telemetry:
             inbound_video=self._seen(),
             outbound=self._left(),
             restarts=RestartStats(**{kind: self.restarts[ActorKind(kind)] for kind in RestartStats.__struct_fields__}),
+            audio_fates=self._fates(),
+            links=self._links(),
+            mailboxes=self._waiting(),
         )
+
+    def _fates(self) -> StreamFates:
+        streams = [parts.pipeline.all_streams().fates for parts in self._roles]
+        return StreamFates(**{fate: sum(fates[fate] for fates in streams) for fate in Fate})
+
+    def _links(self) -> LinkStats:
+        ends: Counter[str] = Counter()
+        for (_role, _code, outcome), count in self.tally.reconnects.copy().items():
+            ends[outcome] += count
+        changes = self.tally.dave_transition_s.values()
+        return LinkStats(
+            lost=self.tally.links_lost.copy().total(),
+            **{outcome: ends[outcome] for outcome in OUTCOMES},
+            dave_transitions=sum(each.count for each in changes),
+            dave_transition_ms=sum(each.sum for each in changes) * 1000,
+            jitter_ms=max(parts.pipeline.jitter_s() for parts in self._roles) * 1000,
+        )
+
+    def _waiting(self) -> MailboxStats:
+        depths = self.mailboxes()
+        return MailboxStats(**{kind: depths.get(kind, 0) for kind in MailboxStats.__struct_fields__})
 
     def _heard(self) -> InboundAudioStats:
         totals = [parts.pipeline.totals for parts in self._roles]
@@ -163,6 +204,7 @@ class Telemetry:
             decode_errors=sum(each.decode_errors for each in pictures),
             too_large=sum(each.too_large for each in pictures),
             dave_per_packet_frames=sum(each.dave_per_packet_frames for each in videos),
+            transport_decrypt_fail=sum(each.transport_decrypt_fail for each in videos),
         )
 
     def _left(self) -> OutboundStats:
@@ -190,4 +232,5 @@ class Telemetry:
             video_nacked=published.nacked,
             video_retransmitted=published.retransmitted,
             video_keyframe_requests=published.keyframe_requests,
+            stream_audio_sent=self.published_sound_sent,
         )

@@ -9,6 +9,7 @@ from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.dave import DaveState
 from clankvox.histogram import Histogram
 from clankvox.ids import ActorKind, Address, Role
+from clankvox.protocol.close_codes import CLOSE_CODES, policy_for
 
 DAVE_BOUNDS_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SETTLED: Final = frozenset({DaveState.INACTIVE, DaveState.DISABLED, DaveState.ALONE, DaveState.ESTABLISHED})
@@ -18,8 +19,18 @@ _OUTCOMES: Final = {
     ConnectionState.IDLE: "left",
     ConnectionState.AWAITING_CREDENTIALS: "replaced",
 }
-_RESUMED: Final = "resumed"
+OUTCOMES: Final = ("resumed", *_OUTCOMES.values())
+"""How a reconnection may end."""
+_CONNECTED: Final = frozenset({ConnectionState.CONNECTING, ConnectionState.READY, ConnectionState.DAVE_TRANSITION})
+_NO_CODE: Final = "none"
+_UNKNOWN_CODE: Final = "unknown"
+_CODES: Final = {policy.name: str(code) for code, policy in CLOSE_CODES.items()} | {
+    policy_for(4999).name: _UNKNOWN_CODE
+}
+"""Label of a close, by the name that its policy has: a few words, whatever a server may send."""
+_RESUMED: Final = OUTCOMES[0]
 _RESUMED_EVENT: Final = "session_resumed"
+_GAVE_UP_EVENT: Final = "gave_up"
 
 
 class TransitionTally:
@@ -29,11 +40,12 @@ class TransitionTally:
         self._clock = clock
         self.dave_transition_s = {role: Histogram(DAVE_BOUNDS_S) for role in Role}
         """From the news of a change until the group is established or the change is void."""
-        self.reconnects: Counter[tuple[Role, str]] = Counter()
-        """Ends of the state `reconnecting` and what follows it, by role and outcome."""
-        self.links_lost: Counter[Role] = Counter()
+        self.reconnects: Counter[tuple[Role, str, str]] = Counter()
+        """Ends of the state `reconnecting` and what follows it, by role, the close code that led there, and outcome."""
+        self.links_lost: Counter[tuple[Role, str]] = Counter()
+        """By role and close code, for good or not."""
         self._changing_since: dict[Role, float] = {}
-        self._reconnecting: set[Role] = set()
+        self._reconnecting: dict[Role, str] = {}  # the close code that it began with
 
     def observe(self, address: Address, taken: Transition) -> None:
         """Count `taken`, a transition of the actor at `address`."""
@@ -43,14 +55,15 @@ class TransitionTally:
             self._on_dave(address.role, taken)
 
     def _on_connection(self, role: Role, taken: Transition) -> None:
-        now = ConnectionState(taken.target)
+        now, code = ConnectionState(taken.target), _CODES.get(taken.cause, _NO_CODE)
+        if taken.source in _CONNECTED and (now is ConnectionState.RECONNECTING or taken.event == _GAVE_UP_EVENT):
+            self.links_lost[role, code] += 1
         if now is ConnectionState.RECONNECTING:
-            self.links_lost[role] += 1
-            self._reconnecting.add(role)
+            self._reconnecting.setdefault(role, code)
         elif role in self._reconnecting and now in _OUTCOMES:
-            self._reconnecting.discard(role)
+            first = self._reconnecting.pop(role)
             outcome = _RESUMED if taken.event == _RESUMED_EVENT else _OUTCOMES[now]
-            self.reconnects[role, outcome] += 1
+            self.reconnects[role, first, outcome] += 1
 
     def _on_dave(self, role: Role, taken: Transition) -> None:
         now = DaveState(taken.target)

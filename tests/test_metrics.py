@@ -39,15 +39,16 @@ def telemetry():
     frames.fates[FrameFate.SENT] = 7
     sound.fates[FrameFate.SENT] = 5
     published.packets_sent = 11
-    made = Telemetry(clock, Pacer(clock), outbox, roles, frames, published, sound)
+    made = Telemetry(clock, Pacer(clock), outbox, roles, frames, published, sound, lambda: {"router": 3})
     made.lateness_s.observe(0.0004)
     made.tally.dave_transition_s[Role.VOICE].observe(0.25)
-    made.tally.reconnects[Role.VOICE, "new_session"] = 2
+    made.tally.reconnects[Role.VOICE, "4015", "new_session"] = 2
+    made.tally.links_lost[Role.STREAM_WATCH, "4017"] = 1
     return made
 
 
 def samples(telemetry, accept=OPENMETRICS):
-    page = Metrics(telemetry, lambda: {"router": 3}).render(accept)
+    page = Metrics(telemetry).render(accept)
     parse = parse_openmetrics if "openmetrics" in page.content_type else parse_text
     families = list(parse(page.body.decode()))
     return {
@@ -101,7 +102,12 @@ def test_actors_are_named_by_their_kind(telemetry):
     found = samples(telemetry)
     assert found["clankvox_mailbox_depth", "router"] == 3
     assert found["clankvox_actor_restarts_total", ActorKind.CONNECTION] == 1
-    assert found["clankvox_reconnects_total", "new_session", "voice"] == 2
+
+
+def test_a_lost_connection_has_its_close_code_and_its_end(telemetry):
+    found = samples(telemetry)
+    assert found["clankvox_reconnects_total", "4015", "new_session", "voice"] == 2
+    assert found["clankvox_links_lost_total", "4017", "stream_watch"] == 1
 
 
 def test_every_name_begins_with_ours_or_is_the_process_standard(telemetry):

@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from clankvox.fsm.base import Transition
 from clankvox.fsm.connection import ConnectionMachine
 from clankvox.ids import PLAYBACK, Role, connection_address, dave_address
@@ -21,7 +23,37 @@ def test_a_resumed_session_is_told_from_a_new_one():
     event = next(event.id for event in ConnectionMachine.events if event.id == "session_resumed")
     through(tally, VOICE, "ready", "reconnecting")
     tally.observe(VOICE, Transition("M", event, "reconnecting", "ready"))
-    assert tally.reconnects == {(Role.VOICE, "resumed"): 1}
+    assert tally.reconnects == {(Role.VOICE, "none", "resumed"): 1}
+
+
+@pytest.mark.parametrize(
+    ("cause", "code"),
+    [
+        ("server_crashed", "4015"),
+        ("dave_required", "4017"),
+        ("unknown", "unknown"),
+        ("transport_lost", "none"),
+        ("keepalives_unanswered", "none"),
+        ("token-of-a-hostile-server", "none"),
+    ],
+)
+def test_the_close_code_that_began_an_outage_is_its_label_and_no_other_word_ever_is(cause, code):
+    machine = ConnectionMachine(lambda taken: tally.observe(VOICE, taken), start_value="ready")
+    tally = TransitionTally(ManualClock())
+    machine.connection_lost(cause=cause)
+    machine.resume_failed()
+    machine.gave_up(cause="session_timeout")
+    assert tally.links_lost == {(Role.VOICE, code): 1}
+    assert tally.reconnects == {(Role.VOICE, code, "gave_up"): 1}
+
+
+def test_a_connection_that_ends_at_once_is_lost_as_well_and_one_that_is_left_is_not():
+    tally = TransitionTally(ManualClock())
+    machine = ConnectionMachine(lambda taken: tally.observe(VOICE, taken), start_value="ready")
+    machine.gave_up(cause="dave_required")
+    through(tally, VOICE, "ready", "idle")
+    assert tally.links_lost == {(Role.VOICE, "4017"): 1}
+    assert not tally.reconnects
 
 
 def test_a_link_that_came_back_and_one_that_did_not():
@@ -30,8 +62,8 @@ def test_a_link_that_came_back_and_one_that_did_not():
     assert (dict(tally.links_lost), dict(tally.reconnects)) == ({}, {})
     through(tally, VOICE, "ready", "reconnecting", "connecting", "reconnecting", "connecting", "ready")
     through(tally, VOICE, "ready", "dave_transition", "reconnecting", "closed")
-    assert tally.links_lost == {Role.VOICE: 3}
-    assert tally.reconnects == {(Role.VOICE, "new_session"): 1, (Role.VOICE, "gave_up"): 1}
+    assert tally.links_lost == {(Role.VOICE, "none"): 3}
+    assert tally.reconnects == {(Role.VOICE, "none", "new_session"): 1, (Role.VOICE, "none", "gave_up"): 1}
 
 
 def test_a_change_of_the_group_lasts_from_its_first_news_until_the_group_is_there():

@@ -151,7 +151,7 @@ class ConnectionActor(LinkActor):
 
     def _on_socket_lost(self, reason: str) -> None:
         was = self._state
-        self._machine.connection_lost()
+        self._machine.connection_lost(cause=reason)
         self._report("connection_lost", was, reason, media_goes_on=True)
 
     def _on_session_resumed(self) -> None:

@@ -137,5 +137,5 @@ class StreamActor(ConnectionActor):
         """End this connection: encryption first, as the contract has it, then the transport."""
         was = self._state
         self._close_media(wanted=False)
-        self._machine.gave_up()
+        self._machine.gave_up(cause=reason)
         self._reset(reason, lambda: self._report("gave_up", was, reason, detail=sentence))

@@ -347,7 +347,7 @@ class VoiceActor(ConnectionActor):
         if resumed_in_vain:
             self._machine.resume_failed()
         else:
-            self._machine.connection_lost()
+            self._machine.connection_lost(cause=reason)
         self._report("resume_failed" if resumed_in_vain else "connection_lost", was, reason)
         self._begin_outage()
         self.send(PLAYBACK, PathSuspended())
@@ -362,7 +362,7 @@ class VoiceActor(ConnectionActor):
     def _give_up(self, reason: str, sentence: str) -> None:
         """End the call for good: the error first, then the endings, no reconnection and no op 4."""
         was = self._state
-        self._machine.gave_up()
+        self._machine.gave_up(cause=reason)
         self._report("gave_up", was, reason, detail=sentence)
         self._reset(reason, lambda: None)
 

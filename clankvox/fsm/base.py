@@ -24,6 +24,8 @@ class Transition(NamedTuple):
     event: str
     source: str
     target: str
+    cause: str = ""
+    """Why, where the actor says so with the event (`cause=`): a name, for those who count."""
 
 
 def unobserved(_transition: Transition) -> None:
@@ -37,9 +39,9 @@ class TransitionLog:
         self._machine = machine
         self._observe = observe
 
-    def after_transition(self, event: str, source: State, target: State) -> None:
-        """Record one transition; the library calls this hook by its name."""
-        taken = Transition(self._machine, str(event), str(source.value), str(target.value))
+    def after_transition(self, event: str, source: State, target: State, cause: str = "") -> None:
+        """Record one transition; the library calls this hook by its name, and with what the event was given."""
+        taken = Transition(self._machine, str(event), str(source.value), str(target.value), cause)
         _log.debug("transition", extra={"fields": taken._asdict()})
         self._observe(taken)
 

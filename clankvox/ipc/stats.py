@@ -13,6 +13,12 @@ class TickStats(Part, frozen=True, kw_only=True, rename="camel"):
     skipped: int
     slip_events: int
     max_gap_ms: float
+    sends: int
+    """From here on additions: packets that left in a slot, and how late they were behind its deadline."""
+    late_ms: float
+    """Summed over all of them."""
+    late_over_1_ms: int
+    late_over_5_ms: int
 
 
 class LaneStats(Part, frozen=True, kw_only=True, rename="camel"):
@@ -100,6 +106,7 @@ class InboundVideoStats(Part, frozen=True, kw_only=True, rename="camel"):
     decode_errors: int
     too_large: int
     dave_per_packet_frames: int
+    transport_decrypt_fail: int
 
 
 class OutboundStats(Part, frozen=True, kw_only=True, rename="camel"):
@@ -138,6 +145,43 @@ class OutboundStats(Part, frozen=True, kw_only=True, rename="camel"):
     video_nacked: int
     video_retransmitted: int
     video_keyframe_requests: int
+    stream_audio_sent: int
+    """Packets of the sound beside it."""
+
+
+class LinkStats(Part, frozen=True, kw_only=True, rename="camel"):
+    """Connections that were lost, how that ended, and how long encryption was on its way. An addition."""
+
+    lost: int
+    """Connections that were lost or moved, for good or not."""
+    resumed: int
+    """From here on how it ended: the session went on,"""
+    new_session: int
+    """another session was made,"""
+    gave_up: int
+    """the call was over,"""
+    left: int
+    """the parent left meanwhile,"""
+    replaced: int
+    """or joined something else."""
+    dave_transitions: int
+    """Changes of the group that came to their end, and what they took in all."""
+    dave_transition_ms: float
+    jitter_ms: float
+    """How late the latest packets of any speaker are, now."""
+
+
+class MailboxStats(Part, frozen=True, kw_only=True, rename="camel"):
+    """Messages that wait for actors now, by what they are for. An addition."""
+
+    router: int
+    connection: int
+    dave: int
+    capture: int
+    playback: int
+    music: int
+    video: int
+    publish: int
 
 
 class RestartStats(Part, frozen=True, kw_only=True, rename="camel"):

@@ -9,6 +9,8 @@ from clankvox.ipc.stats import (
     InboundAudioStats,
     InboundVideoStats,
     LaneStats,
+    LinkStats,
+    MailboxStats,
     OutboundStats,
     RestartStats,
     StreamFates,
@@ -29,6 +31,10 @@ class TransportStats(BaseEvent, frozen=True, kw_only=True):
     inbound_video: InboundVideoStats
     outbound: OutboundStats
     restarts: RestartStats
+    audio_fates: StreamFates
+    """An addition: every heard packet of all streams, by what became of it."""
+    links: LinkStats
+    mailboxes: MailboxStats
 
 
 class StreamStats(BaseEvent, frozen=True, kw_only=True):

@@ -49,6 +49,8 @@ from clankvox.ipc.stats import (
     InboundAudioStats,
     InboundVideoStats,
     LaneStats,
+    LinkStats,
+    MailboxStats,
     OutboundStats,
     RestartStats,
     StreamFates,
@@ -83,12 +85,15 @@ def zeros(kind):
 
 STATS = TransportStats(
     uptime_ms=123,
-    tick=TickStats(total=0, skipped=0, slip_events=0, max_gap_ms=0.0),
+    tick=zeros(TickStats),
     ipc_lanes=zeros(LaneStats),
     inbound_audio=zeros(InboundAudioStats),
     inbound_video=zeros(InboundVideoStats),
     outbound=zeros(OutboundStats),
     restarts=zeros(RestartStats),
+    audio_fates=zeros(StreamFates),
+    links=zeros(LinkStats),
+    mailboxes=zeros(MailboxStats),
 )
 STREAM = VideoStream(
     ssrc=222,
@@ -325,7 +330,7 @@ def test_transport_stats_have_the_groups_and_keys_of_the_contract_and_additions_
         "inboundVideo": ["framesEmitted", "decodeDropped", "daveDecryptOk", "daveDecryptFail", "davePassthrough"],
         "outbound": ["rtpAudioSent", "daveEncryptFail"],
     }
-    assert list(told) == ["type", "uptimeMs", *contract, "restarts"]
+    assert list(told) == ["type", "uptimeMs", *contract, "restarts", "audioFates", "links", "mailboxes"]
     for group, keys in contract.items():
         assert list(told[group])[: len(keys)] == keys
         assert all(type(value) in (int, float) for value in told[group].values())

@@ -3,14 +3,17 @@
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from clankvox.demo.parent import VoxParent
-from tests.support.process_call import COMMAND, DEADLINE_S, Call, chirp, eventually, frames_of, run
+from clankvox.ids import Role
+from tests.support.process_call import COMMAND, DEADLINE_S, Call, chirp, eventually, frames_of, run, write_wav
 
 WORD = chirp(0.5)
 
@@ -26,33 +29,125 @@ def records(vox, message):
     return [entry for text in vox.stderr_lines if (entry := json.loads(text))["message"] == message]
 
 
-def scrape(vox):
+def fetch(vox, accept="application/openmetrics-text"):
+    """Return content type and text of one scrape."""
     port = eventually(lambda: records(vox, "metrics are served"), "the port of the metrics")[0]["fields"]["port"]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
-    connection.request("GET", "/metrics", headers={"Accept": "application/openmetrics-text"})
-    families = list(text_string_to_metric_families(connection.getresponse().read().decode()))
+    connection.request("GET", "/metrics", headers={"Accept": accept})
+    answer = connection.getresponse()
+    page = answer.getheader("Content-Type"), answer.read().decode()
     connection.close()
-    return {
-        (sample.name, *sorted(sample.labels.values())): sample.value for family in families for sample in family.samples
-    }
+    return page
 
 
-def test_metrics_show_what_a_call_did(vox, discord, tmp_path):
-    call = Call(vox, discord)
-    call.listener(tmp_path)
-    call.enter()
-    call.say(WORD, "p1", rate_hz=48_000)
-    call.wait_said("p1")
-    found = scrape(vox)
-    sent = found["clankvox_rtp_packets_total", "audio", "out", "voice"]
-    assert sent >= len(WORD) / 960
-    assert sent == found["clankvox_audio_frames_made_total", "sent"]
-    assert found["clankvox_send_lateness_seconds_count",] == sent
-    assert found["clankvox_mailbox_depth", "router"] >= 0
-    assert found["clankvox_ipc_dropped_total", "control"] == 0
-    stats = eventually(lambda: vox.events_of("transport_stats"), "transport_stats")[-1].body
-    assert stats["outbound"]["rtpAudioSent"] <= scrape(vox)["clankvox_rtp_packets_total", "audio", "out", "voice"]
-    call.hang_up()
+def scrape(vox):
+    """Return every sample by its name and labels."""
+    families = text_string_to_metric_families(fetch(vox)[1])
+    return Samples(
+        {(sample.name, *sorted(sample.labels.values())): sample.value for each in families for sample in each.samples}
+    )
+
+
+class Samples(dict):
+    """Values by name and labels."""
+
+    def total(self, name, *labels):
+        """Sum over all samples of `name` that have all of `labels`."""
+        return sum(value for key, value in self.items() if key[0] == name and set(labels) <= set(key[1:]))
+
+
+def test_the_page_is_valid_openmetrics_to_its_end_and_prometheus_text_for_who_asks_for_that(vox):
+    content_type, text = fetch(vox)
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0")
+    assert text.endswith("\n# EOF\n")
+    assert {family.name for family in text_string_to_metric_families(text)} >= {"clankvox_build", "process_cpu_seconds"}
+    content_type, text = fetch(vox, "text/plain")
+    assert content_type.startswith("text/plain")
+    assert list(parse_text(text))
+
+
+@pytest.fixture(scope="module")
+def whole_call(trust, discord, tmp_path_factory):
+    """What `inspect` and a scrape say after a call with speech both ways whose connection was lost twice."""
+    word = write_wav(tmp_path_factory.mktemp("said") / "word.wav", WORD)
+    with VoxParent(env=trust, args=("--metrics-addr", "127.0.0.1:0", "--log-format", "json")) as vox:
+        call = Call(vox, discord)
+        call.enter()
+        user = call.add(file=word, receive=True, startMs=300)
+        call.subscribe(user, "k1", silenceDurationMs=200)
+        vox.wait_for("user_audio_end")
+        call.say(WORD, "p1", rate_hz=48_000)
+        call.wait_said("p1")
+        for code in (4015, 4006):
+            since = vox.mark()
+            call.close(code)
+            vox.wait_for("connection_state", since=since, status="reconnecting")
+            if code == 4006:
+                vox.wait_for("adapter_send", since=since)
+                call.credentials()
+            vox.wait_for("connection_state", since=since, status="ready")
+        call.hang_up()
+        vox.send({"type": "inspect"})
+        yield vox.wait_for("inspect").body["counters"], scrape(vox)
+
+
+def test_packets_and_frames_are_the_same_numbers_in_the_metrics_and_for_the_parent(whole_call):
+    told, found = whole_call
+    total = found.total
+    sent, heard, seen = told["outbound"], told["inboundAudio"], told["inboundVideo"]
+    assert total("clankvox_rtp_packets_total", "in", "audio") == heard["packets"] > 0
+    assert total("clankvox_rtp_packets_total", "in", "video") == seen["packets"]
+    assert found["clankvox_rtp_packets_total", "audio", "out", "voice"] == sent["rtpAudioSent"] >= len(WORD) / 960
+    assert found["clankvox_rtp_packets_total", "audio", "out", "stream_publish"] == sent["streamAudioSent"]
+    assert found["clankvox_rtp_packets_total", "out", "stream_publish", "video"] == sent["videoPacketsSent"]
+    for fate, count in told["audioFates"].items():
+        assert total("clankvox_audio_packet_fates_total", snake(fate)) == count, fate
+    assert told["audioFates"]["decoded"] > 0
+    losses = [set(key[1:]) for key in found if key[0] == "clankvox_frames_lost_total" and "audio" in key]
+    causes = set.union(*losses) - {"audio", *Role}
+    assert {"lost", "concealed", "no_key"} <= causes
+    for cause in causes:
+        assert total("clankvox_frames_lost_total", "audio", cause) == told["audioFates"][camel(cause)], cause
+    assert total("clankvox_frames_lost_total", "video", "incomplete") == seen["framesIncomplete"]
+    assert total("clankvox_frames_lost_total", "video", "decode_queue_full") == seen["decodeDropped"]
+    assert total("clankvox_dave_decrypt_failures_total", "video") == seen["daveDecryptFail"]
+    assert total("clankvox_transport_decrypt_failures_total", "audio") == heard["transportDecryptFail"]
+    assert total("clankvox_transport_decrypt_failures_total", "video") == seen["transportDecryptFail"]
+    for fate in ("sent", "refused", "unsealed", "dropped"):
+        name = "rtpAudioSent" if fate == "sent" else f"frames{fate.capitalize()}"
+        assert found["clankvox_audio_frames_made_total", fate] == sent[name]
+    assert found["clankvox_underruns_total", "tts"] == sent["ttsUnderruns"]
+
+
+def test_slots_links_and_lanes_are_the_same_numbers_in_the_metrics_and_for_the_parent(whole_call):
+    told, found = whole_call
+    total = found.total
+    tick, links = told["tick"], told["links"]
+    assert found["clankvox_pacing_slots_total",] == tick["total"] > 0
+    assert found["clankvox_pacing_slots_missed_total",] == tick["skipped"]
+    assert found["clankvox_send_lateness_seconds_count",] == tick["sends"] > 0
+    assert found["clankvox_send_lateness_seconds_sum",] * 1000 == pytest.approx(tick["lateMs"])
+    assert tick["sends"] - found["clankvox_send_lateness_seconds_bucket", "0.005"] == tick["lateOver5Ms"]
+    assert total("clankvox_links_lost_total") == links["lost"] == 2
+    assert found["clankvox_reconnects_total", "4015", "resumed", "voice"] == links["resumed"] == 1
+    assert found["clankvox_reconnects_total", "4006", "new_session", "voice"] == links["newSession"] == 1
+    assert total("clankvox_dave_transition_seconds_count") == links["daveTransitions"] > 0
+    assert total("clankvox_dave_transition_seconds_sum") * 1000 == pytest.approx(links["daveTransitionMs"])
+    assert found["clankvox_jitter_seconds", "voice"] * 1000 == pytest.approx(links["jitterMs"])
+    for lane in ("control", "audio", "video"):
+        assert found["clankvox_ipc_dropped_total", lane] == told["ipcLanes"][f"{lane}Dropped"]
+    assert {key[1] for key in found if key[0] == "clankvox_mailbox_depth"} <= told["mailboxes"].keys()
+    assert total("clankvox_actor_restarts_total") == sum(told["restarts"].values()) == 0
+    assert found["clankvox_uptime_seconds",] * 1000 >= told["uptimeMs"]
+
+
+def snake(name):
+    return re.sub("([A-Z])", r"_\1", name).lower()
+
+
+def camel(name):
+    head, *rest = name.split("_")
+    return head + "".join(word.capitalize() for word in rest)
 
 
 def test_sigusr1_shows_stacks_and_counters_and_the_process_goes_on(vox, discord):

@@ -8,7 +8,7 @@ TAKEN: set[Transition] = set()
 
 
 def record(taken: Transition) -> None:
-    TAKEN.add(taken)
+    TAKEN.add(taken._replace(cause=""))
 
 
 def declared() -> set[Transition]:
