@@ -81,6 +81,7 @@ class App:
         self._clock = SystemClock()
         self._rng = SystemRandom()
         self._outbox = Outbox(self._clock.now)
+        self._writer = StdoutWriter(stdout_fd, self._outbox, self._on_stdout_broken)
         self._pacer = Pacer(self._clock)
         self._frames = FrameLedger()
         self._stopped = threading.Event()
@@ -94,7 +95,14 @@ class App:
         self._tracks = count(1)
         self._router: Tell = unborn
         self._roles = {
-            role: RoleParts(role, self._clock, self._outbox, self._tell_router, partial(self._tell_connection, role))
+            role: RoleParts(
+                role,
+                self._clock,
+                self._outbox,
+                self._tell_router,
+                partial(self._tell_connection, role),
+                self._writer.write_at_hand,
+            )
             for role in Role
         }
         self._voice = self._roles[Role.VOICE]
@@ -125,7 +133,6 @@ class App:
             lambda error: self._router(LineRejected(error=error)),
             lambda: self._router(StopRequested(exit_code=0, reason="destroy")),
         )
-        self._writer = StdoutWriter(stdout_fd, self._outbox, self._on_stdout_broken)
         self._signals = StopSignals(self._on_signal, self._on_inspect)
 
     def run(self) -> int:

@@ -49,11 +49,20 @@ class Viewing:
 class RoleParts:
     """One role's sockets and media. Made before the actors; closed after them."""
 
-    def __init__(self, role: Role, clock: Clock, outbox: Outbox, tell_router: Tell, connection: Tell) -> None:
+    def __init__(
+        self,
+        role: Role,
+        clock: Clock,
+        outbox: Outbox,
+        tell_router: Tell,
+        connection: Tell,
+        write: Callable[[], None] | None = None,
+    ) -> None:
+        """`write` comes on the UDP thread when it has put what it had into `outbox`; else the writer is only woken."""
         self.role = role
         self._clock = clock
         self._feedback_failures = 0
-        self.udp = UdpSocket(clock, connection, outbox.wake_writer)
+        self.udp = UdpSocket(clock, connection, write or outbox.wake_writer)
         self.cipher = FrameCipher(self.udp.wake)
         self.board = CaptureBoard(self.udp.wake)
         self.web_socket = VoiceWebSocket(connection)

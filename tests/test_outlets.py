@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from clankvox.audio_lane import AUDIO_STREAM_MS
 from clankvox.demo.parent import UserAudio
 from clankvox.ids import Role
 from clankvox.media.change_score import ChangeScore
@@ -11,7 +12,7 @@ from clankvox.media.picture_maker import DecodedPicture
 from clankvox.media.receive_ports import Origin, Timing
 from clankvox.media.signal_meter import Signal
 from clankvox.media.video_ports import AccessUnit
-from clankvox.outbox import AUDIO_STREAM_MS, Outbox
+from clankvox.outbox import Outbox
 from clankvox.outlets import PcmOutlet, PictureOutlet
 from clankvox.wire.video_codec import VideoCodec
 from tests.support.process_call import frames_of

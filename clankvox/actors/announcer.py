@@ -3,6 +3,7 @@
 import logging
 from typing import Final, assert_never
 
+from clankvox.audio_lane import News
 from clankvox.ipc.events import (
     ConnectionState,
     DaveState,
@@ -22,7 +23,7 @@ from clankvox.ipc.events import (
 from clankvox.ipc.framing import FrameTooLarge, frame_json
 from clankvox.ipc.message import wire_tag
 from clankvox.ipc.statuses import LaneName
-from clankvox.outbox import News, Outbox
+from clankvox.outbox import Outbox
 
 _log = logging.getLogger("clankvox.router")
 

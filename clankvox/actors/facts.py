@@ -6,6 +6,7 @@ The pipeline calls these at control rate, on the role's UDP thread; nothing here
 from collections.abc import Callable
 
 from clankvox.actors.base import Tell
+from clankvox.audio_lane import News
 from clankvox.ids import Attempt, Role, Ssrc, UserId, capture_address, connection_address, dave_address, video_address
 from clankvox.media.segment import Segment
 from clankvox.messages.capture import SpeakingEnded, SpeakingStarted, SpeechEnded, SpeechStarted
@@ -13,7 +14,7 @@ from clankvox.messages.common import Envelope, Message
 from clankvox.messages.connection import DiscoveryReplied, PongReceived
 from clankvox.messages.dave import FramesUndecryptable
 from clankvox.messages.video import PictureOverdue
-from clankvox.outbox import News, Outbox
+from clankvox.outbox import Outbox
 
 
 class FactMail:

@@ -4,6 +4,8 @@ Imports nothing heavy, so that stdout can be claimed and the first frame written
 """
 
 import os
+import select
+import stat
 import sys
 import threading
 from collections.abc import Callable
@@ -121,8 +123,34 @@ class StdinReader(threading.Thread, Generic[C]):
             self._on_command(command)
 
 
+def _tells_room(fd: int) -> bool:
+    """Whether what is reported writable takes PIPE_BUF bytes at once (POSIX pipes; Linux and BSD stream sockets)."""
+    mode = os.fstat(fd).st_mode
+    return hasattr(select, "poll") and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+
+
+class _Room:
+    """Looks whether a pipe takes a short frame (at most PIPE_BUF bytes) without waiting."""
+
+    __slots__ = ("_poll", "_yes")
+
+    def __init__(self, fd: int) -> None:
+        poll = select.poll()
+        poll.register(fd, select.POLLOUT)
+        self._poll = poll.poll
+        self._yes = [(fd, select.POLLOUT)]
+
+    @property
+    def has_room(self) -> bool:
+        return self._poll(0) == self._yes
+
+
 class StdoutWriter(threading.Thread):
-    """Writes whole frames in the order of the outbox and wipes them. Only this thread waits for a slow parent."""
+    """Writes whole frames in the order of the outbox and wipes them. Only this thread waits for a slow parent.
+
+    To wake it costs more than all else that is done for a packet. So whoever has put PCM calls `write_at_hand`, which
+    writes it there and then while the parent reads as fast as we write; the thread has the rest, and all else.
+    """
 
     def __init__(self, fd: int, outbox: Outbox, on_broken: Callable[[], None]) -> None:
         """Write to `fd`, which stays the caller's; `on_broken` comes once, on this thread, if that fails."""
@@ -130,6 +158,10 @@ class StdoutWriter(threading.Thread):
         self._fd = fd
         self._outbox = outbox
         self._on_broken = on_broken
+        self._pen = threading.Lock()
+        """Held from the taking of a frame to its last byte, so that frames neither mix nor overtake each other."""
+        self._room = _Room(fd) if _tells_room(fd) else None
+        self._failure: OSError | None = None
 
     def flush_and_stop(self, deadline_s: float) -> bool:
         """Close the outbox and wait up to `deadline_s` until all is written. False if the parent did not take it.
@@ -140,13 +172,34 @@ class StdoutWriter(threading.Thread):
         self.join(deadline_s)
         return not self.is_alive()
 
+    def write_at_hand(self) -> None:
+        """Write the PCM that waits, as far as the pipe takes it at once. Any thread; never blocks, never raises.
+
+        What goes before it, or does not fit, is left to the thread, and so is all while that thread is writing.
+        """
+        if not self._outbox.has_unannounced:
+            return
+        if self._room is not None and self._pen.acquire(blocking=False):
+            try:
+                while self._room.has_room and (frame := self._outbox.take_audio(select.PIPE_BUF)) is not None:
+                    self._write(frame)
+            except OSError as error:
+                self._failure = error
+                self._outbox.discard()
+            finally:
+                self._pen.release()
+        self._outbox.wake_writer()
+
     def run(self) -> None:
         """Write until the outbox is finished or the pipe is broken. This thread."""
         try:
-            while not self._outbox.is_finished:
-                frame = self._outbox.take(_IDLE_S)
-                if frame is not None:
-                    self._write(frame)
+            while self._outbox.wait(_IDLE_S):
+                with self._pen:
+                    while (frame := self._outbox.take(0.0)) is not None:
+                        self._write(frame)
+            with self._pen:
+                if self._failure is not None:
+                    raise self._failure
         except OSError:
             self._outbox.discard()
             self._on_broken()

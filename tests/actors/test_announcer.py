@@ -5,6 +5,7 @@ import json
 import pytest
 
 from clankvox.actors.announcer import announce
+from clankvox.audio_lane import News
 from clankvox.ids import Role, UserId
 from clankvox.ipc import framing
 from clankvox.ipc.events import (
@@ -18,7 +19,7 @@ from clankvox.ipc.events import (
     UserAudioEnd,
 )
 from clankvox.ipc.statuses import DaveStatus
-from clankvox.outbox import News, Outbox
+from clankvox.outbox import Outbox
 
 USER, OTHER = UserId(42), UserId(43)
 SEGMENT = Segment(user_id=USER, start_ms=1.0, end_ms=2.0, speech_ms=1, peak=3, mean_level_dbfs=-20.0)

@@ -1,11 +1,12 @@
 from clankvox.actors.facts import FactMail
+from clankvox.audio_lane import News
 from clankvox.ids import Role, capture_address, connection_address, dave_address
 from clankvox.media.segment import Segment
 from clankvox.messages.capture import SpeakingEnded, SpeakingStarted, SpeechEnded, SpeechStarted
 from clankvox.messages.common import Envelope
 from clankvox.messages.connection import DiscoveryReplied, PongReceived
 from clankvox.messages.dave import FramesUndecryptable
-from clankvox.outbox import News, Outbox
+from clankvox.outbox import Outbox
 
 SEGMENT = Segment(48_000, 96_000, 700, 9_000, -20.0)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import socket
 import struct
 import subprocess
 import sys
@@ -271,6 +272,145 @@ def test_flushing_gives_up_at_its_deadline_when_nobody_reads(pipe):
     pipe.close(pipe.read_fd)  # frees the writer
     writer.join(DEADLINE_S)
     assert not writer.is_alive()
+
+
+# --- PCM that is written by whoever has put it ---
+
+
+def socket_pair():
+    ours, parents = socket.socketpair()
+    made = Pipe()
+    made.close_all()
+    made.read_fd, made.write_fd = parents.detach(), ours.detach()
+    made._open = {made.read_fd, made.write_fd}
+    return made
+
+
+@pytest.mark.parametrize("make", [Pipe, socket_pair])
+def test_pcm_is_written_at_once_by_whoever_has_put_it_and_wiped(make):
+    ends = make()
+    outbox = Outbox()
+    writer = StdoutWriter(ends.write_fd, outbox, Broken())  # its thread never runs
+    frame = frame_user_audio(UserId(42), None, b"\x01\x02", 1, 1, 1)
+    as_sent = bytes(frame)
+    outbox.put_audio("a", frame, 20)
+    outbox.put_marker(frame_json(b"end"))
+    writer.write_at_hand()
+    assert os.read(ends.read_fd, 100) == as_sent + frame_json(b"end")
+    assert frame == bytes(len(as_sent))
+    ends.close_all()
+
+
+def test_what_goes_before_pcm_is_left_to_the_thread_and_pcm_with_it(pipe):
+    outbox = Outbox()
+    writer = StdoutWriter(pipe.write_fd, outbox, Broken())
+    outbox.put_audio("a", bytearray(b"pcm"), 20)
+    outbox.put_control(b"first")
+    writer.write_at_hand()
+    os.set_blocking(pipe.read_fd, False)
+    with pytest.raises(BlockingIOError):
+        os.read(pipe.read_fd, 1)
+    os.set_blocking(pipe.read_fd, True)
+    writer.start()
+    assert writer.flush_and_stop(DEADLINE_S)
+    assert os.read(pipe.read_fd, 100) == b"firstpcm"
+
+
+@pytest.mark.parametrize("make", [Pipe, socket_pair])
+def test_who_puts_pcm_never_waits_for_a_parent_that_does_not_read(make):
+    ends = make()
+    outbox = Outbox()
+    writer = StdoutWriter(ends.write_fd, outbox, Broken())
+    frame = frame_user_audio(UserId(42), None, bytes(1_920), 0, 0, 960)
+    size, put = len(frame), 0
+    while outbox.counters().audio_depth < 3:  # the pipe is full, and three more wait
+        put += outbox.put_audio("a", bytearray(frame), 20)
+        writer.write_at_hand()
+    writer.start()
+    for _ in range(3):  # the thread hangs in its write now
+        put += outbox.put_audio("a", bytearray(frame), 20)
+        writer.write_at_hand()
+    reading = threading.Thread(target=lambda: [read_exactly(ends.read_fd, size) for _ in range(put)])
+    reading.start()
+    reading.join(DEADLINE_S)
+    assert not reading.is_alive()
+    assert writer.flush_and_stop(DEADLINE_S)
+    assert outbox.counters().audio_depth == 0
+    ends.close_all()
+
+
+def read_exactly(fd, size):
+    while size:
+        size -= len(os.read(fd, size))
+
+
+def test_frames_of_many_hands_neither_mix_nor_overtake_each_other(pipe):
+    outbox = Outbox()
+    writer = StdoutWriter(pipe.write_fd, outbox, Broken())
+    writer.start()
+    received = []
+    reader = threading.Thread(target=lambda: received.extend(read_frames(pipe.read_fd)))
+    reader.start()
+    count = 400
+
+    def speak(user):
+        for number in range(count):
+            pcm = number.to_bytes(2, "little") * (50 + number)
+            outbox.put_audio(user, frame_user_audio(UserId(user), None, pcm, 0, 0, 50 + number), 20)
+            if number % 7 == user:
+                outbox.put_control(frame_json(b"%d" % number))
+            if number % 3:
+                writer.write_at_hand()
+        writer.write_at_hand()
+
+    hands = [threading.Thread(target=speak, args=(user,)) for user in (1, 2)]
+    for hand in hands:
+        hand.start()
+    for hand in hands:
+        hand.join(DEADLINE_S)
+    assert writer.flush_and_stop(DEADLINE_S)
+    pipe.close(pipe.write_fd)
+    reader.join(DEADLINE_S)
+    for user in (1, 2):
+        bodies = [payload[18:] for kind, payload in received if kind == 1 and payload[0] == user]
+        assert bodies == [number.to_bytes(2, "little") * (50 + number) for number in range(count)]
+
+
+def test_a_pipe_that_breaks_under_another_hand_is_told_once_by_the_thread(pipe):
+    outbox = Outbox()
+    broken = Broken()
+    writer = StdoutWriter(pipe.write_fd, outbox, broken)
+    writer._room = AlwaysRoom()
+    pcm = [bytearray(b"pcm") for _ in range(3)]
+    pipe.close(pipe.read_fd)
+    for frame in pcm:
+        outbox.put_audio("a", frame, 20)
+    writer.write_at_hand()
+    writer.write_at_hand()
+    assert broken.times == 0
+    writer.start()
+    assert broken.happened.wait(DEADLINE_S)
+    assert writer.flush_and_stop(DEADLINE_S)
+    assert broken.times == 1
+    assert pcm == [bytes(3)] * 3
+
+
+class AlwaysRoom:
+    """As if the parent went away between the look and the write."""
+
+    has_room = True
+
+
+def test_to_a_file_only_the_thread_writes(tmp_path):
+    outbox = Outbox()
+    with (tmp_path / "out").open("wb") as file:
+        writer = StdoutWriter(file.fileno(), outbox, Broken())
+        outbox.put_audio("a", bytearray(b"pcm"), 20)
+        writer.write_at_hand()
+        assert (tmp_path / "out").read_bytes() == b""
+        writer.start()
+        assert writer.flush_and_stop(DEADLINE_S)
+    assert (tmp_path / "out").read_bytes() == b"pcm"
 
 
 CLAIMING = """

@@ -10,6 +10,7 @@ from tools.bench import (
     golive,
     pacing,
     pictures,
+    receive_path,
     receivers,
     response,
     senders,
@@ -28,6 +29,7 @@ CASES: Final[dict[str, Case]] = {
     "response": response.run,
     "capture": capture.run,
     "capacity": capacity.run,
+    "receive_path": receive_path.run,
     "consumption": consumption.run,
     "start": start.run,
     "senders": senders.run,
@@ -43,5 +45,6 @@ SECONDS: Final = {
     "senders": 180.0,
     "capture": 20.0,
     "capacity": 20.0,
+    "receive_path": 40.0,
 }
 """How long a measurement of a case usually takes, where it is not a minute."""
