@@ -70,6 +70,8 @@ class Programme:
 
 def _backlog(samples: Stereo) -> int:
     """How many samples of sound the encoder still holds after this frame."""
-    sounding = np.flatnonzero(samples.any(axis=1))
-    last = int(sounding[-1]) if len(sounding) else -1
-    return max(0, LOOKAHEAD_SAMPLES - (FRAME_SAMPLES - 1 - last))
+    held = samples[-LOOKAHEAD_SAMPLES:]
+    if held[-1].any():
+        return LOOKAHEAD_SAMPLES
+    sounding = np.flatnonzero(held)
+    return int(sounding[-1]) // 2 + 1 if len(sounding) else 0
