@@ -5,12 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from clankvox.ipc.commands import COMMANDS
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import EVENTS, encode_event
 from clankvox.ipc.message import wire_tag
 from clankvox.protocol.close_codes import CLOSE_CODES
+from tests.support import contract as judge
+from tests.support.contract import ContractBroken, check, check_line, whole
 from tools import contract, contract_notes
 from tools.contract import FOLDER, command_example, event_example, page, rendered, schema, with_close_codes
 
@@ -38,20 +41,43 @@ def test_every_event_has_an_example_that_the_encoder_writes(tag):
     assert json.dumps(written, separators=(", ", ": "), ensure_ascii=False) in PAGE
 
 
-def fits(value, definition):
-    """Whether an object has what its definition requires, and nothing that it does not know."""
-    known = definition["properties"]
-    return set(definition.get("required", ())) <= value.keys() <= known.keys()
+@pytest.mark.parametrize("tag", COMMANDS)
+def test_examples_of_commands_are_valid(tag):
+    check("Command", command_example(tag))
 
 
-@pytest.mark.parametrize("tag", [*COMMANDS, *EVENTS])
-def test_examples_fit_the_schema(tag):
-    message = COMMANDS.get(tag) or EVENTS[tag]
-    name = next(name for name in SCHEMA if SCHEMA[name].get("properties", {}).get("type", {}).get("enum") == [tag])
-    if tag in COMMANDS:
-        assert fits(command_example(tag), SCHEMA[name])
-    if tag in EVENTS and message is EVENTS[tag]:
-        assert fits(json.loads(encode_event(event_example(tag))), SCHEMA[name])
+@pytest.mark.parametrize("tag", EVENTS)
+def test_examples_of_events_are_valid(tag):
+    check("Event", json.loads(encode_event(event_example(tag))))
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(whole())
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"type": "ready", "connectionId": None},
+        {"type": "ready", "connection_id": "c1"},
+        {"type": "speaking_start", "userId": 42},
+        {"type": "speaking_start"},
+        {"type": "dave_state", "role": "voice", "status": "perhaps"},
+        {"type": "unheard_of"},
+        {"type": "adapter_send", "payload": {"op": 4, "d": {"guild_id": "1", "channel_id": 2}}},
+    ],
+)
+def test_an_event_that_is_not_as_the_schema_has_it_is_seen(broken):
+    with pytest.raises(ContractBroken):
+        check("Event", broken)
+
+
+def test_a_command_that_the_process_takes_and_the_schema_does_not_is_seen(monkeypatch):
+    check_line(b'{"type":"leave","reason":null,"whatever":1}')
+    check_line(b"no command at all")
+    monkeypatch.setattr(judge, "decode_command", lambda _line: None)  # it takes anything
+    with pytest.raises(ContractBroken, match="reason"):
+        check_line(b'{"type":"leave","reason":7}')
 
 
 def test_the_schema_has_snowflakes_as_strings_and_no_null_in_events():

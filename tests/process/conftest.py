@@ -6,6 +6,7 @@ import pytest
 
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
+from tests.support.contract import held_to_the_schema
 from tests.support.process_call import Call, check_nothing_leaked
 
 HERE = Path(__file__).parent
@@ -16,6 +17,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("process")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def contract():
+    """Whatever these tests and their processes say to each other is in the generated schema."""
+    with held_to_the_schema():
+        yield
 
 
 @pytest.fixture(scope="session")
