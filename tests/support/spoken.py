@@ -54,13 +54,13 @@ def plain_opuslib():
     return importlib.import_module("opuslib")
 
 
-def plain_packets(frames, profile, complexity=10):
+def plain_packets(frames, profile):
     """What opuslib's own encoder makes of stereo frames by an EncoderProfile."""
     opuslib = plain_opuslib()
     encoder = opuslib.Encoder(48_000, 2, opuslib.APPLICATION_AUDIO)
     control, ctl = opuslib.api.encoder.encoder_ctl, opuslib.api.ctl
     for request, value in (
-        (ctl.set_complexity, complexity),
+        (ctl.set_complexity, profile.complexity),
         (ctl.set_bitrate, profile.bitrate_bps),
         (ctl.set_inband_fec, 1),
         (ctl.set_packet_loss_perc, profile.expected_loss_percent),

@@ -18,7 +18,6 @@ FRAME_S: Final = 0.02
 _SEND_HZ: Final = 48_000
 _SEND_SAMPLES: Final = 960
 _LOOKAHEAD_SAMPLES: Final = 312
-_COMPLEXITY: Final = 10
 
 Mono = NDArray[np.int16]
 
@@ -28,7 +27,7 @@ def encode(pcm: Mono, profile: EncoderProfile = SPEECH) -> list[bytes]:
     made = opuslib.Encoder(_SEND_HZ, 2, opuslib.APPLICATION_AUDIO)
     control, ctl = opuslib.api.encoder.encoder_ctl, opuslib.api.ctl
     for request, value in (
-        (ctl.set_complexity, _COMPLEXITY),
+        (ctl.set_complexity, profile.complexity),
         (ctl.set_inband_fec, 1),
         (ctl.set_bitrate, profile.bitrate_bps),
         (ctl.set_signal, int(profile.signal)),
