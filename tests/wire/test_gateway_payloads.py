@@ -6,11 +6,11 @@ from clankvox.errors import WireError
 from clankvox.wire import gateway_payloads as payloads
 from clankvox.wire.gateway_payloads import snowflake
 
-SECRETS = {
+SECRETS = [
     payloads.Identify(server_id="1", user_id="2", session_id="hush-session", token="hush-token"),
     payloads.Resume(server_id="1", session_id="hush-session", token="hush-token"),
     payloads.SessionDescription(mode="m", secret_key=(177,) * 32),
-}
+]
 
 
 @given(st.integers(0, 2**64 - 1))
