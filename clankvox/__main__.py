@@ -8,15 +8,15 @@ from types import FrameType
 from typing import Final
 
 from clankvox import __version__
+from clankvox.errors import ExitCode
 from clankvox.ipc.framing import frame_json
 from clankvox.shells.allocator import give_back_memory
 from clankvox.shells.prctl import set_process_name
 from clankvox.shells.stdio import claim_stdin, claim_stdout
 
 PROTOCOL_VERSION: Final = 1
-EXIT_USAGE: Final = 64
 
-USAGE: Final = """usage: clankvox [serve] [--log-level LEVEL] [--log-format FORMAT]
+USAGE: Final = """usage: clankvox [serve] [--config FILE] [--log-level LEVEL] [--log-format FORMAT]
                         [--allow-files] [--allow-private-hosts]
                         [--metrics-addr HOST:PORT [--metrics-public]]
        clankvox doctor [--help]      check this installation and this machine
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
             return _serve(arguments)
         case _:
             sys.stderr.write(USAGE)
-            return EXIT_USAGE
+            return ExitCode.USAGE
 
 
 def _serve(arguments: list[str]) -> int:
@@ -65,6 +65,8 @@ def _serve(arguments: list[str]) -> int:
     config = parse(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):  # until the app, whose import takes a while, can end in order
         signal.signal(number, _exit)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nor can it show anything yet; the default action is the end
     stdin_fd, stdout_fd = claim_stdin(), claim_stdout()
     set_process_name("clankvox")
     give_back_memory()
@@ -72,9 +74,22 @@ def _serve(arguments: list[str]) -> int:
     os.write(stdout_fd, frame_json(ready))
 
     gc.disable()  # importing makes 60,000 objects and no garbage; the app switches it on again
-    from clankvox import app
-
+    try:
+        from clankvox import app
+    except ImportError as missing:
+        return _give_up(stdout_fd, missing)
     return app.serve(stdin_fd, stdout_fd, config)
+
+
+def _give_up(stdout_fd: int, missing: ImportError) -> int:
+    """Say which library is missing, to people and to the parent."""
+    import json
+
+    sentence = f"clankvox cannot run: {missing}. `clankvox doctor` examines the installation."
+    sys.stderr.write(sentence + "\n")
+    error = {"type": "error", "code": "voice_runtime_error", "message": sentence, "role": "voice"}
+    os.write(stdout_fd, frame_json(json.dumps(error).encode()))
+    return ExitCode.UNAVAILABLE
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -31,6 +31,7 @@ from clankvox.actors.video import VideoActor
 from clankvox.actors.voice import VoiceActor
 from clankvox.clock import SystemClock
 from clankvox.config import Config
+from clankvox.errors import ExitCode
 from clankvox.ids import MUSIC, PUBLISH, ROUTER, ActorKind, Address, Role, connection_address
 from clankvox.ipc.decoding import decode_command
 from clankvox.log_mirror import LogMirror
@@ -62,10 +63,6 @@ FLUSH_S: Final = 0.08
 SOCKETS_CLOSED_S: Final = 0.06
 LOGS_WRITTEN_S: Final = 0.03
 STDERR_FD: Final = 2
-EXIT_STDOUT_BROKEN: Final = 0
-"""A parent that is gone is the normal end of a subprocess."""
-EXIT_INTERNAL: Final = 70
-"""The router failed, whom nobody replaces."""
 CONNECTION_ACTORS: Final[dict[Role, type[ConnectionActor]]] = {
     Role.VOICE: VoiceActor,
     Role.STREAM_WATCH: StreamWatchActor,
@@ -204,7 +201,7 @@ class App:
         if isinstance(message, ActorFailed):
             self._telemetry.actor_failed(message.address)
             if message.address == ROUTER:
-                self._on_stopped(EXIT_INTERNAL)
+                self._on_stopped(ExitCode.INTERNAL)
         self._router(message)  # type: ignore[arg-type]  # every caller sends a message
 
     def _tell_connection(self, role: Role, message: object) -> None:
@@ -268,7 +265,7 @@ class App:
         self._stderr.flush()
 
     def _on_stdout_broken(self) -> None:
-        self._router(StopRequested(exit_code=EXIT_STDOUT_BROKEN, reason="destroy", at_once=True))
+        self._router(StopRequested(exit_code=ExitCode.STDOUT, reason="destroy", at_once=True))
 
 
 def unborn(_message: object) -> None:
@@ -280,7 +277,11 @@ def serve(stdin_fd: int, stdout_fd: int, config: Config) -> int:
     logs = LogWriter(STDERR_FD)
     logs.start()
     log.set_up(config.log_level, config.log_format, logs)
-    code = App(stdin_fd, stdout_fd, config, logs).run()
+    try:
+        code = App(stdin_fd, stdout_fd, config, logs).run()
+    except Exception:  # noqa: BLE001 - logged; an exit code of its own says that it is no end that was asked for
+        _log.exception("the process failed")
+        code = ExitCode.INTERNAL
     logs.drain(LOGS_WRITTEN_S)
     sys.stderr.flush()
     os._exit(code)

@@ -15,7 +15,25 @@
 `code` is what goes over the wire; `recoverable` says whether the same thing may work when tried again.
 """
 
+from enum import IntEnum
 from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """Why the process ended, for whoever started it (sysexits.h)."""
+
+    DONE = 0
+    """It was asked to, or its input ended."""
+    USAGE = 64
+    """The command line."""
+    UNAVAILABLE = 69
+    """A library that it needs is missing or does not load."""
+    INTERNAL = 70
+    """A failure that nobody could take over."""
+    STDOUT = 74
+    """The parent closed stdout, or has not read it for too long."""
+    CONFIG = 78
+    """A setting that is no flag."""
 
 
 class ClankvoxError(Exception):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from clankvox.actors.base import Tell
 from clankvox.actors.facts import FactMail
+from clankvox.actors.link import CLOSE_NORMAL
 from clankvox.clock import Clock
 from clankvox.errors import TransportLost
 from clankvox.ids import Role, Ssrc
@@ -86,6 +87,7 @@ class RoleParts:
     def close(self) -> None:
         """Stop reading, sending and decoding. Main thread."""
         self.udp.close()
+        self.web_socket.close(CLOSE_NORMAL)  # its actor has done so, unless that hangs
         if self.viewing is not None:
             self.viewing.worker.close()
 

@@ -10,10 +10,10 @@ import threading
 import pykka
 import pytest
 
-from clankvox import app
 from clankvox.actors import announcer
 from clankvox.app import App
 from clankvox.config import Config
+from clankvox.errors import ExitCode
 from tests.support.process_call import DEADLINE_S, answer_of, bodies, frames_of, line, probe
 
 PCM = bytes(range(200)) * 2
@@ -79,13 +79,13 @@ def test_a_signal_ends_it_and_both_signals_are_given_back():
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-def test_a_broken_stdout_is_the_normal_end():
+def test_a_broken_stdout_ends_it_with_a_code_of_its_own():
     stdin, parents_end = os.pipe()
     output, stdout = os.pipe()
     os.close(output)
     os.write(parents_end, line(**probe("p")) + b"\n")
     try:
-        assert App(stdin, stdout, Config()).run() == 0
+        assert App(stdin, stdout, Config()).run() == ExitCode.STDOUT
     finally:
         end_threads(parents_end)
         os.close(stdin)
@@ -99,7 +99,7 @@ def test_a_router_that_fails_ends_the_process_with_the_code_of_an_internal_fault
         raise KeyError("broken")
 
     monkeypatch.setattr(announcer, "encode_event", fail)
-    assert served(line(**probe("p")) + b"\n", keep_open=True) == (app.EXIT_INTERNAL, [])
+    assert served(line(**probe("p")) + b"\n", keep_open=True) == (ExitCode.INTERNAL, [])
 
 
 def test_the_counters_of_the_contract_are_all_plain_numbers():

@@ -130,8 +130,11 @@ class ConnectionActor(LinkActor):
         self.report(Settled())
 
     def _reset(self, reason: str, then: Continuation) -> None:
-        """Send the baton round, then go on with `then`; orders that come meanwhile wait."""
-        self._close_link()
+        """Send the baton round, then go on with `then`; orders that come meanwhile wait.
+
+        The sockets are closed behind it, so that the silence that ends what is said leaves before the close frame.
+        """
+        self._end_session()
         self._tickets += 1
         self._after_reset = then
         self.report(
@@ -145,6 +148,7 @@ class ConnectionActor(LinkActor):
         if ticket != self._tickets or self._after_reset is None:
             return
         then, self._after_reset = self._after_reset, None
+        self._hang_up()
         then()
         while self._deferred and self._after_reset is None:
             self._carry_out_order(self._deferred.pop(0))

@@ -158,13 +158,25 @@ class LinkActor(MediaLinkActor):
         self.later(patience_s, DeadlineReached(attempt=number))
 
     def _close_link(self, code: int = CLOSE_NORMAL) -> None:
-        """End the attempt: nothing of it is heard any more, and no PCM follows once this returns."""
+        """End the attempt, and its sockets with it."""
+        self._end_session()
+        self._hang_up(code)
+
+    def _end_session(self) -> None:
+        """End the attempt: nothing of it is heard any more, and no PCM follows once this returns.
+
+        What leaves by its sockets still does, until `_hang_up`.
+        """
         self._attempt = self._socket = self._next_number()
         if self._gateway is not None:
             self._mode = self._gateway.mode
         self._gateway = None
         self._resumption = None
-        self._close_udp()
+        self._stop_hearing()
+
+    def _hang_up(self, code: int = CLOSE_NORMAL) -> None:
+        """Close the sockets."""
+        self._udp.close()
         self._web_socket.close(code)
 
     def _next_number(self) -> Attempt:

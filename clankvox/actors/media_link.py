@@ -104,10 +104,9 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         self._discovery = DiscoverySchedule(self._clock.now())
         self._poll_discovery()
 
-    def _close_udp(self) -> None:
+    def _stop_hearing(self) -> None:
         """Hear nothing more: no PCM follows once this returns."""
         self._discovery = None
-        self._udp.close()
         self._pipeline.detach()
 
     def _poll_discovery(self) -> None:

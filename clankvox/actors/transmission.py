@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
 from clankvox.actors.output import Output
+from clankvox.clock import SLOT_S
 from clankvox.errors import MlsError, TransportLost
 from clankvox.ids import Ssrc
 from clankvox.media.frame_cipher import Gate
@@ -146,8 +147,10 @@ class Transmission:
             self._flow = Flow.SUSPENDED
 
     def close(self) -> None:
-        """Stop for good: nothing is kept, nobody is left to hear the end of it."""
+        """Stop for good: nothing is kept but the silence that is owed, which leaves at once."""
         self._halt()
+        if self._flow is Flow.RESTING and self._sender is not None:
+            self._end_talkspurt(self._sender)
         self._flow = Flow.CLOSED
         self._sender = None
         self._tail.forget()
@@ -213,9 +216,27 @@ class Transmission:
         frame = self._take_back(self._output.pacer.unsubscribe(self._ssrc), wanted=True)
         if frame is not None and frame.is_silence:
             self._over(frame, FrameFate.DROPPED)
+            self._tail.give_back()
         elif frame is not None:
             self._unsent.appendleft(frame)
         self._maker.speaking_changed(self._ssrc, speaking=False)
+
+    def _end_talkspurt(self, sender: RtpSender) -> None:
+        """Send the silence that is owed, with the timestamps of the slots to come: no slot follows any more."""
+        due_s, generation = self._output.pacer.next_deadline(), self._cipher.generation
+        while self._cipher.gate is not Gate.CLOSED and (silence := self._tail.next_frame()) is not None:
+            try:
+                sealed = self._cipher.seal_opus(silence)
+                if sealed is None:
+                    return
+                frame = OpusFrame(silence, audible=False)
+                if sender.prepare(sealed, due_s, generation, frame).send() is not SendOutcome.SENT:
+                    return
+            except (MlsError, TransportLost):
+                return
+            self._ledger.made += 1
+            self._ledger.settle(FrameFate.SENT)
+            due_s += SLOT_S
 
     def _take_back(self, packet: PreparedPacket | None, *, wanted: bool) -> OpusFrame | None:
         """Return the frame of `packet`, which the pacer gave back; None if it had none to give."""

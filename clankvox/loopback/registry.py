@@ -177,7 +177,7 @@ class Registry:
         self.sfu.detach(participant.port)
         room.leave(participant, self._clock.now())
         if was_connected:
-            self._emit("left", {**_who(participant, room), "reason": reason})
+            self._emit("left", {**_who(participant, room), "reason": reason, "counters": participant.port.report()})
         if not room.members:
             del self.rooms[room.server_id, room.channel_id]
 

@@ -43,6 +43,10 @@ def _import_opuslib() -> Any:
             import opuslib.api.ctl  # noqa: PLC0415
             import opuslib.api.decoder  # noqa: PLC0415
             import opuslib.api.encoder  # noqa: PLC0415
+    except ImportError:
+        raise
+    except Exception as error:  # opuslib's own way to say that there is no library
+        raise ImportError("libopus is missing") from error
     finally:
         ctypes.util.find_library = find_library
     return opuslib.api.libopus

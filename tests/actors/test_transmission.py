@@ -245,3 +245,48 @@ def test_in_any_order_every_frame_has_one_fate_and_none_leaves_twice(steps):
     maker.balanced()
     numbers = [int(frame) for frame in maker.speech()]
     assert numbers == sorted(set(numbers))
+
+
+# --- the end of the way -----------------------------------------------------------------------------------------------
+
+
+def test_the_silence_that_is_owed_leaves_at_once_when_the_way_is_closed_and_no_speech_does():
+    maker = Maker().open(9)
+    maker.run(3)
+    maker.transmission.close()
+    said = maker.speech()
+    assert maker.wire == [*said, *[SILENCE_FRAME] * 5]
+    assert len(said) == 3
+    maker.transmission.close()
+    assert maker.wire == [*said, *[SILENCE_FRAME] * 5]
+    maker.hear()
+    maker.balanced()
+
+
+@pytest.mark.parametrize("after_slots", [0, 20])
+def test_a_way_on_which_nothing_was_heard_or_whose_silence_has_left_closes_without_any(after_slots):
+    maker = Maker().open(2 if after_slots else 0)
+    maker.run(after_slots)
+    sent = len(maker.wire)
+    maker.transmission.close()
+    assert len(maker.wire) == sent
+    maker.hear()
+    maker.balanced()
+
+
+@pytest.mark.parametrize("hindrance", ["closed gate", "lost link", "suspended"])
+def test_no_silence_leaves_where_nothing_may_or_can(hindrance):
+    maker = Maker().open(9)
+    maker.run(3)
+    sent = len(maker.wire)
+    match hindrance:
+        case "closed gate":
+            maker.cipher.set_gate(Gate.CLOSED)
+        case "lost link":
+            maker.broken = True
+        case "suspended":
+            maker.transmission.suspend()
+    maker.transmission.close()
+    assert len(maker.wire) == sent
+    maker.hear()
+    maker.balanced()

@@ -1,42 +1,16 @@
 """A parent that does not read for a while: the call notices nothing, and nothing that it was promised is lost."""
 
-import threading
-
 import psutil
 import pytest
 
-from clankvox.demo.parent import UserAudio, VoxParent
+from clankvox.demo.parent import UserAudio
+from tests.support.odd_parents import DawdlingParent
 from tests.support.process_call import RATE_HZ, Call, chirp, eventually, pcm_of, write_wav
 
 SPEAKERS = 4
 WORD_S = 1.0
 BOUND_BYTES = 48 * 1024 * 1024
 """The audio lane's 32 MiB, and room for what Python needs beside it."""
-
-
-class DawdlingParent(VoxParent):
-    """Reads stdout only while `reading` is set."""
-
-    def __init__(self, **options):
-        super().__init__(**options)
-        self.reading = threading.Event()
-        self.reading.set()
-
-    def _read_frames(self, stream):
-        super()._read_frames(Gated(stream, self.reading))
-
-
-class Gated:
-    def __init__(self, stream, opened):
-        self._stream = stream
-        self._opened = opened
-
-    def read(self, size):
-        self._opened.wait()
-        return self._stream.read(size)
-
-    def close(self):
-        self._stream.close()
 
 
 @pytest.fixture
