@@ -1,7 +1,9 @@
 """The child that runs yt-dlp: it ends with the process that started it. Run as `python -m`; imported for the name only.
 
 Being tied to its parent is done here rather than between fork and exec, where a process with threads cannot safely run
-Python. The page's URL comes in the environment: a command line is for all users of the machine to see.
+Python. The signal is SIGKILL: there is nothing to tidy up, and nothing that yt-dlp brings along can ignore it. It
+follows the *thread* that forked (prctl), which is the source's: that waits for this child as long as both live. The
+page's URL comes in the environment: a command line is for all users of the machine to see.
 """
 
 import os
@@ -18,7 +20,7 @@ PAGE_URL: Final = "CLANKVOX_PAGE_URL"
 
 def main() -> None:
     """Arguments: the parent's process id, then yt-dlp's own."""
-    set_parent_death_signal(signal.SIGTERM)
+    set_parent_death_signal(signal.SIGKILL)
     if os.getppid() != int(sys.argv[1]):
         sys.exit(1)  # it was gone before the signal was armed
     sys.argv[:] = ["yt-dlp", *sys.argv[2:], "--", os.environ.pop(PAGE_URL)]

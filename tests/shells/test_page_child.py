@@ -6,6 +6,13 @@ import sys
 from clankvox.shells.page_child import PAGE_URL
 from tests.support import fake_yt_dlp
 
+STUBBORN = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print('running', flush=True)
+while True:
+    signal.pause()
+"""
+
 
 def test_it_runs_yt_dlp_with_the_arguments_as_they_are(tmp_path, monkeypatch):
     fake_yt_dlp.install(tmp_path, monkeypatch, "print(arguments, 'CLANKVOX_PAGE_URL' in os.environ)")
@@ -15,8 +22,8 @@ def test_it_runs_yt_dlp_with_the_arguments_as_they_are(tmp_path, monkeypatch):
     assert done.stdout.strip() == "['-q', '--', '-o x; y'] False"
 
 
-def test_it_ends_with_a_parent_that_is_killed(tmp_path, monkeypatch):
-    fake_yt_dlp.install(tmp_path, monkeypatch, "print('running', flush=True)\nsignal.pause()")
+def test_it_ends_with_a_parent_that_is_killed_whatever_yt_dlp_does_about_signals(tmp_path, monkeypatch):
+    fake_yt_dlp.install(tmp_path, monkeypatch, STUBBORN)
     monkeypatch.setenv(PAGE_URL, "http://page.example/")
     parent = (
         "import os, subprocess, sys\n"
