@@ -1,28 +1,60 @@
-"""What the process was told when it was started: a flag beats the environment, which beats the default."""
+"""What the process was told when it was started: a flag beats the environment, which beats the file, then the default.
+
+Every setting has a flag, a variable and a key, and all three follow from its name: `--log-level`, `CLANKVOX_LOG_LEVEL`,
+`log-level`. What is wrong ends the process before it has said anything: a flag with ExitCode.USAGE, the others with
+ExitCode.CONFIG.
+"""
 
 import argparse
 import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, NoReturn
+from pathlib import Path
+from typing import Any, Final, NamedTuple, NoReturn
 
+from clankvox.errors import ExitCode
 from clankvox.log import LEVELS
 
 ENV_PREFIX: Final = "CLANKVOX_"
-EXIT_USAGE: Final = 64
+FILE_SETTING: Final = "config"
+"""The one setting that no file has: it names the file."""
 _LAST_PORT: Final = 65_535
 _RUST_LEVELS: Final = {"trace": "debug", "debug": "debug", "info": "info", "warn": "warning", "error": "error"}
-
-_SWITCHES: Final = {
-    "allow-files": "music and publish sources may be files of this machine",
-    "allow-private-hosts": "music and publish sources may be on loopback and private addresses",
-    "metrics-public": "--metrics-addr may be another address than loopback",
-}
 _ON: Final = frozenset(("1", "true", "yes", "on"))
-"""Whatever else an environment variable says leaves a switch off, which is the safe side."""
+_OFF: Final = frozenset(("0", "false", "no", "off"))
 _ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")
 _LOOPBACK: Final = re.compile(r"localhost|::1|127(?:\.\d{1,3}){3}")
+
+
+class Setting(NamedTuple):
+    """One thing that can be told; without choices and meta variable it is a switch."""
+
+    name: str
+    what: str
+    choices: tuple[str, ...] = ()
+    metavar: str = ""
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return ENV_PREFIX + self.name.upper().replace("-", "_")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off."""
+        return not (self.choices or self.metavar)
+
+
+SETTINGS: Final = (
+    Setting(FILE_SETTING, "read settings from this TOML file, whose keys are these names", metavar="FILE"),
+    Setting("log-level", "least important records that are logged (info)", choices=LEVELS),
+    Setting("log-format", "auto is text on a terminal and json elsewhere (auto)", choices=("auto", "text", "json")),
+    Setting("metrics-addr", "serve OpenMetrics on http://HOST:PORT/metrics; [::1]:PORT for IPv6", metavar="HOST:PORT"),
+    Setting("metrics-public", "--metrics-addr may be another address than loopback"),
+    Setting("allow-files", "music and publish sources may be files of this machine"),
+    Setting("allow-private-hosts", "music and publish sources may be on loopback and private addresses"),
+)
 
 
 class MetricsAddress(NamedTuple):
@@ -51,59 +83,121 @@ class Config(NamedTuple):
 
 
 def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Config:
-    """Read the flags of `clankvox serve`; ends the process with code 64 if they are wrong."""
-    parser = _Parser(prog="clankvox", description="Serve one parent on stdin and stdout.")
-    parser.add_argument("--log-level", choices=LEVELS, default=_env(environment, "LOG_LEVEL", _rust_level(environment)))
-    parser.add_argument(
-        "--log-format", choices=("auto", "text", "json"), default=_env(environment, "LOG_FORMAT", "auto")
-    )
-    parser.add_argument(
-        "--metrics-addr",
-        metavar="HOST:PORT",
-        default=environment.get(ENV_PREFIX + "METRICS_ADDR", "").strip(),
-        help="serve OpenMetrics on http://HOST:PORT/metrics; [::1]:PORT for IPv6",
-    )
-    for flag, what in _SWITCHES.items():
-        parser.add_argument(f"--{flag}", action="store_true", default=_switch(environment, flag), help=what)
-    flags = parser.parse_args(argv)
-    if flags.log_level not in LEVELS or flags.log_format not in ("auto", "text", "json"):
-        parser.error(f"{ENV_PREFIX}LOG_LEVEL or {ENV_PREFIX}LOG_FORMAT has an unknown value")
+    """Return what was told; ends the process with ExitCode.USAGE or ExitCode.CONFIG if something of it is wrong."""
+    flags = vars(_parser().parse_args(argv))
+    try:
+        return _config(_gather(flags, environment), _rust_level(environment))
+    except _Wrong as wrong:
+        sys.stderr.write(f"clankvox: {wrong}\n")
+        raise SystemExit(wrong.exit_code) from None
+
+
+class _Said(NamedTuple):
+    """A value, where it stands, and what the process ends with if it is wrong."""
+
+    value: Any
+    where: str
+    exit_code: ExitCode
+
+
+class _Wrong(Exception):
+    def __init__(self, where: str, what: str, exit_code: ExitCode = ExitCode.CONFIG) -> None:
+        super().__init__(f"{where} {what}")
+        self.exit_code = exit_code
+
+
+def _config(said: Mapping[str, _Said], rust_level: str) -> Config:
     return Config(
-        log_level=flags.log_level,
-        log_format=flags.log_format,
-        allow_files=flags.allow_files,
-        allow_private_hosts=flags.allow_private_hosts,
-        metrics_address=_metrics_address(parser, flags.metrics_addr, public=flags.metrics_public),
+        log_level=_choice(said.get("log-level"), LEVELS, rust_level),
+        log_format=_choice(said.get("log-format"), ("auto", "text", "json"), "auto"),
+        allow_files=_switch(said.get("allow-files")),
+        allow_private_hosts=_switch(said.get("allow-private-hosts")),
+        metrics_address=_metrics_address(said.get("metrics-addr"), public=_switch(said.get("metrics-public"))),
     )
 
 
-def _metrics_address(parser: argparse.ArgumentParser, text: str, *, public: bool) -> MetricsAddress | None:
-    if not text:
+def _gather(flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, _Said]:
+    """Return of each setting what was said in the most important place; what is empty is not said."""
+    said: dict[str, _Said] = {}
+    for setting in SETTINGS:
+        flag, variable = flags[setting.name.replace("-", "_")], environment.get(setting.variable, "").strip()
+        if flag is not None:
+            said[setting.name] = _Said(flag, f"--{setting.name}", ExitCode.USAGE)
+        elif variable:
+            said[setting.name] = _Said(variable, setting.variable, ExitCode.CONFIG)
+    file = said.pop(FILE_SETTING, None)
+    return {**_read(Path(file.value)), **said} if file is not None and file.value else said
+
+
+def _read(path: Path) -> dict[str, _Said]:
+    import tomllib  # noqa: PLC0415 - for those who have a file only: every start would pay for it
+
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _Wrong(f"{path}:", f"cannot be read: {error.strerror}") from None
+    except ValueError as error:  # TOML or UTF-8
+        raise _Wrong(f"{path}:", f"is not TOML: {error}") from None
+    known = [setting.name for setting in SETTINGS if setting.name != FILE_SETTING]
+    for key in found:
+        if key not in known:
+            raise _Wrong(f"{path}:", f"there is no setting {key!r}; there are {', '.join(known)}")
+    return {key: _Said(value, f"{path}: {key}", ExitCode.CONFIG) for key, value in found.items()}
+
+
+def _choice(said: _Said | None, choices: Sequence[str], default: str) -> str:
+    if said is None:
+        return default
+    value = str(said.value).strip().lower()
+    if value not in choices:
+        raise _Wrong(said.where, f"must be one of {', '.join(choices)}", said.exit_code)
+    return value
+
+
+def _switch(said: _Said | None) -> bool:
+    match said:
+        case None:
+            return False
+        case _Said(value=bool(value)):
+            return value
+        case _Said(value=str(value)) if value.lower() in _ON | _OFF:
+            return value.lower() in _ON
+        case _:
+            raise _Wrong(said.where, "must be true or false", said.exit_code)
+
+
+def _metrics_address(said: _Said | None, *, public: bool) -> MetricsAddress | None:
+    if said is None or said.value == "":
         return None
-    found = _ADDRESS.fullmatch(text)
+    found = _ADDRESS.fullmatch(said.value) if isinstance(said.value, str) else None
     if found is None or int(found["port"]) > _LAST_PORT:
-        parser.error("--metrics-addr must be HOST:PORT")
+        raise _Wrong(said.where, "must be HOST:PORT", said.exit_code)
     address = MetricsAddress(found["v6"] or found["host"], int(found["port"]))
     if not (address.is_loopback or public):
-        parser.error("--metrics-addr must be a loopback address unless --metrics-public is given")
+        raise _Wrong(said.where, "must be a loopback address unless --metrics-public is given", said.exit_code)
     return address
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")
+        self.exit(ExitCode.USAGE, f"{self.prog}: {message}\n")
 
 
-def _env(environment: Mapping[str, str], name: str, default: str) -> str:
-    return environment.get(ENV_PREFIX + name, default).strip().lower() or default
-
-
-def _switch(environment: Mapping[str, str], flag: str) -> bool:
-    return _env(environment, flag.upper().replace("-", "_"), "") in _ON
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="clankvox", description="Serve one parent on stdin and stdout.", allow_abbrev=False)
+    for setting in SETTINGS:
+        flag = f"--{setting.name}"
+        if setting.is_switch:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=setting.what)
+        elif setting.choices:
+            parser.add_argument(flag, choices=setting.choices, help=setting.what)
+        else:
+            parser.add_argument(flag, metavar=setting.metavar, help=setting.what)
+    return parser
 
 
 def _rust_level(environment: Mapping[str, str]) -> str:
-    """Parents of the Rust program set RUST_LOG, such as `info` or `info,davey=warn`."""
+    """Parents of the Rust program set RUST_LOG, such as `info` or `info,davey=warn`; it counts if nothing else does."""
     first = environment.get("RUST_LOG", "").split(",")[0].strip().lower()
     return _RUST_LEVELS.get(first, "info")

@@ -69,9 +69,9 @@ def test_a_wrong_flag_is_a_usage_error_without_a_byte_on_stdout(flags):
     assert (done.returncode, done.stdout) == (64, b"")
 
 
-def test_a_wrong_setting_in_the_environment_is_a_usage_error():
+def test_a_wrong_setting_in_the_environment_is_a_configuration_error_without_a_byte_on_stdout():
     done = clankvox(env={"CLANKVOX_LOG_LEVEL": "loud"})
-    assert (done.returncode, done.stdout) == (64, b"")
+    assert (done.returncode, done.stdout) == (78, b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from clankvox.config import SETTINGS
 from clankvox.ipc.commands import COMMANDS
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import EVENTS, encode_event
@@ -119,6 +120,11 @@ def test_no_note_is_left_over():
 def test_every_close_code_is_in_the_operations_page():
     table = with_close_codes((FOLDER / "operations.md").read_text())
     assert all(f"\n| {code} | `{policy.name}` |" in table for code, policy in CLOSE_CODES.items())
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_is_in_the_operations_page_under_both_names(setting):
+    assert f"\n| `--{setting.name}` | `{setting.variable}` |" in (FOLDER / "operations.md").read_text()
 
 
 def test_a_page_without_its_marks_is_refused():

@@ -16,7 +16,7 @@ from clankvox.doctor.own_member import OwnMember
 from clankvox.errors import OpenFailed
 from clankvox.ids import ChannelId, TransitionId, UserId
 from clankvox.loopback.delivery import DeliveryService
-from clankvox.loopback.member import Answer, DaveMember
+from clankvox.loopback.member import Answer, DaveMember, Library
 from clankvox.loopback.mls_outbox import Effects
 from clankvox.media.mls_engine import DAVE_VERSION, DaveyEngine
 from clankvox.wire.dave_frame import is_dave_frame
@@ -51,11 +51,16 @@ def dave() -> str:
     _known_answers()
     if davey.generate_displayable_code(CODE_INPUT, len(CODE), 5) != CODE:
         raise Wrong("the code that members compare is another one")
-    pair = _Pair()
+    beside("davey")
+    return f"known keys and frame; a group of three, one member computed apart from davey (version {DAVE_VERSION})"
+
+
+def beside(library: Library) -> None:
+    """Make a group whose other member is of `library`, and let frames cross. Raises Wrong."""
+    pair = _Pair(library)
     _both_ways(pair)
     _refused(pair)
     _beside_our_own(pair)
-    return f"known keys and frame; a group of three, one member computed apart from davey (version {DAVE_VERSION})"
 
 
 def _known_answers() -> None:
@@ -71,9 +76,9 @@ def _known_answers() -> None:
 class _Pair:
     """Our engine and another member, brought into one group."""
 
-    def __init__(self) -> None:
+    def __init__(self, library: Library) -> None:
         self.ours = DaveyEngine(DAVE_VERSION, _ME, _CHANNEL)
-        self.other = DaveMember(_OTHER, _CHANNEL)
+        self.other = DaveMember(_OTHER, _CHANNEL, library)
         self._service = DeliveryService(_CHANNEL)
         self._queue: deque[Effects] = deque()
         self._own: OwnMember | None = None

@@ -21,15 +21,24 @@ class Finding(NamedTuple):
     verdict: Verdict
     detail: str
     seconds: float
+    advice: str = ""
+    """What to do about it; nothing where all is well."""
 
 
-class Wrong(Exception):
+class _Found(Exception):
+    def __init__(self, detail: str, advice: str = "") -> None:
+        """Without `advice` that of the check counts."""
+        super().__init__(detail)
+        self.advice = advice
+
+
+class Wrong(_Found):
     """A check found something else than it must; its text is the detail."""
 
 
-class Doubtful(Exception):
+class Doubtful(_Found):
     """A check found something that works, and that an operator should know of."""
 
 
-class Skipped(Exception):
+class Skipped(_Found):
     """A check was not asked for, or does not apply here."""

@@ -62,7 +62,10 @@ def transport_encryption() -> str:
         if known.mode in modes:
             _check(known)
     if TransportMode.AES256_GCM not in modes:
-        raise Doubtful("xchacha20 only: this CPU has no AES instructions that libsodium can use")
+        raise Doubtful(
+            "xchacha20 only: this CPU has no AES instructions that libsodium can use",
+            "Nothing: calls work with the other of Discord's two encryptions.",
+        )
     return f"{len(DATAGRAMS)} known datagrams open and seal ({', '.join(mode.name.lower() for mode in modes)})"
 
 

@@ -5,8 +5,6 @@ import secrets
 import socket
 from typing import Final
 
-import numpy as np
-
 from clankvox.clock import SystemClock
 from clankvox.doctor.finding import Doubtful, Skipped, Wrong
 from clankvox.shells.prctl import set_timer_slack
@@ -35,7 +33,8 @@ def timer() -> str:
         due = start + slot * _GRID_S
         clock.sleep(max(0.0, due - clock.now()))
         late.append(clock.now() - due)
-    middle, most = np.percentile(late, [50, 99])
+    late.sort()
+    middle, most = late[len(late) // 2], late[len(late) * 99 // 100]
     found = f"wakes {middle * 1000:.2f} ms late at the median, {most * 1000:.2f} ms at the 99th percentile"
     if most > LATE_S:
         raise Doubtful(f"{found}: packets will leave unevenly on this machine, or while it is so busy")
@@ -65,7 +64,7 @@ def udp_loopback() -> str:
 def udp_egress(server: str | None) -> str:
     """Ask a STUN server, whose answer proves that UDP leaves this network and comes back; what it says is not told."""
     if not server:
-        raise Skipped("not asked for: --stun HOST[:PORT]")
+        raise Skipped("not asked for", "clankvox doctor --stun HOST[:PORT] asks a STUN server")
     host, _, port = server.partition(":")
     clock = SystemClock()
     request = _STUN_BINDING + secrets.token_bytes(12)
@@ -90,5 +89,5 @@ def udp_egress(server: str | None) -> str:
 def page_resolver() -> str:
     """Look for yt-dlp, without which music and films come from direct URLs only."""
     if importlib.util.find_spec("yt_dlp") is None:
-        raise Skipped("yt-dlp is not installed: page URLs need the extra `youtube`")
+        raise Skipped("yt-dlp is not installed: page URLs need it", "pip install 'clankvox[youtube]', if you want them")
     return "yt-dlp is installed"

@@ -17,7 +17,11 @@ def passed(findings: Sequence[Finding]) -> bool:
 def as_text(findings: Sequence[Finding], versions: Mapping[str, str]) -> str:
     """Return the table and the versions, each line ended."""
     width = max(len(finding.name) for finding in findings)
-    lines = [f"{finding.verdict:8} {finding.name:{width}}  {finding.detail}" for finding in findings]
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.verdict:8} {finding.name:{width}}  {finding.detail}")
+        if finding.advice:
+            lines.append(f"{'':8} {'':{width}}  -> {finding.advice}")
     lines += ["", "  ".join(f"{name} {version}" for name, version in versions.items()), "", _summary(findings)]
     return "\n".join(lines) + "\n"
 

@@ -40,12 +40,27 @@ def test_people_get_a_table():
     assert "This installation works." in done.stdout
 
 
-def test_a_broken_library_is_a_finding_and_code_1(tmp_path):
+def test_broken_libraries_are_findings_with_a_remedy_and_code_1(tmp_path):
+    """One does not load, one is gone that only serving needs, one is gone that decodes."""
     (tmp_path / "davey.py").write_text("raise ImportError('broken')\n")
-    done = doctor(env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
-    assert done.returncode == 1
-    assert "failed   end-to-end encryption (DAVE)  raised ImportError" in done.stdout
-    assert "ok       Opus" in done.stdout
+    for absent in ("websockets", "simplejpeg"):
+        (tmp_path / f"{absent}.py").write_text(f"raise ModuleNotFoundError('gone', name='{absent}')\n")
+    done = doctor("--json", env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path)
+    report = json.loads(done.stdout)
+    found = {finding["name"]: finding for finding in report["findings"]}
+    assert (done.returncode, done.stderr, report["passed"]) == (1, "", False)
+    broken = found["libraries"]
+    for said in ("websockets is not installed", "davey does not load (ImportError)"):
+        assert said in broken["detail"]
+    assert broken["advice"].startswith("pip install --force-reinstall '")
+    assert all(f"'{name}==" in broken["advice"] for name in ("websockets", "davey"))
+    assert found["end-to-end encryption (DAVE)"]["detail"] == "raised ImportError"
+    assert "davey" in found["end-to-end encryption (DAVE)"]["advice"]
+    assert found["JPEG"]["detail"] == "simplejpeg is not installed"
+    failed = {name for name, finding in found.items() if finding["verdict"] == "failed"}
+    assert all(found[name]["advice"] for name in failed)
+    assert found["transport encryption"]["verdict"] == "ok"
+    assert found["UDP on loopback"]["verdict"] == "ok"
 
 
 def test_a_wrong_flag_is_a_usage_error():

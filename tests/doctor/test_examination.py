@@ -39,6 +39,15 @@ def test_every_end_of_a_check_is_a_finding(monkeypatch, error, verdict, detail):
     assert found(monkeypatch, error)[:3] == (CHECKS[0].name, verdict, detail)
 
 
+def test_what_is_wrong_has_the_advice_of_its_check_or_a_better_one(monkeypatch):
+    assert found(monkeypatch, Wrong("bad")).advice == CHECKS[0].advice
+    assert found(monkeypatch, Wrong("bad", "do this")).advice == "do this"
+    assert found(monkeypatch, Doubtful("odd", "do that")).advice == "do that"
+    assert found(monkeypatch, ValueError()).advice == CHECKS[0].advice
+    assert found(monkeypatch, None).advice == ""
+    assert found(monkeypatch, Skipped("no")).advice == ""
+
+
 def test_who_interrupts_the_doctor_ends_it(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         found(monkeypatch, KeyboardInterrupt())
@@ -48,3 +57,4 @@ def test_who_interrupts_the_doctor_ends_it(monkeypatch):
 def test_every_check_exists(check: Check):
     module = __import__(f"clankvox.doctor.{check.module}", fromlist=[check.function])
     assert callable(getattr(module, check.function))
+    assert check.advice or check.name == "page resolver"  # which is never wrong

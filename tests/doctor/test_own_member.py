@@ -1,25 +1,21 @@
 """A member that shares no code with davey or libdave finds the same keys in one group with either."""
 
-from functools import partial
-
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from clankvox.doctor import dave_group, own_member
+from clankvox.doctor import own_member
 from clankvox.doctor.dave_group import _ME, _OPUS, _OTHER, _OWN, _Pair
 from clankvox.doctor.finding import Wrong
 from clankvox.doctor.own_frames import open_frame
 from clankvox.doctor.own_member import OwnMember
 from clankvox.errors import OpenFailed, WireError
 from clankvox.ids import UserId
-from clankvox.loopback.member import DaveMember
 from clankvox.loopback.mls import parse_key_package
 
 
 @pytest.fixture(params=["davey", "libdave"])
-def pair(request, monkeypatch):
-    monkeypatch.setattr(dave_group, "DaveMember", partial(DaveMember, library=request.param))
-    return _Pair()
+def pair(request):
+    return _Pair(request.param)
 
 
 def test_its_key_package_passes_every_check_of_the_delivery_service():
@@ -51,21 +47,21 @@ class Recorder(OwnMember):
 
 
 def test_a_welcome_for_somebody_else_is_no_welcome():
-    pair, own = _Pair(), Recorder(_OWN)
+    pair, own = _Pair("davey"), Recorder(_OWN)
     pair.add(own, _OWN)
     with pytest.raises(Wrong, match="nothing for us"):
         OwnMember(_OWN).join(own.welcome)
 
 
 def test_a_welcome_that_was_changed_does_not_open():
-    pair, own = _Pair(), Recorder(_OWN)
+    pair, own = _Pair("davey"), Recorder(_OWN)
     pair.add(own, _OWN)
     with pytest.raises((InvalidTag, WireError)):
         own.join(own.welcome[:-1] + bytes([own.welcome[-1] ^ 1]))
 
 
 def test_another_epoch_than_the_group_confirms_is_wrong(monkeypatch):
-    pair, own = _Pair(), OwnMember(_OWN)
+    pair, own = _Pair("davey"), OwnMember(_OWN)
     whole = own_member.expand_with_label
 
     def other(secret, label, context, size):

@@ -4,7 +4,7 @@ from clankvox.doctor.finding import Finding, Verdict
 from clankvox.doctor.report import as_json, as_text, passed
 
 GOOD = [Finding("Opus", Verdict.OK, "fine", 0.123456), Finding("timer", Verdict.WARNING, "late", 1.0)]
-BAD = [*GOOD, Finding("VP8", Verdict.FAILED, "raised X", 0.0)]
+BAD = [*GOOD, Finding("VP8", Verdict.FAILED, "raised X", 0.0, "do this")]
 VERSIONS = {"clankvox": "1", "davey": "2"}
 
 
@@ -25,7 +25,12 @@ def test_the_table_has_a_line_a_finding_and_says_what_failed():
     assert as_text(BAD, VERSIONS).endswith("Failed: VP8.\n")
 
 
+def test_what_to_do_stands_below_the_line_that_it_is_about():
+    lines = as_text(BAD, VERSIONS).splitlines()
+    assert lines[2:4] == ["failed   VP8    raised X", "                -> do this"]
+
+
 def test_programs_get_one_object():
     report = json.loads(as_json(BAD, VERSIONS))
     assert (report["format"], report["passed"], report["versions"]) == (1, False, VERSIONS)
-    assert report["findings"][0] == {"name": "Opus", "verdict": "ok", "detail": "fine", "seconds": 0.1235}
+    assert report["findings"][0] == {"name": "Opus", "verdict": "ok", "detail": "fine", "seconds": 0.1235, "advice": ""}
