@@ -35,6 +35,7 @@ WITHOUT_TESTS_OF_THEIR_OWN = {
     "media/video_ports": "protocols, and values without behaviour",
     "media/video_totals": "counters without behaviour",
     "media/receive_ports": "protocols only",
+    "protocol/dave_effects": "values without behaviour; test_dave reads every field",
     "loopback/__main__": "two lines of dispatch",
     "loopback/member_engine": "a protocol only",
     "loopback/member_davey": "test_member and test_delivery run every test with both libraries",

@@ -23,21 +23,22 @@ from clankvox.messages.dave import (
     PatienceEnded,
     RecoveryDue,
     SessionNegotiated,
+    SwitchDue,
 )
 from clankvox.messages.playback import GateChanged
 from clankvox.messages.publish import PublishGateChanged
 from clankvox.messages.router import DaveReported
-from clankvox.protocol.dave import (
-    RECOVERY_WINDOW_S,
+from clankvox.protocol.dave import RECOVERY_WINDOW_S, SWITCH_LIMIT_S, DaveConversation
+from clankvox.protocol.dave_effects import (
     AcceptClear,
     ClearNegotiated,
-    DaveConversation,
     DowngradeExecuted,
     Effect,
     GroupEstablished,
     GroupReset,
     Ignored,
     Send,
+    SwitchAwaited,
     TransitionAnnounced,
     TransitionExecuted,
     VersionNegotiated,
@@ -142,6 +143,9 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
             case RecoveryDue(attempt=attempt):
                 if attempt == self._attempt and self._conversation is not None:
                     self._carry_out(self._conversation.recovery_overdue(self._clock.now()))
+            case SwitchDue(attempt=attempt, transition_id=transition):
+                if attempt == self._attempt and self._conversation is not None:
+                    self._carry_out(self._conversation.switch_overdue(transition, self._clock.now()))
             case FramesUndecryptable(attempt=attempt):
                 if attempt == self._attempt and self._conversation is not None:
                     self._carry_out(self._conversation.frames_undecryptable(self._clock.now()))
@@ -182,7 +186,7 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
             case PrepareTransition():
                 effects = self._conversation.prepare_transition(message.payload, now)
             case ExecuteTransition():
-                effects = self._conversation.execute_transition(message.payload)
+                effects = self._conversation.execute_transition(message.payload, now)
             case PrepareEpoch():
                 effects = self._conversation.prepare_epoch(message.payload)
             case _:
@@ -258,6 +262,8 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
                     self._to_connection(SendGatewayJson(attempt=self._attempt, op=op, payload=payload))
                 case AcceptClear(seconds=seconds):
                     self._cipher.accept_clear_until(self._clock.now() + seconds)
+                case SwitchAwaited(transition_id=transition):
+                    self.later(SWITCH_LIMIT_S, SwitchDue(attempt=self._attempt, transition_id=transition))
                 case Ignored(cause=cause):
                     self._ignored[cause] = self._ignored.get(cause, 0) + 1
                     _log.info("dave message ignored", extra={"fields": {"cause": cause}})

@@ -73,6 +73,11 @@ class ChildMember:
         """See HostedMember."""
         return self._state.dropped
 
+    @property
+    def refused(self) -> Mapping[int, Mapping[str, int]]:
+        """See HostedMember."""
+        return self._state.refused
+
     def users_connected(self, user_ids: Iterable[int]) -> None:
         """See HostedMember."""
         for user_id in user_ids:
@@ -94,9 +99,9 @@ class ChildMember:
         """See HostedMember."""
         self._call(Request("encrypt", 0, frame), lambda reply: done(reply.frame))
 
-    def decrypt(self, user_id: int, frame: bytes, done: Ciphered) -> None:
+    def decrypt(self, user_id: int, frame: bytes, done: Ciphered, *, told: bool = True) -> None:
         """See HostedMember."""
-        self._call(Request("decrypt", user_id, frame), lambda reply: done(reply.frame))
+        self._call(Request("decrypt" if told else "decrypt_in_flight", user_id, frame), lambda reply: done(reply.frame))
 
     def encrypt_video(self, codec: VideoCodec, frame: bytes, done: Ciphered) -> None:
         """See HostedMember."""

@@ -84,6 +84,10 @@ class DeliveryService:
         """Whether nothing is under way: no batch, no transition, no key package that was asked for."""
         return self._batch is None and self._transition is None and not self._asked
 
+    def awaits(self, user_id: UserId) -> bool:
+        """Whether `user_id` was told of a change and has not answered: op 23 of a transition, or op 26 of a group."""
+        return user_id in self._asked or (self._transition is not None and user_id in self._transition.waiting)
+
     def version_for(self, dave_version: int) -> int:
         """Return op 4's `dave_protocol_version` for a joiner that can do `dave_version` (0 if it named none)."""
         return _DAVE_VERSION if dave_version and self._wanted_version() else 0
@@ -226,12 +230,9 @@ class DeliveryService:
             return
         users = self._capable_users()
         transition = self._prepare(users, version=0)
+        prepare = PrepareTransition(transition_id=transition.transition_id, protocol_version=0)
         for user_id in users:
-            self._outbox.send(
-                user_id,
-                Op.PREPARE_TRANSITION,
-                PrepareTransition(transition_id=transition.transition_id, protocol_version=0),
-            )
+            self._outbox.send(user_id, Op.PREPARE_TRANSITION, prepare)
         if not users:
             self._execute(transition)
 
@@ -334,12 +335,9 @@ class DeliveryService:
     def _encrypt_at_once(self, users: list[UserId]) -> None:
         """Transition 0: whatever group there was, stop using it."""
         self.phase = Phase.ENCRYPTED
+        prepare = PrepareTransition(transition_id=_IMMEDIATE, protocol_version=_DAVE_VERSION)
         for user_id in users:
-            self._outbox.send(
-                user_id,
-                Op.PREPARE_TRANSITION,
-                PrepareTransition(transition_id=_IMMEDIATE, protocol_version=_DAVE_VERSION),
-            )
+            self._outbox.send(user_id, Op.PREPARE_TRANSITION, prepare)
         self._outbox.happen("transition", transitionId=0, protocolVersion=_DAVE_VERSION)
 
     def _forget_group(self) -> None:

@@ -32,6 +32,11 @@ class HostedMember(Protocol):
         """Messages that had no effect, by cause."""
         ...
 
+    @property
+    def refused(self) -> Mapping[int, Mapping[str, int]]:
+        """Opus frames that did not open, by sender and by what is known of them (refused.Refusal)."""
+        ...
+
     def users_connected(self, user_ids: Iterable[int]) -> None:
         """Op 11."""
         ...
@@ -52,8 +57,8 @@ class HostedMember(Protocol):
         """Encrypt an Opus frame."""
         ...
 
-    def decrypt(self, user_id: int, frame: bytes, done: Ciphered) -> None:
-        """Decrypt an Opus frame of `user_id`."""
+    def decrypt(self, user_id: int, frame: bytes, done: Ciphered, *, told: bool = True) -> None:
+        """Decrypt an Opus frame of `user_id`, who had answered all that the server `told` it, or had not."""
         ...
 
     def encrypt_video(self, codec: VideoCodec, frame: bytes, done: Ciphered) -> None:
@@ -91,6 +96,11 @@ class InlineMember:
         """See HostedMember."""
         return self._member.dropped
 
+    @property
+    def refused(self) -> Mapping[int, Mapping[str, int]]:
+        """See HostedMember."""
+        return self._member.refused.counts
+
     def users_connected(self, user_ids: Iterable[int]) -> None:
         """See HostedMember."""
         self._member.users_connected(user_ids)
@@ -111,9 +121,9 @@ class InlineMember:
         """See HostedMember."""
         done(_unless_refused(lambda: self._member.encrypt_opus(frame)))
 
-    def decrypt(self, user_id: int, frame: bytes, done: Ciphered) -> None:
+    def decrypt(self, user_id: int, frame: bytes, done: Ciphered, *, told: bool = True) -> None:
         """See HostedMember."""
-        done(_unless_refused(lambda: self._member.decrypt(user_id, frame)))
+        done(_unless_refused(lambda: self._member.decrypt(user_id, frame, told=told)))
 
     def encrypt_video(self, codec: VideoCodec, frame: bytes, done: Ciphered) -> None:
         """See HostedMember."""

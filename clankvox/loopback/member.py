@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 from clankvox.errors import MlsError, OpenFailed
 from clankvox.ids import UserId
 from clankvox.loopback.member_engine import Engine, VideoCodec
+from clankvox.loopback.refused import RefusedFrames
 from clankvox.wire.dave_frame import is_dave_frame
 from clankvox.wire.gateway_ops import (
     ExecuteTransition,
@@ -48,6 +49,8 @@ class DaveMember:
         self.dropped: Counter[str] = Counter()
         """Messages that had no effect, by cause."""
         self._engine = _make_engine(library, user_id, channel_id)
+        self.refused = RefusedFrames(self._engine)
+        """Opus frames that did not open, and why."""
         self._recognized = {user_id}
         self._pending: dict[int, int] = {}
 
@@ -107,16 +110,27 @@ class DaveMember:
             raise OpenFailed("a clear picture while encryption is on")
         return frame
 
-    def decrypt(self, user_id: int, frame: bytes) -> bytes:
+    def decrypt(self, user_id: int, frame: bytes, *, told: bool = True) -> bytes:
         """Return the Opus frame of `user_id`; OpenFailed (a WireError) for what does not authenticate.
 
-        A clear frame counts only while version 0 is executed, but silence always does.
+        A clear frame counts only while version 0 is executed or prepared (others may execute it sooner), but silence
+        always does. `told` says whether the sender had answered all that the server told it.
         """
         if is_dave_frame(frame):
-            return self._engine.decrypt(user_id, frame)
-        if self.version and frame != SILENCE_FRAME:
+            return self._decrypt(user_id, frame, told=told)
+        if self.version and frame != SILENCE_FRAME and 0 not in self._pending.values():
+            self.refused.clear(user_id, told=told)
             raise OpenFailed("a clear frame while encryption is on")
         return frame
+
+    def _decrypt(self, user_id: int, frame: bytes, *, told: bool) -> bytes:
+        try:
+            opened = self._engine.decrypt(user_id, frame)
+        except OpenFailed:
+            self.refused.note(user_id, frame, told=told)
+            raise
+        self.refused.opened(user_id)
+        return opened
 
     def _receive_binary(self, op: Op, payload: bytes) -> list[Answer]:
         match op:
@@ -160,11 +174,13 @@ class DaveMember:
                 Answer(Op.INVALID_COMMIT_WELCOME, InvalidCommitWelcome(transition_id=transition_id)),
                 *self._restart(),
             ]
+        self.refused.try_again(at_once=transition_id == _IMMEDIATE)
         return self._prepare(transition_id, _DAVE_VERSION)
 
     def _restart(self) -> list[Answer]:
         self._pending.clear()
         self._engine.restart()
+        self.refused.begun_anew()
         return [self._key_package()]
 
     def _key_package(self) -> Answer:

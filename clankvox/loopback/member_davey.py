@@ -1,8 +1,10 @@
 """DAVE member engine on davey (OpenMLS), which switches its encryptor with the commit and not with op 22."""
 
+from collections import deque
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Final
 
 import davey
 
@@ -10,6 +12,7 @@ from clankvox.errors import ClankvoxError, MlsError, OpenFailed
 from clankvox.loopback.member_engine import VideoCodec
 
 _VERSION = davey.DAVE_PROTOCOL_VERSION
+_MOST_RETIRED: Final = 2
 _CODECS = {"H264": davey.Codec.h264, "VP8": davey.Codec.vp8}
 
 
@@ -34,6 +37,8 @@ class DaveyEngine:
         self._user_id = user_id
         self._channel_id = channel_id
         self._session = davey.DaveSession(_VERSION, user_id, channel_id, None)
+        self._external_sender: bytes | None = None
+        self._retired: deque[davey.DaveSession] = deque(maxlen=_MOST_RETIRED)
 
     @property
     def ready(self) -> bool:
@@ -42,8 +47,12 @@ class DaveyEngine:
 
     def restart(self) -> None:
         """See Engine."""
+        if self._session.ready:
+            self._retired.append(self._session)
         with _contained(MlsError):
-            self._session.reinit(_VERSION, self._user_id, self._channel_id, None)
+            self._session = davey.DaveSession(_VERSION, self._user_id, self._channel_id, None)
+            if self._external_sender is not None:
+                self._session.set_external_sender(self._external_sender)
 
     def key_package(self) -> bytes:
         """See Engine."""
@@ -54,6 +63,7 @@ class DaveyEngine:
         """See Engine."""
         with _contained(MlsError):
             self._session.set_external_sender(payload)
+        self._external_sender = payload
 
     def propose(self, payload: bytes, recognized: AbstractSet[int]) -> bytes | None:
         """See Engine. davey wants the operation byte apart."""
@@ -97,3 +107,10 @@ class DaveyEngine:
         """See Engine."""
         with _contained(OpenFailed):
             return bytes(self._session.decrypt(user_id, davey.MediaType.video, frame))
+
+    def decrypt_retired(self, user_id: int, frame: bytes) -> bytes:
+        """See Engine."""
+        for session in self._retired:
+            with suppress(OpenFailed), _contained(OpenFailed):
+                return bytes(session.decrypt(user_id, davey.MediaType.audio, frame))
+        raise OpenFailed("no group that was left opens it")

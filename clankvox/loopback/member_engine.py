@@ -58,3 +58,7 @@ class Engine(Protocol):
     def decrypt_video(self, user_id: int, frame: bytes) -> bytes:
         """Decrypt a picture of `user_id`; OpenFailed if it does not authenticate."""
         ...
+
+    def decrypt_retired(self, user_id: int, frame: bytes) -> bytes:
+        """Decrypt with the keys of groups that are left behind, to find out what a frame was; OpenFailed as above."""
+        ...

@@ -35,6 +35,7 @@ class LibdaveEngine:
         for ssrc, codec in _VIDEO_SSRCS.values():
             self._encryptor.assign_ssrc_to_codec(ssrc, codec)
         self._decryptors: dict[int, dave.Decryptor] = {}
+        self._retired: dict[int, dave.Decryptor] = {}
         self._roster: set[int] = set()
         self._ratchet_due = False
 
@@ -102,11 +103,15 @@ class LibdaveEngine:
 
     def decrypt(self, user_id: int, frame: bytes) -> bytes:
         """See Engine."""
-        return self._decrypt(user_id, dave.MediaType.audio, frame)
+        return self._open(self._decryptors, user_id, dave.MediaType.audio, frame)
 
     def decrypt_video(self, user_id: int, frame: bytes) -> bytes:
         """See Engine."""
-        return self._decrypt(user_id, dave.MediaType.video, frame)
+        return self._open(self._decryptors, user_id, dave.MediaType.video, frame)
+
+    def decrypt_retired(self, user_id: int, frame: bytes) -> bytes:
+        """See Engine."""
+        return self._open(self._retired, user_id, dave.MediaType.audio, frame)
 
     def _encrypt(self, media: dave.MediaType, ssrc: int, frame: bytes) -> bytes:
         sealed = self._encryptor.encrypt(media, ssrc, frame)
@@ -114,8 +119,9 @@ class LibdaveEngine:
             raise MlsError("libdave cannot encrypt")
         return bytes(sealed)
 
-    def _decrypt(self, user_id: int, media: dave.MediaType, frame: bytes) -> bytes:
-        decryptor = self._decryptors.get(user_id)
+    @staticmethod
+    def _open(decryptors: dict[int, dave.Decryptor], user_id: int, media: dave.MediaType, frame: bytes) -> bytes:
+        decryptor = decryptors.get(user_id)
         plain = None if decryptor is None else decryptor.decrypt(media, frame)
         if plain is None:
             raise OpenFailed("libdave cannot decrypt")
@@ -129,7 +135,7 @@ class LibdaveEngine:
         for user_id, key in changes.items():
             (self._roster.add if key else self._roster.discard)(user_id)
         for user_id in self._decryptors.keys() - self._roster:
-            del self._decryptors[user_id]
+            self._retired[user_id] = self._decryptors.pop(user_id)
         for user_id in self._roster - {self._user_id}:
             ratchet = self._session.get_key_ratchet(str(user_id))
             if ratchet is not None:

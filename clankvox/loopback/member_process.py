@@ -28,7 +28,16 @@ from clankvox.wire.gateway_ops import (
 LENGTH_BYTES: Final = 4
 
 Call = Literal[
-    "connected", "left", "start", "receive", "encrypt", "decrypt", "encrypt_h264", "encrypt_vp8", "decrypt_video"
+    "connected",
+    "left",
+    "start",
+    "receive",
+    "encrypt",
+    "decrypt",
+    "decrypt_in_flight",
+    "encrypt_h264",
+    "encrypt_vp8",
+    "decrypt_video",
 ]
 ENCRYPT: Final[dict[VideoCodec, Call]] = {"H264": "encrypt_h264", "VP8": "encrypt_vp8"}
 """Calls that encrypt a picture."""
@@ -58,6 +67,7 @@ class Reply(msgspec.Struct, frozen=True, array_like=True):
     answers: list[tuple[int, bytes]]
     frame: bytes | None
     dropped: dict[str, int]
+    refused: dict[int, dict[str, int]]
 
 
 def pack_payload(payload: bytes | Payload) -> bytes:
@@ -115,6 +125,8 @@ def _carry_out(member: DaveMember, request: Request) -> Reply:
             frame = _unless_refused(lambda: member.encrypt_opus(data))
         case Request("decrypt", user_id, data):
             frame = _unless_refused(lambda: member.decrypt(user_id, data))
+        case Request("decrypt_in_flight", user_id, data):
+            frame = _unless_refused(lambda: member.decrypt(user_id, data, told=False))
         case Request("encrypt_h264", _, data):
             frame = _unless_refused(lambda: member.encrypt_video("H264", data))
         case Request("encrypt_vp8", _, data):
@@ -133,7 +145,8 @@ def _unless_refused(call: Callable[[], bytes]) -> bytes | None:
 
 def _reply(member: DaveMember, answers: list[Answer], frame: bytes | None) -> Reply:
     packed = [(int(answer.op), pack_payload(answer.payload)) for answer in answers]
-    return Reply(member.version, member.ready, packed, frame, dict(member.dropped))
+    refused = {user_id: dict(counts) for user_id, counts in member.refused.counts.items()}
+    return Reply(member.version, member.ready, packed, frame, dict(member.dropped), refused)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ class Speaker(OwnMember):
 
     def begin(self, room: Room, sfu: Sfu, clock: Clock, emit: Emit) -> None:
         """Answer the gateway, and start pacing."""
+        self._hearing.begin(room.service.awaits)
         super().begin(room, sfu, clock, emit)
         self._track.begin(
             sfu, clock, lambda flags: room.speak(self, flags), lambda: room.service.settled, self._all_said

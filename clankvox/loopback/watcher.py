@@ -95,6 +95,7 @@ class Watcher(OwnMember):
 
     def begin(self, room: Room, sfu: Sfu, clock: Clock, emit: Emit) -> None:
         """Say ops 12 and 5 as a watcher has to, and subscribe to what is shown."""
+        self._hearing.begin(room.service.awaits)
         super().begin(room, sfu, clock, emit)
         self._loop = asyncio.get_running_loop()
         self._decoder = PictureDecoder(clock, self._hand_over, self._watching.folder, self._watching.every)

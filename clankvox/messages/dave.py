@@ -3,7 +3,7 @@
 from typing import Any
 
 from clankvox.fsm.dave import DaveState
-from clankvox.ids import Attempt, ChannelId, ConnectionId, UserId
+from clankvox.ids import Attempt, ChannelId, ConnectionId, TransitionId, UserId
 from clankvox.messages.common import Message, ResetBaton
 
 
@@ -63,6 +63,13 @@ class RecoveryDue(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
+class SwitchDue(Message, frozen=True, kw_only=True):
+    """Own timer: by now op 22 of this transition should have come."""
+
+    attempt: Attempt
+    transition_id: TransitionId
+
+
 class FramesUndecryptable(Message, frozen=True, kw_only=True):
     """Receive path: 36 frames in a row of one sender did not decrypt."""
 
@@ -89,6 +96,7 @@ DaveMessage = (
     | ConnectionResumed
     | PatienceEnded
     | RecoveryDue
+    | SwitchDue
     | FramesUndecryptable
     | DaveRevived
     | ResetBaton

@@ -6,10 +6,24 @@ machine through the facts. The MLS library is injected, so that this module is r
 
 import struct
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from clankvox.errors import MlsError
 from clankvox.ids import TransitionId, UserId
+from clankvox.protocol.dave_effects import (
+    AcceptClear,
+    ClearNegotiated,
+    DowngradeExecuted,
+    Effect,
+    GroupEstablished,
+    GroupReset,
+    Ignored,
+    Send,
+    SwitchAwaited,
+    TransitionAnnounced,
+    TransitionExecuted,
+    VersionNegotiated,
+)
 from clankvox.wire.gateway_ops import (
     ExecuteTransition,
     InvalidCommitWelcome,
@@ -27,6 +41,8 @@ FLAG_WINDOW_S: Final = 10.0
 """How long after a transition undecryptable frames may be blamed on it (op 31)."""
 RECOVERY_WINDOW_S: Final = 1.0
 """After asking to be added anew (ops 31 and 26) what fails for so long was made before the server heard of it."""
+SWITCH_LIMIT_S: Final = 1.0
+"""How long op 22 is waited for; who has not followed the commit by then does not make everybody else wait."""
 _FIRST_EPOCH: Final = 1
 
 
@@ -67,74 +83,20 @@ class MlsGroup(Protocol):
         ...
 
 
-class Send(NamedTuple):
-    """Send this opcode; bytes go as a binary message, everything else as JSON."""
-
-    op: Op
-    payload: Any
-
-
-class ClearNegotiated(NamedTuple):
-    """Version 0 was negotiated."""
-
-
-class VersionNegotiated(NamedTuple):
-    """A version above 0 was negotiated, or announced by an upgrade."""
-
-    version: int
-    upgrade: bool
-
-
-class GroupEstablished(NamedTuple):
-    """The group exists and is in force at once (transition 0)."""
-
-
-class TransitionAnnounced(NamedTuple):
-    """A transition was prepared with the group in existence; op 22 will execute it."""
+class _Commit(NamedTuple):
+    """A commit that is in hand and not followed yet."""
 
     transition_id: TransitionId
-
-
-class TransitionExecuted(NamedTuple):
-    """Nothing is pending any more; the group is in force."""
-
-
-class DowngradeExecuted(NamedTuple):
-    """Version 0 is in force."""
-
-
-class GroupReset(NamedTuple):
-    """The group is gone and is being made anew."""
-
-
-class AcceptClear(NamedTuple):
-    """Accept clear frames for so long: members change between clear and encrypted."""
-
-    seconds: float
-
-
-class Ignored(NamedTuple):
-    """A message changed nothing; counted by cause."""
-
-    cause: str
-
-
-Effect = (
-    Send
-    | ClearNegotiated
-    | VersionNegotiated
-    | GroupEstablished
-    | TransitionAnnounced
-    | TransitionExecuted
-    | DowngradeExecuted
-    | GroupReset
-    | AcceptClear
-    | Ignored
-)
+    message: bytes
 
 
 class DaveConversation:
-    """One connection's DAVE conversation, from session description to the end of the socket."""
+    """One connection's DAVE conversation, from session description to the end of the socket.
+
+    Op 22 says when a sender changes its key: all members have the new one by then. The library changes ours with the
+    commit itself, so the commit of a group that is in use waits for op 22, and a group that we enter is not used
+    before. Frames of others who were faster are kept by the receive path and open then.
+    """
 
     def __init__(self, mls: MlsGroup, self_id: UserId, version: int) -> None:
         """Begin with the `version` of the session description; `start` sends the first messages."""
@@ -145,6 +107,8 @@ class DaveConversation:
         self._external_sender: bytes | None = None
         self._in_session = False
         self._pending: dict[TransitionId, int] = {}
+        self._commit: _Commit | None = None
+        self._entering = False
         self._last_received: tuple[TransitionId, float] | None = None
         self._flagged: set[TransitionId] = set()
         self._recovering_since: float | None = None
@@ -187,7 +151,7 @@ class DaveConversation:
             case Op.MLS_EXTERNAL_SENDER:
                 return self._on_external_sender(payload)
             case Op.MLS_PROPOSALS:
-                return self._on_proposals(payload)
+                return self._on_proposals(payload, now)
             case Op.MLS_ANNOUNCE_COMMIT | Op.MLS_WELCOME:
                 return self._on_group_change(op, payload, now)
             case _:
@@ -197,26 +161,40 @@ class DaveConversation:
         """Op 21."""
         transition = TransitionId(message.transition_id)
         if transition == 0:
-            return self._execute(message.protocol_version)
+            return [*self._follow(now), *self._execute(message.protocol_version)]
         self._remember(transition, message.protocol_version, now)
         effects: list[Effect] = [Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition))]
         if message.protocol_version == 0:
             effects.append(AcceptClear(DOWNGRADE_WINDOW_S))
-        if self._in_session and self._mls.ready:
+        if self._in_session and self._mls.ready and not self._entering:
             effects.append(TransitionAnnounced(transition))
         return effects
 
-    def execute_transition(self, message: ExecuteTransition) -> list[Effect]:
+    def execute_transition(self, message: ExecuteTransition, now: float) -> list[Effect]:
         """Op 22: what was announced before is superseded, what is not known is ignored."""
         transition = TransitionId(message.transition_id)
         if transition not in self._pending:
             return [Ignored("unknown_transition")]
-        while self._pending:
-            oldest = next(iter(self._pending))
-            version = self._pending.pop(oldest)
-            if oldest == transition:
-                return self._execute(version)
-        return []
+        version = self._pending[transition]
+        for announced in [*self._pending]:
+            del self._pending[announced]
+            if self._commit is not None and self._commit.transition_id == announced:
+                failed = self._follow(now)
+                if failed:
+                    return failed
+            if announced == transition:
+                break
+        return self._execute(version)
+
+    def switch_overdue(self, transition: TransitionId, now: float) -> list[Effect]:
+        """SWITCH_LIMIT_S after a SwitchAwaited: if op 22 is still not here, do without."""
+        if transition not in self._pending:
+            return []
+        effects = self._follow(now)
+        if self._entering and self._mls.ready:
+            self._entering = False
+            effects.append(TransitionAnnounced(transition))
+        return effects
 
     def prepare_epoch(self, message: PrepareEpoch) -> list[Effect]:
         """Op 24: epoch 1 makes the group anew; any other epoch keeps it."""
@@ -225,7 +203,7 @@ class DaveConversation:
         upgrade = self._version == 0
         self._version = message.protocol_version
         self._recovering_since = self._unfollowed = None
-        self._pending.clear()
+        self._forget_pending()
         if upgrade:
             return [
                 VersionNegotiated(self._version, upgrade=True),
@@ -236,6 +214,8 @@ class DaveConversation:
 
     def frames_undecryptable(self, now: float) -> list[Effect]:
         """Blame the last transition, once, if it was received within 10 s; else leave it to the caller's watchdog."""
+        if self._commit is not None:
+            return self._follow(now)
         if self._last_received is None or self._version == 0:
             return []
         transition, received_at = self._last_received
@@ -279,14 +259,15 @@ class DaveConversation:
         self._external_sender = package
         return []
 
-    def _on_proposals(self, payload: bytes) -> list[Effect]:
+    def _on_proposals(self, payload: bytes, now: float) -> list[Effect]:
         if not self._in_session or self._version == 0:
             return [Ignored("proposals_without_session")]
+        effects = self._follow(now)
         try:
             answer = self._mls.process_proposals(payload, {*self._others, self._self_id})
         except MlsError:
-            return [Ignored("proposals_refused")]
-        return [] if answer is None else [Send(Op.MLS_COMMIT_WELCOME, answer)]
+            return [*effects, Ignored("proposals_refused")]
+        return effects if answer is None else [*effects, Send(Op.MLS_COMMIT_WELCOME, answer)]
 
     def _on_group_change(self, op: int, payload: bytes, now: float) -> list[Effect]:
         if len(payload) < 2 or not self._in_session or self._version == 0:
@@ -294,20 +275,38 @@ class DaveConversation:
         transition = TransitionId(struct.unpack_from(">H", payload)[0])
         if op == Op.MLS_WELCOME and self._mls.ready:
             return [Ignored("welcome_of_a_member")]
+        before = self._follow(now)
         self._last_received = (transition, now)
+        in_use = self._mls.ready and not self._entering
+        if in_use and transition != 0:
+            self._commit = _Commit(transition, payload[2:])
+            return [*before, *self._await_switch(transition, now), TransitionAnnounced(transition)]
         try:
             if op == Op.MLS_WELCOME:
                 self._mls.process_welcome(payload[2:])
             else:
                 self._mls.process_commit(payload[2:])
         except MlsError:
-            return self._on_unfollowed(transition, now)
+            return [*before, *self._on_unfollowed(transition, now)]
         self._recovering_since = self._unfollowed = None
-        if transition == 0:
-            return [GroupEstablished()]
+        self._entering = transition != 0
+        return [*before, *(self._await_switch(transition, now) if self._entering else [GroupEstablished()])]
+
+    def _await_switch(self, transition: TransitionId, now: float) -> list[Effect]:
         self._remember(transition, self._version, now)
-        ready = Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition))
-        return [ready, TransitionAnnounced(transition)]
+        return [Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition)), SwitchAwaited(transition)]
+
+    def _follow(self, now: float) -> list[Effect]:
+        """Follow the commit that waits, if there is one: it is time, or what comes now builds on it."""
+        commit, self._commit = self._commit, None
+        if commit is None:
+            return []
+        try:
+            self._mls.process_commit(commit.message)
+        except MlsError:
+            return self._on_unfollowed(commit.transition_id, now)
+        self._recovering_since = self._unfollowed = None
+        return []
 
     def _on_unfollowed(self, transition: TransitionId, now: float) -> list[Effect]:
         """Recover, but not again for what was on its way already: each new key package would outdate its answer."""
@@ -320,10 +319,14 @@ class DaveConversation:
     def _recover(self, transition: TransitionId, now: float) -> list[Effect]:
         """Flag the transition that cannot be followed and ask to be added anew (op 31 in JSON, then op 26)."""
         self._recovering_since, self._unfollowed = now, None
-        self._pending.clear()
+        self._forget_pending()
         self._flagged.add(transition)
         flag = Send(Op.INVALID_COMMIT_WELCOME, InvalidCommitWelcome(transition_id=transition))
         return [flag, GroupReset(), *self._begin_again()]
+
+    def _forget_pending(self) -> None:
+        self._pending.clear()
+        self._commit, self._entering = None, False
 
     def _remember(self, transition: TransitionId, version: int, now: float) -> None:
         self._pending.pop(transition, None)
@@ -335,12 +338,15 @@ class DaveConversation:
         upgrade = self._version == 0 and version > 0
         self._version = version
         if version == 0:
+            self._entering = False
             return [DowngradeExecuted()]
         if upgrade:
             # the window first: closing the gate ends version 0, and others still send in clear
             return [AcceptClear(UPGRADE_WINDOW_S), VersionNegotiated(version, upgrade=True), *self._take_up_group()]
-        settled = self._in_session and self._mls.ready and not self._pending
-        return [TransitionExecuted()] if settled else []
+        if not self._in_session or not self._mls.ready or self._pending:
+            return []
+        entering, self._entering = self._entering, False
+        return [GroupEstablished() if entering else TransitionExecuted()]
 
     def _take_up_group(self) -> list[Effect]:
         """Encrypt again: with the group that outlived the downgrade, or with a new one."""

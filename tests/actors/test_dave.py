@@ -5,6 +5,7 @@ import pytest
 from clankvox.actors.dave import GATE_OF
 from clankvox.fsm.dave import DaveState
 from clankvox.media.frame_cipher import Gate
+from clankvox.protocol.dave import SWITCH_LIMIT_S
 from clankvox.wire.gateway_ops import Op
 from tests.support.factory import Call, in_clear, short
 from tests.support.fake_mls import BAD, NO_ANSWER, FakeEngine
@@ -231,11 +232,15 @@ def test_an_invalid_commit_or_welcome_is_flagged_once_with_its_own_id(kind):
         call.server.welcome(0)
     call.drain()
     call.events()
-    call.server.new_ops()
     getattr(call.server, kind)(9, BAD)
     call.drain()
+    call.server.new_ops()
+    if kind == "commit":
+        assert flags(call) == []
+        call.server.execute_transition(9)
+        call.drain()
+        assert call.server.new_ops() == [Op.INVALID_COMMIT_WELCOME, Op.MLS_KEY_PACKAGE]
     assert flags(call) == [9]
-    assert call.server.new_ops() == [Op.INVALID_COMMIT_WELCOME, Op.MLS_KEY_PACKAGE]
     call.server.welcome(10)
     call.server.execute_transition(10)
     call.drain()
@@ -312,6 +317,10 @@ def test_an_upgrade_is_negotiating_then_ready_and_stops_clear_media_at_once():
     call.run(0.3)
     assert call.left() == []
     call.server.welcome(6)
+    assert told(call) == []
+    call.run(0.2)
+    assert call.left() == []
+    call.server.execute_transition(6)
     assert told(call) == [READY]
     call.run(0.2)
     frames = call.left()
@@ -512,6 +521,8 @@ def test_a_transition_is_announced_from_every_stage(stage):
     call = staged(stage)
     call.server.commit(8)
     told(call)
+    assert (call.cipher.gate is Gate.ENCRYPT) == (stage in ("established", "switching"))
+    call.run(SWITCH_LIMIT_S)
     assert (call.state("dave"), call.cipher.gate) == ("switching", Gate.ENCRYPT)
 
 

@@ -9,15 +9,19 @@ from clankvox.protocol.dave import (
     DOWNGRADE_WINDOW_S,
     FLAG_WINDOW_S,
     RECOVERY_WINDOW_S,
+    SWITCH_LIMIT_S,
     UPGRADE_WINDOW_S,
+    DaveConversation,
+)
+from clankvox.protocol.dave_effects import (
     AcceptClear,
     ClearNegotiated,
-    DaveConversation,
     DowngradeExecuted,
     GroupEstablished,
     GroupReset,
     Ignored,
     Send,
+    SwitchAwaited,
     TransitionAnnounced,
     TransitionExecuted,
     VersionNegotiated,
@@ -41,6 +45,11 @@ class Group(FakeEngine):
     def __init__(self):
         super().__init__(1, ME, 20)
         self.begun = []
+        self.followed = []
+
+    def process_commit(self, commit):
+        super().process_commit(commit)
+        self.followed.append(commit)
 
     def begin(self, version):
         if version != 1:
@@ -74,6 +83,10 @@ def executed(transition):
 
 def ready(transition):
     return Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition))
+
+
+def awaited(transition):
+    return [ready(transition), SwitchAwaited(transition)]
 
 
 def flag(transition):
@@ -124,18 +137,96 @@ def test_a_change_of_transition_zero_is_in_force_at_once():
 
 
 def test_a_change_is_acknowledged_and_then_executed():
+    talk, _ = conversation(ready=True)
+    assert talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 0.0) == [*awaited(5), TransitionAnnounced(5)]
+    assert talk.execute_transition(executed(5), 0.0) == [TransitionExecuted()]
+    assert talk.execute_transition(executed(5), 0.0) == [Ignored("unknown_transition")]
+
+
+def test_our_key_changes_with_op_22_and_not_before_all_members_have_theirs():
+    talk, group = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5, b"fifth"), 0.0)
+    assert group.followed == []
+    talk.execute_transition(executed(5), 0.1)
+    assert group.followed == [b"fifth"]
+
+
+@pytest.mark.parametrize("op", [Op.MLS_WELCOME, Op.MLS_ANNOUNCE_COMMIT])
+def test_a_group_that_we_enter_opens_frames_at_once_and_seals_them_from_op_22_on(op):
+    talk, group = conversation()
+    assert talk.feed_binary(op, change(5), 0.0) == awaited(5)
+    assert group.ready
+    assert talk.execute_transition(executed(5), 0.0) == [GroupEstablished()]
+    assert talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(6), 0.0) == [*awaited(6), TransitionAnnounced(6)]
+
+
+def test_a_group_that_changes_while_we_enter_it_is_in_force_with_the_last_change():
+    talk, group = conversation()
+    talk.feed_binary(Op.MLS_WELCOME, change(5), 0.0)
+    assert talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(6, b"sixth"), 0.0) == awaited(6)
+    assert group.followed == [b"sixth"]
+    assert talk.execute_transition(executed(5), 0.0) == []
+    assert talk.execute_transition(executed(6), 0.0) == [GroupEstablished()]
+
+
+def test_a_downgrade_that_is_prepared_while_we_enter_a_group_seals_nothing():
     talk, _ = conversation()
-    assert talk.feed_binary(Op.MLS_WELCOME, change(5), 0.0) == [ready(5), TransitionAnnounced(5)]
-    assert talk.execute_transition(executed(5)) == [TransitionExecuted()]
-    assert talk.execute_transition(executed(5)) == [Ignored("unknown_transition")]
+    talk.feed_binary(Op.MLS_WELCOME, change(5), 0.0)
+    assert talk.prepare_transition(prepared(6, 0), 0.0) == [ready(6), AcceptClear(DOWNGRADE_WINDOW_S)]
+    assert talk.execute_transition(executed(6), 0.0) == [DowngradeExecuted()]
+
+
+FOLLOWS_AT_ONCE = {
+    "proposals": lambda talk: talk.feed_binary(Op.MLS_PROPOSALS, b"\x00next", 0.1),
+    "the next commit": lambda talk: talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(6), 0.1),
+    "the next transition": lambda talk: talk.execute_transition(executed(6), 0.1),
+    "transition 0": lambda talk: talk.prepare_transition(prepared(0, 1), 0.1),
+    "frames with the new key": lambda talk: talk.frames_undecryptable(0.1),
+    "an op 22 that is overdue": lambda talk: talk.switch_overdue(5, SWITCH_LIMIT_S),
+}
+
+
+@pytest.mark.parametrize("what", FOLLOWS_AT_ONCE)
+def test_a_commit_does_not_wait_for_op_22_when_something_builds_on_it(what):
+    talk, group = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5, b"fifth"), 0.0)
+    talk.prepare_transition(prepared(6, 1), 0.0)
+    assert flag(5) not in FOLLOWS_AT_ONCE[what](talk)
+    assert group.followed[0] == b"fifth"
+
+
+@pytest.mark.parametrize("what", FOLLOWS_AT_ONCE)
+def test_a_commit_that_cannot_be_followed_is_flagged_when_it_is_its_turn(what):
+    talk, _ = conversation(ready=True)
+    assert talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5, BAD), 0.0)[0] == ready(5)
+    talk.prepare_transition(prepared(6, 1), 0.0)
+    told = FOLLOWS_AT_ONCE[what](talk)
+    assert told[:3] == [flag(5), GroupReset(), Send(Op.MLS_KEY_PACKAGE, b"package2")]
+
+
+def test_a_new_group_makes_a_commit_of_the_old_one_void():
+    talk, group = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 0.0)
+    talk.prepare_epoch(PrepareEpoch(protocol_version=1, epoch=1))
+    assert talk.execute_transition(executed(5), 0.0) == [Ignored("unknown_transition")]
+    assert talk.switch_overdue(5, SWITCH_LIMIT_S) == []
+    assert group.followed == []
+
+
+def test_an_op_22_that_does_not_come_keeps_nobody_mute():
+    talk, _ = conversation()
+    talk.feed_binary(Op.MLS_WELCOME, change(5), 0.0)
+    assert talk.switch_overdue(5, SWITCH_LIMIT_S) == [TransitionAnnounced(5)]
+    assert talk.switch_overdue(5, SWITCH_LIMIT_S) == []
+    assert talk.execute_transition(executed(5), 2.0) == [TransitionExecuted()]
 
 
 def test_execution_waits_for_the_last_of_several():
     talk, _ = conversation(ready=True)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 0.0)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(6), 0.0)
-    assert talk.execute_transition(executed(5)) == []
-    assert talk.execute_transition(executed(6)) == [TransitionExecuted()]
+    assert talk.execute_transition(executed(5), 0.0) == []
+    assert talk.execute_transition(executed(6), 0.0) == [TransitionExecuted()]
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x00"])
@@ -158,11 +249,11 @@ def test_an_external_sender_that_is_refused_is_not_kept():
 # --- recovery ---
 
 
-@pytest.mark.parametrize("op", [Op.MLS_ANNOUNCE_COMMIT, Op.MLS_WELCOME])
-def test_a_change_that_cannot_be_followed_is_flagged_and_begun_anew(op):
+@pytest.mark.parametrize(("op", "transition"), [(Op.MLS_ANNOUNCE_COMMIT, 0), (Op.MLS_WELCOME, 9)])
+def test_a_change_that_cannot_be_followed_is_flagged_and_begun_anew(op, transition):
     talk, _ = conversation(ready=op == Op.MLS_ANNOUNCE_COMMIT)
-    assert talk.feed_binary(op, change(9, BAD), 0.0) == [
-        flag(9),
+    assert talk.feed_binary(op, change(transition, BAD), 0.0) == [
+        flag(transition),
         GroupReset(),
         Send(Op.MLS_KEY_PACKAGE, b"package2"),
     ]
@@ -171,6 +262,7 @@ def test_a_change_that_cannot_be_followed_is_flagged_and_begun_anew(op):
 def test_what_was_on_its_way_when_we_asked_anew_outdates_no_second_key_package():
     talk, _ = conversation(ready=True)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(9, BAD), 0.0)
+    talk.execute_transition(executed(9), 0.0)
     for transition in (10, 11, 12):
         late = talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(transition, BAD), 0.1)
         assert late == [Ignored("made_before_recovery")]
@@ -180,15 +272,18 @@ def test_what_was_on_its_way_when_we_asked_anew_outdates_no_second_key_package()
 def test_a_recovery_that_succeeded_is_not_repeated():
     talk, _ = conversation(ready=True)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(9, BAD), 0.0)
+    talk.execute_transition(executed(9), 0.0)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(10, BAD), 0.1)
     assert GroupEstablished() in talk.feed_binary(Op.MLS_WELCOME, change(0), 0.2)
     assert talk.recovery_overdue(RECOVERY_WINDOW_S) == []
-    assert flag(11) in talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(11, BAD), 0.3)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(11, BAD), 0.3)
+    assert flag(11) in talk.execute_transition(executed(11), 0.3)
 
 
 def test_undecryptable_frames_are_blamed_on_the_last_transition_once_and_in_time():
     talk, _ = conversation(ready=True)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 100.0)
+    talk.execute_transition(executed(5), 100.0)
     assert talk.frames_undecryptable(100.0 + FLAG_WINDOW_S)[0] == flag(5)
     assert talk.frames_undecryptable(100.0 + FLAG_WINDOW_S) == []
 
@@ -204,13 +299,14 @@ def test_a_failed_change_is_the_last_transition():
     talk, _ = conversation(ready=True)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 0.0)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(6, BAD), 0.0)
+    assert talk.frames_undecryptable(0.5)[0] == flag(6)
     assert talk.frames_undecryptable(1.0) == []
 
 
 def test_in_version_zero_nothing_is_blamed():
     talk, _ = conversation(ready=True)
     talk.prepare_transition(prepared(5, 0), 0.0)
-    talk.execute_transition(executed(5))
+    talk.execute_transition(executed(5), 0.0)
     assert talk.frames_undecryptable(0.0) == []
 
 
@@ -224,7 +320,7 @@ def test_a_downgrade_is_acknowledged_opens_a_window_and_is_executed():
         AcceptClear(DOWNGRADE_WINDOW_S),
         TransitionAnnounced(5),
     ]
-    assert talk.execute_transition(executed(5)) == [DowngradeExecuted()]
+    assert talk.execute_transition(executed(5), 0.0) == [DowngradeExecuted()]
     assert talk.version == 0
 
 
@@ -242,7 +338,7 @@ def test_an_upgrade_by_transition_takes_up_the_group_that_is_there():
     talk, _ = conversation(ready=True)
     talk.prepare_transition(prepared(0, 0), 0.0)
     talk.prepare_transition(prepared(6, 1), 0.0)
-    assert talk.execute_transition(executed(6)) == [
+    assert talk.execute_transition(executed(6), 0.0) == [
         AcceptClear(UPGRADE_WINDOW_S),
         VersionNegotiated(1, upgrade=True),
         GroupEstablished(),
@@ -270,6 +366,7 @@ MESSAGES = st.one_of(
     st.tuples(st.just("execute"), st.integers(0, 3), st.none()),
     st.tuples(st.just("epoch"), st.integers(0, 2), st.integers(0, 2)),
     st.tuples(st.just("undecryptable"), st.floats(0, 20), st.none()),
+    st.tuples(st.just("overdue"), st.integers(0, 3), st.none()),
 )
 
 
@@ -291,9 +388,11 @@ def test_nothing_raises_and_facts_agree_with_the_version(first, messages):
             case "prepare":
                 effects = talk.prepare_transition(prepared(one, two), 0.0)
             case "execute":
-                effects = talk.execute_transition(executed(one))
+                effects = talk.execute_transition(executed(one), 0.0)
             case "epoch":
                 effects = talk.prepare_epoch(PrepareEpoch(protocol_version=two, epoch=one))
+            case "overdue":
+                effects = talk.switch_overdue(one, SWITCH_LIMIT_S)
             case _:
                 effects = talk.frames_undecryptable(one)
         for effect in effects:

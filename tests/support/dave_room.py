@@ -29,7 +29,7 @@ class DaveRoom:
         self._down: dict[int, deque] = {}
         self._up: dict[int, deque] = {}
 
-    def join(self, user, library="davey"):
+    def join(self, user, library="davey", member=None):
         others = [*self.members, *self.plain]
         self._down[user], self._up[user] = deque(), deque()
         for other in others:
@@ -38,7 +38,7 @@ class DaveRoom:
         if library == PLAIN:
             self.plain.add(user)
         else:
-            member = self.members[user] = DaveMember(user, CHANNEL, library)
+            member = self.members[user] = member or DaveMember(user, CHANNEL, library)
             self._down[user].append(("connect", others))
             self._up[user].extend(member.start(version))
         self.apply(self.service.member_connected(user, 0 if library == PLAIN else 1))
@@ -124,6 +124,10 @@ class DaveRoom:
             for receiver_id, receiver in self.members.items():
                 if receiver_id != sender_id:
                     assert receiver.decrypt(sender_id, sealed) == frame, f"{sender_id} -> {receiver_id}"
+
+    def has_news_for(self, user):
+        """Whether something was said to `user` that it has not read yet."""
+        return bool(self._down[user])
 
     def ops_to(self, user):
         return [message.op for message in self.sent if message.user_id == user]

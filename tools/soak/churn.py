@@ -29,6 +29,7 @@ _IN_PEACE: Final = 0.4
 """Share of events after which the group comes to rest; else the next one comes in its midst."""
 _CUT_FRAMES: Final = 5
 """The last 100 ms of a member who leaves amid a word: op 13 may overtake them, and their key may never come."""
+_REFUSED_BY_OUR_FAULT: Final = ("clear", "retired", "early", "unexplained")
 _OF_THE_END: Final = ("unknown_ssrc", "no_key", "discarded", "pending")
 
 
@@ -68,8 +69,8 @@ class ChurnOutcome(NamedTuple):
     """Frames that a member sent and that we have no entry of, but for what was on its way when it left."""
     opened: int
     """Frames of ours, by all members."""
-    refused: int
-    """Frames of ours that one could not open which had opened others."""
+    refused: Counter[str]
+    """Frames of ours that one could not open, by Refusal."""
     plaintext: int
     imbalances: int
     wrong: list[dict[str, Any]]
@@ -88,8 +89,8 @@ class Churn:
         self._members: dict[str, str] = {}
         self._sent: Counter[str] = Counter()
         self._stays: Counter[str] = Counter()
-        self._refused_at_first: dict[str, int] = {}
-        self._opened = self._refused = self._checks = 0
+        self._opened = self._checks = 0
+        self._refused: Counter[str] = Counter()
         self._plaintext: dict[int, int] = {}
         self._events: Counter[Event] = Counter()
         self._problems: list[str] = []
@@ -184,11 +185,10 @@ class Churn:
             self._sent[user_id] += client["framesSent"]
             self._stays[user_id] += 1
             self._opened += client["decrypted"].get(OURSELVES, 0)
-            self._refused += self._refusals(user_id)
+            self._refused += Counter(client["refused"].get(OURSELVES, {}))
             self._discord.order({"type": "remove_member", "userId": user_id, "serverId": GUILD})
             self._vox.wait_for("client_disconnect", since=since, userId=user_id)
         del self._members[user_id]
-        self._refused_at_first.pop(user_id, None)
 
     # --- what is seen ---
 
@@ -198,15 +198,7 @@ class Churn:
         self._clients = {each["userId"]: each for each in stats["clients"] if each["serverId"] == GUILD}
         if OURSELVES in self._clients:
             self._plaintext[self._clients[OURSELVES]["ssrc"]] = self._clients[OURSELVES]["plaintextFrames"]
-        for user_id in self._members.keys() & self._clients.keys():
-            client = self._clients[user_id]
-            if client["decrypted"].get(OURSELVES, 0):
-                self._refused_at_first.setdefault(user_id, client["undecryptable"].get(OURSELVES, 0))
         return all(room["settled"] for room in stats["rooms"])
-
-    def _refusals(self, user_id: str) -> int:
-        refused = self._clients[user_id]["undecryptable"].get(OURSELVES, 0)
-        return int(refused) - self._refused_at_first.get(user_id, int(refused))
 
     def _check(self, when: str) -> None:
         """Wait until everybody hears everybody; who stays deaf is a problem."""
@@ -280,7 +272,7 @@ def judge(outcome: ChurnOutcome) -> list[Bar]:
         Bar("somebody is deaf, or gone", len(outcome.problems), 0),
         Bar("frames of members that we did not get to hear", outcome.lost, 0),
         Bar("frames of members that passed us by", outcome.passed_by, 0),
-        Bar("frames of ours that a member of the group could not open", outcome.refused, 0),
+        *(Bar(f"frames of ours refused: {why}", outcome.refused[why], 0) for why in _REFUSED_BY_OUR_FAULT),
         Bar("frames of ours in clear", outcome.plaintext, 0),
         Bar("ledgers that do not sum up", outcome.imbalances, 0),
         Bar("events that say that something ended or failed", len(outcome.wrong), 0),

@@ -41,11 +41,15 @@ def markdown(outcome: Outcome, bars: Sequence[Bar]) -> str:
 def churn_markdown(outcome: ChurnOutcome, bars: Sequence[Bar]) -> str:
     """Return the report of the group's changes."""
     events = ", ".join(f"{count} {event}" for event, count in sorted(outcome.events.items()))
-    fates = ", ".join(f"{fate} {count}" for fate, count in sorted(outcome.heard.items()) if count)
+    fates, refused = (
+        ", ".join(f"{fate} {count}" for fate, count in sorted(counts.items()) if count) or "none"
+        for counts in (outcome.heard, outcome.refused)
+    )
     parts = [
         f"# Churn: {outcome.events.total()} changes of the group, {outcome.checks} times all were heard by all",
         verdicts(bars),
         f"- {events}\n- packets of members: {fates}\n- frames of ours that members opened: {outcome.opened}",
+        f"- frames of ours that members could not open: {refused}",
     ]
     if outcome.problems:
         parts.append("\n".join(f"- {problem}" for problem in outcome.problems[:50]))
