@@ -6,6 +6,7 @@ plain libopus' copy, that knows of losses only, against ours.
 """
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,7 @@ OWN_FAULTS: Final = frozenset(
     }
 )
 """What becomes of a packet that no network is to blame for, in a call where nobody comes or goes."""
+COLUMNS: Final = ("PESQ", "libopus", "SNR dB", "libopus SNR dB", "missed", "lost")
 LONGEST_MISSING_FRAMES: Final = 10
 """Packets lost at the beginning or the end of a talkspurt: nobody can know of them."""
 
@@ -43,15 +45,17 @@ Ways = tuple[two_ways.Heard, two_ways.Heard]
 
 
 def run(seconds: float) -> Result:
-    """Talk for about `seconds` at each loss rate, one after the other: a busy machine makes senders miss slots."""
+    """Talk for about `seconds` at all loss rates at once, each in a room of its own."""
     spurt = np.concatenate(sentences(SPURT_S))
     spurts = max(1, round(seconds / (SPURT_S + two_ways.PAUSE_S)))
-    found = []
-    with OfflineDiscord() as discord, tempfile.TemporaryDirectory() as folder:
-        for number, loss in enumerate(LOSSES):
-            faults = {"loss": loss, "jitterMs": 30, "reorder": 0.02, "duplicate": 0.01, "seed": number}
+    with OfflineDiscord() as discord, tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as threads:
+
+        def talk(number: int) -> Ways:
+            faults = {"loss": LOSSES[number], "jitterMs": 30, "reorder": 0.02, "duplicate": 0.01, "seed": number}
             ids = two_ways.Ids(*(f"{base + number}" for base in (100, 200, 300, 400)))
-            found.append(two_ways.hold(discord, Path(folder), spurt, spurts, faults, ids))
+            return two_ways.hold(discord, Path(folder), spurt, spurts, faults, ids)
+
+        found = [*threads.map(talk, range(len(LOSSES)))]
     return judge(found, f"PESQ, {spurts * SPURT_S:g} s of speech each way")
 
 
@@ -61,14 +65,21 @@ def judge(found: list[Ways], title: str) -> Result:
     checks = {}
     for loss, ways in zip(LOSSES, found, strict=True):
         for name, way in zip(("heard", "said"), ways, strict=True):
-            scores = np.array([(utterance.mos, utterance.plain_mos) for utterance in way.utterances])
-            ours, plain = map(float, np.median(scores, axis=0))
+            scores = np.array([_scores(utterance) for utterance in way.utterances])
             worse = float(np.median(scores[:, 1] - scores[:, 0]))
             lost = way.ledger["expected"] - way.ledger["arrived"]
-            rows[f"{name}, {loss:.0%} loss"] = (ours, plain, lost, way.network.get("lost", 0))
+            rows[f"{name}, {loss:.0%} loss"] = (
+                *map(float, np.median(scores, axis=0)),
+                lost,
+                way.network.get("lost", 0),
+            )
             checks[f"{name}, {loss:.0%} loss: no worse than plain libopus"] = worse <= MOS_TOLERANCE
             checks[f"{name}, {loss:.0%} loss: nothing lost by us, talkspurts as long as they were"] = is_whole(way)
-    return Result(title, ("clankvox", "libopus", "missed", "lost"), rows, checks)
+    return Result(title, COLUMNS, rows, checks)
+
+
+def _scores(utterance: two_ways.Utterance) -> tuple[float, ...]:
+    return utterance.mos, utterance.plain_mos, utterance.snr_db, utterance.plain_snr_db
 
 
 def is_whole(way: two_ways.Heard) -> bool:

@@ -1,29 +1,32 @@
 """Capture of 1 to 99 speakers: from a packet's arrival to its frame on stdout, CPU beside a bare loop, memory, loss."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clankvox.clock import SLOT_S, SystemClock
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import Event, UserAudio, VoxParent
-from tools.bench import bare_receiver
 from tools.bench.accounting import Meter
+from tools.bench.bare_receiver import BareLoop
 from tools.bench.call import join
 from tools.bench.result import Result
 from tools.bench.room import Room, media_port
-from tools.bench.wire_tap import Datagram, FarTap
+from tools.bench.wire_tap import Datagram, FarTap, to_wall_s
 
 SPEAKERS: Final = (1, 10, 25, 50, 99)
-COLUMNS: Final = ("p50 ms", "p99 ms", "CPU s/min", "bare CPU s/min", "ratio", "RSS MiB", "lost")
+COLUMNS: Final = ("p50 ms", "p99 ms", "p99.9 ms", "max ms", "CPU s/min", "bare CPU s/min", "ratio", "RSS MiB", "lost")
 """CPU seconds are for a minute of one speaker."""
 JUDGED: Final = 25
 LATENCY_BAR_MS: Final = 5.0
 CPU_BAR_S: Final = 0.35
 RATIO_BAR: Final = 1.5
 RSS_BAR_MIB: Final = 100.0
+_PERCENTILES: Final = (50.0, 99.0, 99.9, 100.0)
+_MARGIN_S: Final = 0.5
+_CLOCK_ERROR_S: Final = 0.0005
 
 
 class Captured(NamedTuple):
@@ -39,21 +42,20 @@ class Captured(NamedTuple):
 
 
 def run(seconds: float) -> Result:
-    """Measure for `seconds` at each number of speakers, and the bare loop as long."""
+    """Measure for `seconds` at each number of speakers, and the bare loop with as many in the same moment."""
     rows: dict[str, tuple[float | None, ...]] = {}
     samples = {}
     with OfflineDiscord(["--no-tls"]) as discord, VoxParent() as vox:
         join(vox, discord.endpoint)
-        with Room(discord, vox) as room:
-            for speakers in SPEAKERS:
-                room.fill(speakers)
-                found = measure(vox, room, seconds)
-                bare_s = bare_receiver.run(speakers, seconds) / seconds * 60 / speakers
-                name = f"{speakers} speakers"
-                samples[name] = found.latencies_ms
-                ratio = found.cpu_s_per_minute / bare_s
-                p50, p99 = np.percentile(found.latencies_ms, (50, 99))
-                rows[name] = (float(p50), float(p99), found.cpu_s_per_minute, bare_s, ratio, found.rss_mib, found.lost)
+        room = Room(discord, vox)
+        for speakers in SPEAKERS:
+            room.fill(speakers)
+            with BareLoop(speakers, seconds + 2 * _MARGIN_S) as bare:
+                found = measure(vox, room, seconds, bare.begin)
+            name, ours_s, bare_s = f"{speakers} speakers", found.cpu_s_per_minute, bare.per_speaker_minute
+            samples[name] = found.latencies_ms
+            waits_ms = map(float, np.percentile(found.latencies_ms, _PERCENTILES))
+            rows[name] = (*waits_ms, ours_s, bare_s, ours_s / bare_s, found.rss_mib, found.lost)
     return judge(rows, samples, seconds)
 
 
@@ -71,19 +73,21 @@ def judge(rows: dict[str, tuple[float | None, ...]], samples: dict[str, list[flo
     return result._replace(checks=checks)
 
 
-def measure(vox: VoxParent, room: Room, seconds: float) -> Captured:
-    """Watch a room in which everybody is heard for `seconds`."""
+def measure(vox: VoxParent, room: Room, seconds: float, beside: Callable[[], None] = lambda: None) -> Captured:
+    """Watch a room in which everybody is heard for `seconds`; `beside` begins what is to run at the same time."""
     clock = SystemClock()
     meter = Meter(vox.pid)
+    room.rehearse(seconds + 6 * _MARGIN_S)
     since = vox.mark()
     with FarTap({"clankvox": media_port(vox.pid)}) as tap:
-        clock.sleep(0.5)
+        beside()
+        clock.sleep(_MARGIN_S)
         meter.restart()
         clock.sleep(seconds)
         used = meter.read()
         rss_mib = meter.rss_mib()
-        clock.sleep(0.5)
-    to_wall_s = time.time() - clock.now()
+        clock.sleep(_MARGIN_S)
+    ahead_s = to_wall_s()
     pieces = pieces_of(vox, since)
     ssrcs = ssrcs_of(vox)
     latencies_ms: list[float] = []
@@ -91,7 +95,7 @@ def measure(vox: VoxParent, room: Room, seconds: float) -> Captured:
     for user_id in room.users:
         wire = tap.sent[f"clankvox:{ssrcs[user_id]:08x}"]
         told_s = [piece.at_s for piece in pieces.get(user_id, [])]
-        found, missing = latencies(wire, told_s, to_wall_s)
+        found, missing = latencies(wire, told_s, ahead_s)
         latencies_ms += found
         lost += missing
         packets += len(wire)
@@ -113,15 +117,16 @@ def pieces_of(vox: VoxParent, since: int) -> dict[str, list[UserAudio]]:
     return found
 
 
-def latencies(wire: Sequence[Datagram], told: Sequence[float], to_wall_s: float) -> tuple[list[float], int]:
+def latencies(wire: Sequence[Datagram], told: Sequence[float], ahead_s: float) -> tuple[list[float], int]:
     """Return ms from each packet to its frame, told at `told` (monotonic s), and how many packets have none.
 
-    Frames are in the order of their packets. The first frame's is the last packet before it: that one has nothing
-    before it in a pipe that was empty. Packets of padding only repeat a timestamp and have no frame.
+    The wall clock, by which `wire` is stamped, is `ahead_s` ahead of the monotonic one. Frames are in the order of
+    their packets. The first frame's is the last packet before it, or if that would make one come before its packet, an
+    earlier one. Packets of padding only repeat a timestamp and have no frame.
     """
     arrivals: dict[int, float] = {}
     for each in wire:
-        arrivals.setdefault(each.timestamp, each.at_s - to_wall_s)
+        arrivals.setdefault(each.timestamp, each.at_s - ahead_s)
     arrived_s = np.array([*arrivals.values()])
     told_s = np.array(told)
     if not len(arrived_s):
@@ -129,10 +134,18 @@ def latencies(wire: Sequence[Datagram], told: Sequence[float], to_wall_s: float)
     told_s = told_s[(told_s > arrived_s[0]) & (told_s < arrived_s[-1] + SLOT_S)]
     if not len(told_s):
         return [], len(arrived_s)
-    arrived_s = arrived_s[np.searchsorted(arrived_s, told_s[0]) - 1 :]
+    first = int(np.searchsorted(arrived_s, told_s[0])) - 1
+    while (waits_s := _waits_s(arrived_s[first:], told_s)).min(initial=0.0) < -_CLOCK_ERROR_S:
+        if first:
+            first -= 1
+        else:  # of a packet before the first one that we saw
+            told_s = told_s[1:]
+    return (waits_s * 1000).tolist(), len(arrived_s) - first - len(waits_s)
+
+
+def _waits_s(arrived_s: NDArray[np.float64], told_s: NDArray[np.float64]) -> NDArray[np.float64]:
     pairs = min(len(arrived_s), len(told_s))
-    waits_ms = (told_s[:pairs] - arrived_s[:pairs]) * 1000
-    return waits_ms.tolist(), len(arrived_s) - pairs
+    return told_s[:pairs] - arrived_s[:pairs]
 
 
 def _figure(result: Result, row: str, column: str) -> float:

@@ -15,8 +15,8 @@ from tools.bench import (
     response,
     senders,
     start,
-    video_pacing,
 )
+from tools.bench.plan import Cost
 from tools.bench.result import Case
 
 CASES: Final[dict[str, Case]] = {
@@ -25,7 +25,6 @@ CASES: Final[dict[str, Case]] = {
     "pacing_loaded": pacing.loaded,
     "pacing_pictures": pacing.beside_pictures,
     "pacing_music": pacing.of_music,
-    "video_pacing": video_pacing.run,
     "response": response.run,
     "capture": capture.run,
     "capacity": capacity.run,
@@ -39,12 +38,23 @@ CASES: Final[dict[str, Case]] = {
     "pictures": pictures.run,
 }
 
-USUAL_SECONDS: Final = 60.0
-SECONDS: Final = {
-    **{name: 180.0 for name in CASES if name.startswith("pacing")},
-    "senders": 180.0,
-    "capture": 20.0,
-    "capacity": 20.0,
-    "receive_path": 40.0,
+_MEASURED: Final = {
+    "pacing": Cost(180, least_s=20, around_s=8),
+    "pacing_speakers": Cost(180, least_s=15, around_s=25),
+    "pacing_loaded": Cost(180, least_s=20, around_s=45),
+    "pacing_pictures": Cost(180, least_s=10, around_s=15),
+    "pacing_music": Cost(180, least_s=10, around_s=15),
+    "response": Cost(60, least_s=14, around_s=8),
+    "capture": Cost(20, least_s=6, times=5, around_s=90),
+    "capacity": Cost(20, least_s=6, times=4, around_s=200, most_runs=1),
+    "receive_path": Cost(40, least_s=20, times=0.6, around_s=6),
+    "consumption": Cost(60, least_s=12, around_s=35),
+    "start": Cost(60, least_s=12, around_s=10),
+    "senders": Cost(180, least_s=20, around_s=15),
+    "receivers": Cost(60, least_s=10, around_s=25),
+    "bad_network": Cost(60, least_s=24, around_s=50, most_runs=1),
+    "golive": Cost(60, least_s=15, around_s=25),
+    "pictures": Cost(60, least_s=12, around_s=50),
 }
-"""How long a measurement of a case usually takes, where it is not a minute."""
+COSTS: Final = {name: _MEASURED.get(name, Cost()) for name in CASES}
+"""What a run of each takes, on the machine of README when nothing else runs there."""

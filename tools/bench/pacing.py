@@ -30,8 +30,9 @@ PACKETS_A_SECOND: Final = 50.0
 PPS_BAR: Final = 0.1
 SPEAKERS: Final = 25
 _MUSIC_FADED_IN_S: Final = 2.0
+_LONGER_S: Final = 3.0
 
-Load: TypeAlias = Callable[[OfflineDiscord, VoxParent, Path, float], AbstractContextManager[object]]
+Load: TypeAlias = Callable[[OfflineDiscord, VoxParent, Path, float], AbstractContextManager[Room]]
 """Brings about what else the process has to do, for so many seconds, while the context lasts."""
 Bars: TypeAlias = dict[str, float]
 """By how much a figure may exceed the control loop's."""
@@ -108,7 +109,7 @@ def measure(
         discord = stack.enter_context(OfflineDiscord(["--no-tls"]))
         vox = stack.enter_context(VoxParent(args=["--allow-files"]))
         join(vox, discord.endpoint)
-        stack.enter_context(load(discord, vox, folder, seconds))
+        stack.enter_context(load(discord, vox, folder, seconds)).rehearse(seconds + _LONGER_S)
         ports = {"clankvox": int(discord.listening["udpPort"]), "control": bare_sink.getsockname()[1]}
         with WireTap(ports) as tap:
             command = [sys.executable, "-m", "tools.bench.control_loop", str(ports["control"]), str(seconds)]
@@ -140,9 +141,9 @@ def judge(sent: list[Datagram], bare: list[Datagram], bars: Bars, title: str) ->
 @contextmanager
 def silent_room(discord: OfflineDiscord, vox: VoxParent, _folder: Path, _seconds: float) -> Iterator[Room]:
     """Somebody to encrypt for."""
-    with Room(discord, vox) as room:
-        room.listener()
-        yield room
+    room = Room(discord, vox)
+    room.listener()
+    yield room
 
 
 @contextmanager
@@ -156,7 +157,7 @@ def speaking_room(discord: OfflineDiscord, vox: VoxParent, folder: Path, seconds
 @contextmanager
 def everything(discord: OfflineDiscord, vox: VoxParent, folder: Path, seconds: float) -> Iterator[Room]:
     """Members who speak, a stream and a film."""
-    path = film(folder / "film.mp4", seconds + 10)
+    path = film(seconds + 20)
     with speaking_room(discord, vox, folder, seconds) as room:
         stream.watch(discord, vox, 1280, 720)
         stream.publish(discord, vox, stream.film_source(path))

@@ -11,6 +11,8 @@ RATE_HZ: Final = 16_000
 _LONGEST_S: Final = 12
 """P.862.3 asks for samples of 8 to 12 s; longer speech is scored in parts."""
 _SHORTEST_S: Final = 1
+_MOST_DB: Final = 96.0
+"""What int16 can tell apart."""
 
 Mono = NDArray[np.int16]
 
@@ -30,3 +32,17 @@ def mos(clean: Mono, heard: Mono) -> float:
         for start in range(0, len(clean), size)
     ]
     return float(np.mean(scores))
+
+
+def snr_db(clean: Mono, heard: Mono) -> float:
+    """Return by how much `clean` is louder than what `heard` differs from it, sample by sample; 96 dB if in nothing.
+
+    One that is shorter is held against the beginning of the other.
+    """
+    size = min(len(clean), len(heard))
+    signal = clean[:size].astype(np.float64)
+    noise = float(np.square(signal - heard[:size]).sum())
+    power = float(np.square(signal).sum())
+    if not noise:
+        return _MOST_DB
+    return min(_MOST_DB, 10 * float(np.log10(power / noise))) if power else -_MOST_DB

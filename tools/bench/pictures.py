@@ -7,13 +7,15 @@ from typing import Final
 
 import numpy as np
 
+from clankvox.clock import SystemClock
 from clankvox.demo.film import Pages, make_film
 from clankvox.demo.journal import NotSeen
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
-from tools.bench.call import join
+from tools.bench.call import OURSELVES, join
 from tools.bench.response import spread
 from tools.bench.result import Result
+from tools.bench.stream import CREDENTIALS
 from tools.bench.streams import WAIT_S, Streams
 
 FIRST_BAR_MS: Final = 1_000.0
@@ -23,6 +25,7 @@ FPS: Final = 30
 _LONG_GOP: Final = 3_000
 GOP_MS: Final = 1_000 * GOP / FPS
 _HONOURING, _IGNORING, _CARELESS, _PAGE_VIEWER = "201", "202", "203", "204"
+_FIRST_STREAMER: Final = 301
 _TRIAL_S: Final = 4.0
 _BURST_LOSS: Final = 0.5
 _PAGE_S: Final = 1 / 15
@@ -43,6 +46,7 @@ def run(seconds: float) -> Result:
     ):
         film = make_film(Path(folder) / "film.mp4", trials * _TRIAL_S)
         join(vox, discord.endpoint)
+        joined_ms = [_joined(discord, vox, str(_FIRST_STREAMER + number)) for number in range(trials)]
         streams = Streams(discord, vox)
         streams.publisher(_HONOURING, gop=_LONG_GOP)
         streams.publisher(_IGNORING, gop=GOP, honoursPli=False)
@@ -52,7 +56,24 @@ def run(seconds: float) -> Result:
         vox.send({"type": "stream_publish_play", "url": film.url, "resolvedDirectUrl": True})
         recoveries_ms = [_recovery(streams) for _ in range(trials)]
         ages_ms = _ages(streams, _PageTurner(streams))
-    return judge(honoured_ms, ignored_ms, recoveries_ms, ages_ms)
+    return judge(joined_ms, honoured_ms, ignored_ms, recoveries_ms, ages_ms)
+
+
+def _joined(discord: OfflineDiscord, vox: VoxParent, streamer: str) -> float:
+    """Join a stream of its own; return ms from the command to the first JPEG at the parent."""
+    clock, answer = SystemClock(), discord.order({"type": "add_stream", "userId": OURSELVES})
+    order = {"type": "add_publisher", "userId": streamer, "serverId": answer["serverId"]}
+    discord.order({**order, "width": 1_280, "height": 720, "fps": FPS})
+    clock.sleep(_PAUSE_S)
+    since = vox.mark()
+    joined_s = vox.send({"type": "stream_watch_connect", **{name: answer[name] for name in CREDENTIALS}})
+    vox.send({"type": "subscribe_user_video", "userId": streamer, "maxFramesPerSecond": 2})
+    shown = vox.wait_for("decoded_video_frame", since=since, userId=streamer, timeout_s=WAIT_S)
+    vox.send({"type": "unsubscribe_user_video", "userId": streamer})
+    vox.send({"type": "stream_watch_disconnect"})
+    discord.order({"type": "remove_member", "userId": streamer})
+    clock.sleep(_PAUSE_S)
+    return (shown.at_s - joined_s) * 1000
 
 
 def _first(streams: Streams, user_id: str) -> float:
@@ -118,10 +139,15 @@ def _ages(streams: Streams, pages: _PageTurner) -> tuple[float, float]:
 
 
 def judge(
-    honoured_ms: list[float], ignored_ms: list[float], recoveries_ms: list[float], ages_ms: tuple[float, float]
+    joined_ms: list[float],
+    honoured_ms: list[float],
+    ignored_ms: list[float],
+    recoveries_ms: list[float],
+    ages_ms: tuple[float, float],
 ) -> Result:
     """Hold the medians against the bars."""
     rows: dict[str, tuple[float | None, ...]] = {
+        "stream joined, first picture": spread(tuple(joined_ms)),
         "first picture, PLI honoured": spread(tuple(honoured_ms)),
         "first picture, PLI ignored": spread(tuple(ignored_ms)),
         "recovery by a key frame": spread(tuple(recoveries_ms)),

@@ -7,7 +7,7 @@ from typing import Any, Final
 import matplotlib as mpl
 import numpy as np
 
-from tools.bench.readme import Kept
+from tools.bench.kept import Kept
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt

@@ -1,7 +1,6 @@
 """How soon speech begins after its first PCM, and how soon it ends after a stop; from the line on stdin to the wire."""
 
 import random
-import time
 from typing import Final
 
 import numpy as np
@@ -12,7 +11,7 @@ from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
 from tools.bench.call import OURSELVES, SERVER, join, say
 from tools.bench.result import Result
-from tools.bench.wire_tap import Datagram, WireTap
+from tools.bench.wire_tap import TURN_S, Datagram, WireTap, to_wall_s
 
 RATE_HZ: Final = 24_000
 CHUNKS_MS: Final = (20, 40, 100, 250)
@@ -36,7 +35,7 @@ def run(seconds: float) -> Result:
         join(vox, discord.endpoint)
         listener = {"type": "add_speaker", "userId": _LISTENER, "serverId": SERVER, "tone": 200, "startMs": 86_400_000}
         discord.order(listener)
-        time.sleep(1)
+        SystemClock().sleep(1)
         client = next(each for each in discord.stats()["clients"] if each["userId"] == OURSELVES)
         with WireTap({"clankvox": int(discord.listening["udpPort"])}) as tap:
             wire = tap.sent[f"clankvox:{int(client['ssrc']):08x}"]
@@ -51,7 +50,7 @@ class _Bench:
     def __init__(self, vox: VoxParent, wire: list[Datagram]) -> None:
         self._vox, self._wire = vox, wire
         self._clock = SystemClock()
-        self._to_wall_s = time.time() - self._clock.now()
+        self._ahead_s = to_wall_s()
         self._random = random.Random(1)  # noqa: S311 - reproducible, not secret
         self._playbacks = 0
 
@@ -97,8 +96,9 @@ class _Bench:
 
     def _since(self, since_s: float, *, audible: bool = True) -> list[float]:
         """Return when packets were sent after `since_s`, on the monotonic clock."""
+        self._clock.sleep(2 * TURN_S)  # what is on its way to us
         wanted = (each for each in list(self._wire) if (each.size > LONGEST_SILENCE_BYTES) is audible)
-        return [at_s for at_s in (each.at_s - self._to_wall_s for each in wanted) if at_s > since_s]
+        return [at_s for at_s in (each.at_s - self._ahead_s for each in wanted) if at_s > since_s]
 
 
 def judge(

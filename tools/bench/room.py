@@ -1,11 +1,10 @@
 """A room full of people who speak, each of whom is captured."""
 
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import psutil
 
-from clankvox.clock import SystemClock
+from clankvox.clock import SLOT_S, SystemClock
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
 from tools.bench.call import SERVER
@@ -13,7 +12,11 @@ from tools.bench.call import SERVER
 RATE_HZ: Final = 16_000
 """What most recognisers want."""
 _FIRST_USER: Final = 1_001
-_HEARD_S: Final = 30.0
+_TONES_HZ: Final = (200, 300, 400, 500)
+"""Each is encoded once."""
+_HEARD_S: Final = 60.0
+_BEGUN_S: Final = 0.5
+_MOST_FRAMES: Final = 100_000
 _SETTLE_S: Final = 3.0
 """Until what was held for us while the group changed has been replayed."""
 
@@ -25,21 +28,12 @@ class Room:
         self._discord, self._vox, self._server_id = discord, vox, server_id
         self.users: list[str] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for user_id in self.users:
-            self._discord.order({"type": "remove_speaker", "userId": user_id, "serverId": self._server_id})
-
     def fill(self, speakers: int) -> None:
         """Let members come until so many speak, capture all of them, and wait until everybody is heard."""
         since = self._vox.mark()
         new = [str(_FIRST_USER + number) for number in range(len(self.users), speakers)]
         for user_id in new:
-            tone = 200 + 10 * (int(user_id) - _FIRST_USER)
+            tone = _TONES_HZ[int(user_id) % len(_TONES_HZ)]
             self._vox.send({"type": "subscribe_user", "userId": user_id, "sampleRate": RATE_HZ})
             order = {"type": "add_speaker", "userId": user_id, "serverId": self._server_id, "tone": tone}
             self._discord.order({**order, "loop": True})
@@ -47,6 +41,18 @@ class Room:
             self._vox.wait_for_audio(user_id, since=since, timeout_s=_HEARD_S)
         self.users += new
         SystemClock().sleep(_SETTLE_S)
+
+    def rehearse(self, seconds: float) -> None:
+        """Let all who speak make their next `seconds` ahead; blocks until they have begun with them.
+
+        What that would take too long for is made while it is said, as ever.
+        """
+        if not self.users:
+            return
+        seconds = min(seconds, _MOST_FRAMES * SLOT_S / len(self.users))
+        answer = self._discord.order({"type": "rehearse", "serverId": self._server_id, "seconds": seconds})
+        clock = SystemClock()
+        clock.sleep(max(0.0, float(answer["beginMs"]) / 1000 + _BEGUN_S - clock.now()))
 
     def listener(self, user_id: str = "998") -> None:
         """Let somebody come who is silent for a day, so that there is a group to encrypt for."""

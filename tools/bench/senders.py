@@ -25,6 +25,8 @@ from tools.bench.wire_tap import Datagram, WireTap
 _BUN: Final = Path("tests/examples/node_modules/.bin/bun")
 _GUARD_S: Final = 1.0
 _FIRST_ROOM: Final = 30
+CPU_ROW: Final = "CPU s a minute of speech"
+RSS_ROW: Final = "RSS MiB"
 _SHOWN: Final = ("gap_error_p50_ms", "gap_error_p99_ms", "gap_error_p999_ms", "gap_error_max_ms")
 
 
@@ -44,10 +46,10 @@ def run(seconds: float) -> Result:
         trust = {"SSL_CERT_FILE": str(discord.ca_file)}
         vox = stack.enter_context(VoxParent(env=trust))
         join(vox, discord.endpoint)
-        stack.enter_context(Room(discord, vox)).listener()
+        Room(discord, vox).listener()
         peers = {name: _enter(stack, discord, vox, kinds[name], server) for name, server in rooms.items()}
-        sent, cpu_s = _measure(discord, vox, peers, seconds)
-    return judge(sent, cpu_s, seconds)
+        sent, used = _measure(discord, vox, peers, seconds)
+    return judge(sent, used, seconds)
 
 
 def installed() -> dict[str, type[Peer]]:
@@ -61,14 +63,15 @@ def installed() -> dict[str, type[Peer]]:
     return found
 
 
-def judge(sent: dict[str, list[Datagram]], cpu_s: dict[str, float], seconds: float) -> Result:
-    """Put all beside each other; better than each is the bar."""
+def judge(sent: dict[str, list[Datagram]], used: dict[str, tuple[float, float]], seconds: float) -> Result:
+    """Put all beside each other; better than each is the bar. `used` is CPU seconds a minute, and MiB."""
     found = {name: figures(each) for name, each in sent.items()}
     columns = tuple(found)
     rows: dict[str, tuple[float | None, ...]] = {
         row: tuple(found[name][row] for name in columns) for row in ("packets", "packets_per_second", *_SHOWN)
     }
-    rows["CPU s a minute of speech"] = tuple(cpu_s.get(name) for name in columns)
+    for number, row in enumerate((CPU_ROW, RSS_ROW)):
+        rows[row] = tuple(used[name][number] if name in used else None for name in columns)
     ours = found["clankvox"]
     others = [name for name in columns if name not in {"clankvox", "control"}]
     checks = {
@@ -83,13 +86,13 @@ def judge(sent: dict[str, list[Datagram]], cpu_s: dict[str, float], seconds: flo
 def _enter(stack: contextlib.ExitStack, discord: OfflineDiscord, vox: VoxParent, kind: type[Peer], server: str) -> Peer:
     peer = stack.enter_context(kind(discord, 400 + int(server), int(server), 6))
     peer.join()
-    stack.enter_context(Room(discord, vox, server)).listener(str(500 + int(server)))
+    Room(discord, vox, server).listener(str(500 + int(server)))
     return peer
 
 
 def _measure(
     discord: OfflineDiscord, vox: VoxParent, peers: dict[str, Peer], seconds: float
-) -> tuple[dict[str, list[Datagram]], dict[str, float]]:
+) -> tuple[dict[str, list[Datagram]], dict[str, tuple[float, float]]]:
     clock = SystemClock()
     sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sink.bind(("127.0.0.1", 0))
@@ -103,10 +106,10 @@ def _measure(
         with subprocess.Popen(command):
             say(vox, "p", tone_of(seconds), RATE_HZ)
             vox.wait_for("tts_playback_state", status="drained", timeout_s=seconds + 30)
-        cpu_s = {name: meter.read().cpu_per_minute for name, meter in meters.items()}
+        used = {name: (meter.read().cpu_per_minute, meter.rss_mib()) for name, meter in meters.items()}
     ssrcs = {(each["serverId"], each["userId"]): int(each["ssrc"]) for each in discord.stats()["clients"]}
     sent = {"clankvox": tap.sent[f"discord:{ssrcs[SERVER, OURSELVES]:08x}"]}
     sent["control"] = next(times for name, times in tap.sent.items() if name.startswith("control:"))
     for name, peer in peers.items():
         sent[name] = tap.sent[f"discord:{ssrcs[peer.server, peer.user]:08x}"]
-    return sent, cpu_s
+    return sent, used

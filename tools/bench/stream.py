@@ -14,7 +14,7 @@ from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
 from tools.bench.call import OURSELVES, READY_S
 
-_CREDENTIALS: Final = ("endpoint", "token", "serverId", "sessionId", "userId", "daveChannelId", "rtcChannelId")
+CREDENTIALS: Final = ("endpoint", "token", "serverId", "sessionId", "userId", "daveChannelId", "rtcChannelId")
 _PNG_BYTES: Final = 300_000
 _PUBLISHER: Final = "701"
 _WATCHER: Final = "801"
@@ -23,7 +23,7 @@ _WATCHER: Final = "801"
 def connect(discord: OfflineDiscord, vox: VoxParent, role: str) -> str:
     """Take `role` (stream_watch or stream_publish) on a stream server of its own; returns its server id."""
     answer = discord.order({"type": "add_stream", "userId": OURSELVES})
-    vox.send({"type": f"{role}_connect", **{name: answer[name] for name in _CREDENTIALS}})
+    vox.send({"type": f"{role}_connect", **{name: answer[name] for name in CREDENTIALS}})
     return str(answer["serverId"])
 
 

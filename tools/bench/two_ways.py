@@ -60,6 +60,16 @@ class Utterance(NamedTuple):
         """Of what plain libopus makes of the same."""
         return perceived.mos(self.clean, self.plain)
 
+    @property
+    def snr_db(self) -> float:
+        """Of what was captured."""
+        return perceived.snr_db(self.clean, self.pcm)
+
+    @property
+    def plain_snr_db(self) -> float:
+        """Of what plain libopus makes of the same."""
+        return perceived.snr_db(self.clean, self.plain)
+
 
 class Heard(NamedTuple):
     """One direction."""

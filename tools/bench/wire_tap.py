@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections import defaultdict
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -18,7 +19,18 @@ SO_TIMESTAMPNS: Final = 35
 _PACKET_OUTGOING: Final = 4
 _TIMESPEC: Final = struct.Struct("qq")
 _UDP: Final = 17
+_UDP_HEADER_BYTES: Final = 8
 _SO_ATTACH_FILTER: Final = 26
+_SO_RCVBUFFORCE: Final = 33
+_SOL_PACKET: Final = 263
+_PACKET_STATISTICS: Final = 6
+_LOOKS: Final = 20
+_COUNTERS: Final = struct.Struct("II")
+_BUFFER_BYTES: Final = 64 << 20
+_SNAPPED_BYTES: Final = 96
+"""The headers of IP, UDP and RTP are all that we read."""
+TURN_S: Final = 0.05
+"""The kernel stamps, so nobody has to be woken for every packet: that would disturb what is measured."""
 _ROW: Final = struct.Struct("<HIIId")
 
 
@@ -32,7 +44,10 @@ class Datagram(NamedTuple):
 
 
 class WireTap:
-    """A context: notes the instant of every datagram to the watched UDP ports. Needs CAP_NET_RAW and Linux."""
+    """A context: notes the instant of every datagram to the watched UDP ports. Needs CAP_NET_RAW and Linux.
+
+    `sent` is as old as `TURN_S` while the context lasts, and complete behind it.
+    """
 
     def __init__(self, ports: dict[str, int]) -> None:
         """Watch destination `ports` by name. PermissionError without the right to open a packet socket."""
@@ -42,9 +57,9 @@ class WireTap:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_IP))
         only_ports(self._socket, tuple(ports.values()))
         self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
         self._socket.bind(("lo", ETH_P_IP))
-        self._socket.settimeout(0.2)
+        self._socket.setblocking(False)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
 
@@ -57,26 +72,37 @@ class WireTap:
     ) -> None:
         self._stopped.set()
         self._thread.join()
+        told = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _COUNTERS.size)
         self._socket.close()
+        if kind is None and (missed := _COUNTERS.unpack(told)[1]):
+            raise OSError(f"the tap missed {missed} packets")
 
     def _read(self) -> None:
-        while not self._stopped.is_set():
+        while not self._stopped.wait(TURN_S):
+            self._drain()
+        self._drain()
+
+    def _drain(self) -> None:
+        while True:
             try:
-                packet, ancillary, _, address = self._socket.recvmsg(2048, 64)
-            except TimeoutError:
-                continue
-            header_bytes = (packet[0] & 0x0F) * 4
-            if address[2] == _PACKET_OUTGOING or packet[9] != _UDP:
-                continue
-            port = int.from_bytes(packet[header_bytes + 2 : header_bytes + 4], "big")
-            name = self._names.get(port)
-            payload = packet[header_bytes + 8 :]
-            if name is None or not ancillary or not is_opus(payload):
-                continue
-            seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
-            ssrc = payload[8:12].hex()
-            timestamp = int.from_bytes(payload[4:8], "big")
-            self.sent[f"{name}:{ssrc}"].append(Datagram(seconds + nanoseconds * 1e-9, len(payload), timestamp))
+                packet, ancillary, _, address = self._socket.recvmsg(_SNAPPED_BYTES, 64)
+            except BlockingIOError:
+                return
+            self._note(packet, ancillary, address[2])
+
+    def _note(self, packet: bytes, ancillary: list[tuple[int, int, bytes]], kind: int) -> None:
+        header_bytes = (packet[0] & 0x0F) * 4
+        if kind == _PACKET_OUTGOING or packet[9] != _UDP:
+            return
+        name = self._names.get(int.from_bytes(packet[header_bytes + 2 : header_bytes + 4], "big"))
+        size = int.from_bytes(packet[header_bytes + 4 : header_bytes + 6], "big") - _UDP_HEADER_BYTES
+        payload = packet[header_bytes + _UDP_HEADER_BYTES :]
+        if name is None or not ancillary or not is_opus(payload):
+            return
+        seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+        ssrc = payload[8:12].hex()
+        timestamp = int.from_bytes(payload[4:8], "big")
+        self.sent[f"{name}:{ssrc}"].append(Datagram(seconds + nanoseconds * 1e-9, size, timestamp))
 
 
 class FarTap:
@@ -101,6 +127,8 @@ class FarTap:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         told, _ = self._process.communicate()
+        if kind is None and self._process.returncode:
+            raise OSError("the tap missed packets")
         for port, ssrc, timestamp, size, at_s in _ROW.iter_unpack(told):
             self.sent[f"{self._names[port]}:{ssrc:08x}"].append(Datagram(at_s, size, timestamp))
 
@@ -131,11 +159,18 @@ def only_ports(packets: socket.socket, ports: tuple[int, ...]) -> None:
         (0x48, 0, 0, 2),  # A = destination port
         *((0x15, len(ports) - number, 0, port) for number, port in enumerate(ports)),
         (0x06, 0, 0, 0),
-        (0x06, 0, 0, 0xFFFF),
+        (0x06, 0, 0, _SNAPPED_BYTES),
     ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
     described = struct.pack("HL", len(program), ctypes.addressof(code))
     packets.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, described)
+
+
+def to_wall_s() -> float:
+    """Return what has to be added to the monotonic clock to get the wall clock, by which the kernel stamps."""
+    looks = [(time.monotonic(), time.time(), time.monotonic()) for _ in range(_LOOKS)]
+    before, wall, after = min(looks, key=lambda look: look[2] - look[0])
+    return wall - (before + after) / 2
 
 
 def is_opus(payload: bytes) -> bool:
