@@ -83,12 +83,11 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def handle(self, message: PlaybackMessage | Inspect) -> object:
         """See BaseActor."""
-        if isinstance(message, MixMessage):
-            self._on_mix(message)
-            return None
         match message:
-            case SlotServed(path=number, report=report):
-                self._transmission.on_slot(number, report)
+            case SlotServed():  # fifty a second, so first
+                self._transmission.on_slot(message.path, message.report)
+            case _ if isinstance(message, MixMessage):
+                self._on_mix(message)
             case PlayTts():
                 self._on_audio(message)
             case FinishTts(playback_id=playback_id):
@@ -253,15 +252,16 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         if frame is not None:
             self._speech.made(frame)
             self._tracks.made(frame)
-        self._tell_mix()
+        if self._mixer.has_music:
+            self._tell_mix()
         self._count_faults()
         return frame
 
     def frame_over(self, frame: OpusFrame, fate: FrameFate) -> None:
         """Count what was heard; tell that the playback is heard, and that it is over."""
-        self._speech.over(frame, fate)
+        begins = self._speech.over(frame, fate)
         self._tracks.over(frame, fate)
-        if self._speech.heard and self._state in _UNHEARD:
+        if begins and self._state in _UNHEARD:
             self._machine.became_audible()
             self._tell_tts("started")
         position_ms = self._speech.new_position_ms()
@@ -314,7 +314,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
         It does not matter what is in those slots: silence, or music, which may go on, end or be stopped meanwhile.
         """
-        if self._state is PlaybackState.IDLE or self._buffer.state is not FlowState.EMPTY:
+        if self._buffer.state is not FlowState.EMPTY or self._state is PlaybackState.IDLE:
             return
         if self._playback_id is not None and self._state not in _FINISHING:
             return

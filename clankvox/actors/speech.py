@@ -43,17 +43,20 @@ class Speech:
         """Take note that `frame` is on its way."""
         self._frames_on_the_way += self._part(frame) is not None
 
-    def over(self, frame: OpusFrame, fate: FrameFate) -> None:
-        """Count the slot of `frame`, and what of it crossed the wire."""
+    def over(self, frame: OpusFrame, fate: FrameFate) -> bool:
+        """Count the slot of `frame`, and what of it crossed the wire; True if it is the first that is heard."""
         part = self._part(frame)
         if part is None:
             self._slots_since += 1
-            return
+            return False
         self._frames_on_the_way -= 1
         self._slots_since = 0
-        if fate is FrameFate.SENT:
-            self._played_samples += part.samples
-            self.heard = self.heard or part.audible
+        if fate is not FrameFate.SENT:
+            return False
+        self._played_samples += part.samples
+        begins = part.audible and not self.heard
+        self.heard = self.heard or begins
+        return begins
 
     def new_position_ms(self) -> int | None:
         """Return the position once for every second that was heard."""
@@ -64,4 +67,7 @@ class Speech:
         return self.played_ms
 
     def _part(self, frame: OpusFrame) -> Part | None:
-        return next((part for part in frame.parts if part.sound == self.name), None)
+        for part in frame.parts:
+            if part.sound == self.name:
+                return part
+        return None

@@ -101,6 +101,8 @@ class Tracks:
 
     def _in(self, frame: OpusFrame) -> list[tuple[_Account, Track]]:
         """Accounts of the tracks in `frame`."""
+        if not self._accounts:
+            return []  # nearly always: speech alone
         numbers = [part.sound for part in frame.parts]
         return [(account, track) for track, account in list(self._accounts.items()) if track in numbers]
 

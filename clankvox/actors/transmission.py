@@ -177,15 +177,19 @@ class Transmission:
 
     def on_slot(self, path: int, report: SlotReport) -> None:
         """Settle the packet of a slot that is over, and fill the next slot."""
-        for leaving in [each for each in self._leaving if each.packet is report.packet]:
-            self._leaving.remove(leaving)
-            self._account(leaving.packet, report.outcome, wanted=leaving.wanted)
+        if self._leaving:
+            self._settle_leaving(report)
         if path != self._path or self._flow is not Flow.TICKING:
             return
         if self._armed is not None and report.packet is self._armed:
             packet, self._armed = self._armed, None
             self._account(packet, report.outcome, wanted=True)
         self._go_on()
+
+    def _settle_leaving(self, report: SlotReport) -> None:
+        for leaving in [each for each in self._leaving if each.packet is report.packet]:
+            self._leaving.remove(leaving)
+            self._account(leaving.packet, report.outcome, wanted=leaving.wanted)
 
     def retract(self, *, armed: bool) -> None:
         """Drop the frames that wait to be sealed anew, and with `armed` also the one in its slot.

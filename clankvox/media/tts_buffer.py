@@ -142,7 +142,7 @@ class TtsBuffer:
         if len(self._ring) < FRAME_SAMPLES:
             self._ring.put(self._intake.finish_stretch())
         frame = self._take()
-        if not self.buffered_samples and not self._codec_backlog_samples:
+        if not self._codec_backlog_samples and not self.buffered_samples:
             self._state = FlowState.EMPTY
             self._dry_at = now
         return frame
@@ -187,9 +187,9 @@ class TtsBuffer:
 
     def _awaits_rest(self, now: float) -> bool:
         """Whether there is less than a frame and its rest may still come."""
-        held_since = now - self._grown_at
-        incomplete = self.buffered_samples > 0 and len(self._ring) < FRAME_SAMPLES
-        return incomplete and not self._finished and held_since < _PARTIAL_HOLD_S - _TOLERANCE_S
+        if len(self._ring) >= FRAME_SAMPLES or self._finished or not self.buffered_samples:
+            return False
+        return now - self._grown_at < _PARTIAL_HOLD_S - _TOLERANCE_S
 
     def _fill_again(self, now: float) -> None:
         if self._state is FlowState.FLOWING:
