@@ -1,7 +1,7 @@
 // An unmodified @discordjs/voice that receives: every packet of everybody, as Opus, decoded if asked to.
 //
 // argv: a JSON object with endpoint, guildId, channelId, userId and decode. A line tells that it is ready; at the end of
-// stdin a line tells, for each user, when its packets were handed over: ms on the machine's monotonic clock.
+// stdin a line tells, for each user, when its packets were handed over: ms on the wall clock, for Bun's `hrtime` is its own.
 
 import {
   EndBehaviorType,
@@ -13,7 +13,7 @@ import OpusScript from 'opusscript';
 const RATE_HZ = 48_000;
 const { endpoint, guildId, channelId, userId, decode } = JSON.parse(process.argv[2]);
 const say = (fields) => process.stdout.write(`${JSON.stringify(fields)}\n`);
-const now = () => Number(process.hrtime.bigint()) / 1e6;
+const now = () => performance.timeOrigin + performance.now();
 const heard = {};
 
 const adapterCreator = (library) => ({

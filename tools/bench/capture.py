@@ -27,6 +27,8 @@ RSS_BAR_MIB: Final = 100.0
 _PERCENTILES: Final = (50.0, 99.0, 99.9, 100.0)
 _MARGIN_S: Final = 0.5
 _CLOCK_ERROR_S: Final = 0.0005
+_FIRST: Final = 25
+"""Frames that tell which packet the first one was of; what was concealed later shifts those behind it."""
 
 
 class Captured(NamedTuple):
@@ -121,7 +123,7 @@ def latencies(wire: Sequence[Datagram], told: Sequence[float], ahead_s: float) -
     """Return ms from each packet to its frame, told at `told` (monotonic s), and how many packets have none.
 
     The wall clock, by which `wire` is stamped, is `ahead_s` ahead of the monotonic one. Frames are in the order of
-    their packets. The first frame's is the last packet before it, or if that would make one come before its packet, an
+    their packets. The first frame's is the last packet before it, or if that would make most come before their packets, an
     earlier one. Packets of padding only repeat a timestamp and have no frame.
     """
     arrivals: dict[int, float] = {}
@@ -135,7 +137,7 @@ def latencies(wire: Sequence[Datagram], told: Sequence[float], ahead_s: float) -
     if not len(told_s):
         return [], len(arrived_s)
     first = int(np.searchsorted(arrived_s, told_s[0])) - 1
-    while (waits_s := _waits_s(arrived_s[first:], told_s)).min(initial=0.0) < -_CLOCK_ERROR_S:
+    while len(waits_s := _waits_s(arrived_s[first:], told_s)) and np.median(waits_s[:_FIRST]) < -_CLOCK_ERROR_S:
         if first:
             first -= 1
         else:  # of a packet before the first one that we saw

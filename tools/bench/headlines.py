@@ -158,6 +158,7 @@ PROCESS_READY: Final = Headline(
     "ms",
     "at most 80 ms",
     held("process_ready"),
+    tuple(Against(peer, "spawn to process_ready", peer) for peer in SENDERS),
 )
 RSS: Final = Headline(
     "RSS, 1 speaker captured", "capture", "1 speakers", "RSS MiB", "MiB", "at most 100 MiB", held("RSS <= 100")
@@ -240,7 +241,9 @@ def _starts() -> list[Headline]:
         for how, said in (("at once", "at once"), ("later", "once it has settled")):
             for what in ("ready", "DAVE ready"):
                 row = f"join to {what}, {members} members, {how}"
-                rows.append(Headline(f"join to {what}, {members} members, {said}", "start", row, "median", "ms"))
+                said_as = f"join to {what}, {members} members, {said}"
+                others = tuple(Against(peer, row, peer) for peer in SENDERS)
+                rows.append(Headline(said_as, "start", row, "median", "ms", against=others))
     return rows
 
 

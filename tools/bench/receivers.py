@@ -59,7 +59,8 @@ class Receiver:
     ) -> None:
         told, _ = self._process.communicate()
         found: dict[str, Any] = json.loads(told.splitlines()[-1]) if told else {"heard": {}}
-        self.heard = {user_id: [at_ms / 1000 for at_ms in times] for user_id, times in found["heard"].items()}
+        ahead_s = to_wall_s()
+        self.heard = {user_id: [at_ms / 1000 - ahead_s for at_ms in times] for user_id, times in found["heard"].items()}
 
     @property
     def pid(self) -> int:
