@@ -45,10 +45,10 @@ Ways = tuple[two_ways.Heard, two_ways.Heard]
 
 
 def run(seconds: float) -> Result:
-    """Talk for about `seconds` at all loss rates at once, each in a room of its own."""
+    """Talk for about `seconds` at each loss rate, two of them at once: a busy machine makes senders miss slots."""
     spurt = np.concatenate(sentences(SPURT_S))
     spurts = max(1, round(seconds / (SPURT_S + two_ways.PAUSE_S)))
-    with OfflineDiscord() as discord, tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as threads:
+    with OfflineDiscord() as discord, tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as threads:
 
         def talk(number: int) -> Ways:
             faults = {"loss": LOSSES[number], "jitterMs": 30, "reorder": 0.02, "duplicate": 0.01, "seed": number}

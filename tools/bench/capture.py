@@ -123,8 +123,8 @@ def latencies(wire: Sequence[Datagram], told: Sequence[float], ahead_s: float) -
     """Return ms from each packet to its frame, told at `told` (monotonic s), and how many packets have none.
 
     The wall clock, by which `wire` is stamped, is `ahead_s` ahead of the monotonic one. Frames are in the order of
-    their packets. The first frame's is the last packet before it, or if that would make most come before their packets, an
-    earlier one. Packets of padding only repeat a timestamp and have no frame.
+    their packets. The first frame's is the last packet before it, or an earlier one if that would make most come before
+    their packets. Packets of padding only repeat a timestamp and have no frame.
     """
     arrivals: dict[int, float] = {}
     for each in wire:
