@@ -11,6 +11,7 @@ import logging
 import math
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -22,9 +23,13 @@ RATE_EVENTS: Final = 512
 
 _URL: Final = re.compile(r"\b(?:https?|wss?)://\S+", re.IGNORECASE)
 _LONG_TOKEN: Final = re.compile(r"[A-Za-z0-9_\-+/.]{48,}={0,2}")
-_SECRET_FIELDS: Final = frozenset(
-    {"authorization", "endpoint", "password", "secret", "secret_key", "session", "session_id", "token", "url"}
+_HEX_TOKEN: Final = re.compile(r"\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{16,}\b", re.IGNORECASE)
+"""What Discord's voice tokens and session ids look like; a run of digits alone is a snowflake."""
+_SECRET_WORDS: Final = frozenset(
+    ("authorization", "cookie", "credentials", "endpoint", "key", "password", "secret", "session", "token", "url")
 )
+"""Of a field's name, as snake_case and camelCase make words of it."""
+_WORD: Final = re.compile(r"[A-Za-z][a-z]*")
 _REDACTED: Final = "[redacted]"
 
 
@@ -41,18 +46,20 @@ class Stream(Protocol):
 
 
 def redact(text: str) -> str:
-    """Replace URLs and whatever is long enough to be a credential."""
-    return _LONG_TOKEN.sub(_REDACTED, _URL.sub("[redacted-url]", text))
+    """Replace URLs and whatever has the length or the look of a credential."""
+    return _HEX_TOKEN.sub(_REDACTED, _LONG_TOKEN.sub(_REDACTED, _URL.sub("[redacted-url]", text)))
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     """Return the values of `record` as JSON has them (numbers, booleans, null and texts), redacted."""
     fields = getattr(record, "fields", None)
-    return {str(key): _shown(str(key), value) for key, value in fields.items()} if isinstance(fields, dict) else {}
+    if not isinstance(fields, dict):
+        return {}
+    return {redact(str(key)): _shown(str(key), value) for key, value in fields.items()}
 
 
 def _shown(key: str, value: Any) -> Any:
-    if key.lower() in _SECRET_FIELDS:
+    if not _SECRET_WORDS.isdisjoint(word.lower() for word in _WORD.findall(key)):
         return _REDACTED
     if value is None or isinstance(value, bool | int):
         return value
@@ -60,6 +67,10 @@ def _shown(key: str, value: Any) -> Any:
         return value if math.isfinite(value) else str(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return f"[{len(value)} bytes]"
+    if isinstance(value, Mapping):
+        return str({redact(str(inner)): _shown(str(inner), each) for inner, each in value.items()})
+    if isinstance(value, list | tuple | set | frozenset):
+        return str([_shown(key, each) for each in value])
     return redact(str(value))
 
 

@@ -36,13 +36,18 @@ def failure():
         return sys.exc_info()
 
 
-@pytest.mark.parametrize("text", [TOKEN, "wss://host/?token=x", "HTTPS://a.example/path?q", TOKEN + "=="])
+HEX_TOKENS = ("4f2a9c01be77d3e5", "0123456789ABCDEF" * 2, "abcdef0123456789" * 4)
+
+
+@pytest.mark.parametrize("text", [TOKEN, "wss://host/?token=x", "HTTPS://a.example/path?q", TOKEN + "==", *HEX_TOKENS])
 def test_what_looks_like_a_secret_is_redacted(text):
     assert text not in redact(f"before {text} after")
     assert redact(f"before {text} after").endswith(" after")
 
 
-@pytest.mark.parametrize("text", ["voice link lost", "role=voice attempt=3", "ValueError"])
+@pytest.mark.parametrize(
+    "text", ["voice link lost", "role=voice attempt=3", "ValueError", "18446744073709551615", "effaced defaced decade"]
+)
 def test_plain_words_stay(text):
     assert redact(text) == text
 
@@ -106,14 +111,30 @@ def test_everything_goes_to_stderr_at_its_level(monkeypatch, log_format, formatt
         ("gap", 1.5, 1.5),
         ("ok", True, True),
         ("none", None, None),
-        ("list", ["wss://h/?t=1"], "['[redacted-url]"),
+        ("list", ["wss://h/?t=1"], "['[redacted-url]']"),
         ("keyframe", True, True),
+        ("sessionId", 7, "[redacted]"),
+        ("access_token", "abc", "[redacted]"),
+        ("secretKey", "abc", "[redacted]"),
+        ("apiKey", "abc", "[redacted]"),
+        ("Cookie", "abc", "[redacted]"),
+        ("data", {"token": "abc", "n": 1}, "{'token': '[redacted]', 'n': 1}"),
+        ("users", {7}, "[7]"),
+        ("reason", HEX_TOKENS[0], "[redacted]"),
+        ("tokens_left", 3, 3),
     ],
 )
 def test_fields_are_what_json_can_say_and_no_secrets(key, value, shown):
     found = fields_of(record(fields={key: value}))
     assert found == {key: shown}
     json.loads(JsonFormatter().format(record(fields={key: value})))
+
+
+def test_a_secret_is_found_however_deep_it_stands():
+    shown = fields_of(record(fields={"data": [{"deep": ({"url": "hidden"}, "wss://hidden")}], TOKEN: 1}))
+    assert "redacted" in shown["data"]
+    assert "hidden" not in shown["data"]
+    assert TOKEN not in shown
 
 
 def test_an_event_that_repeats_is_thinned_and_the_next_line_says_how_many_were_left_out():

@@ -13,7 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from clankvox.demo.parent import VoxParent
 from clankvox.ids import Role
-from tests.support.process_call import COMMAND, DEADLINE_S, Call, chirp, eventually, frames_of, run, write_wav
+from clankvox.ipc.commands import COMMANDS
+from tests.support.process_call import COMMAND, DEADLINE_S, Call, chirp, eventually, frames_of, line, run, write_wav
+from tools.contract import command_example
 
 WORD = chirp(0.5)
 
@@ -180,6 +182,31 @@ def test_a_parent_without_ids_gets_log_records_as_events_and_one_with_ids_gets_n
             assert all(body["target"].startswith("clankvox::") for body in logs)
         else:
             assert names == []
+
+
+def hostile(value, token):
+    """Return `value`, an example of the contract, with `token` in place of every text that is no id and no media."""
+    if isinstance(value, dict):
+        kept = ("type", "pcmBase64", "frameBase64", "mimeType", "role")
+        return {key: each if key in kept else hostile(each, token) for key, each in value.items()}
+    return token if isinstance(value, str) and not value.isdigit() else value
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_no_secret_that_is_given_in_any_field_of_any_command_is_logged_or_told(log_format):
+    """Tokens as Discord makes them, in every text of every command, and in lines that are none; logged as debug."""
+    voice, session, bot = "4f2a9c01be77d3e5", "0b5c7d9e" * 4, "MTk4NjIy.GhT5pq.aZ0-" + "x" * 34
+    tokens = (voice, session, bot, f"wss://user:{voice}@media.example/path?token={session}")
+    commands = [{**command_example(tag), "reason": "r"} for tag in COMMANDS if tag != "destroy"]
+    broken = ("%s", '{"type":"%s"}', '{"type":"join","guildId":"%s","channelId":"1"}', '{"type":"leave","%s":7}')
+    lines = [line(**hostile(each, token)) for token in tokens for each in commands]
+    lines += [(each % token).encode() for token in tokens for each in broken]
+    done = run(*lines, args=["--log-level", "debug", "--log-format", log_format])
+    logs = [json.dumps(entry.body) for entry in done.entries if entry.body["type"] in {"log", "error"}]
+    assert "transport state" in done.stderr
+    for secret in (voice, session, bot, "media.example"):
+        assert secret not in done.stderr
+        assert not [text for text in logs if secret in text]
 
 
 def test_logs_that_nobody_reads_hold_nothing_up():
