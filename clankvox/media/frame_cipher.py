@@ -155,11 +155,23 @@ class FrameCipher:
         """Open a frame that `user_id` is thought to have sent. UDP thread. Raises FrameRejected."""
         if frame == SILENCE_FRAME:
             return OpenedFrame(frame, authenticated=False)
-        return self._open(frame, now, lambda engine: engine.decrypt_audio(user_id, frame))
+        if not is_dave_frame(frame):
+            return self._open_clear(frame, now)
+        with self._lock:
+            try:
+                return OpenedFrame(self._group().decrypt_audio(user_id, frame), True)
+            except OpenFailed:
+                raise FrameRejected(RejectReason.NO_KEY) from None
 
     def open_video(self, user_id: UserId, frame: bytes, now: float) -> OpenedFrame:
         """Open a whole access unit that `user_id` is thought to have sent. UDP thread. Raises FrameRejected."""
-        return self._open(frame, now, lambda engine: engine.decrypt_video(user_id, frame))
+        if not is_dave_frame(frame):
+            return self._open_clear(frame, now)
+        with self._lock:
+            try:
+                return OpenedFrame(self._group().decrypt_video(user_id, frame), authenticated=True)
+            except OpenFailed:
+                raise FrameRejected(RejectReason.NO_KEY) from None
 
     def members(self) -> frozenset[UserId]:
         """Users whose frames could be decrypted. Any thread."""
@@ -194,15 +206,14 @@ class FrameCipher:
             self.sealed_frames += 1
             return sealed
 
-    def _open(self, frame: bytes, now: float, decrypt: Callable[[MlsEngine], bytes]) -> OpenedFrame:
-        if not is_dave_frame(frame):
-            if self._version_zero or now < self._clear_until:
-                return OpenedFrame(frame, authenticated=False)
-            raise FrameRejected(RejectReason.UNENCRYPTED)
-        with self._lock:
-            if self._engine is None or not self._engine.ready:
-                raise FrameRejected(RejectReason.NO_GROUP)
-            try:
-                return OpenedFrame(decrypt(self._engine), authenticated=True)
-            except OpenFailed:
-                raise FrameRejected(RejectReason.NO_KEY) from None
+    def _open_clear(self, frame: bytes, now: float) -> OpenedFrame:
+        if self._version_zero or now < self._clear_until:
+            return OpenedFrame(frame, authenticated=False)
+        raise FrameRejected(RejectReason.UNENCRYPTED)
+
+    def _group(self) -> MlsEngine:
+        """Return the engine if it can open frames; the lock is held. Raises FrameRejected."""
+        engine = self._engine
+        if engine is None or not engine.ready:
+            raise FrameRejected(RejectReason.NO_GROUP)
+        return engine

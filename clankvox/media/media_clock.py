@@ -193,9 +193,10 @@ class MediaClock:
 
     def _advance(self, step: int) -> None:
         """Let the sender's time pass; what was seen long ago is in doubt, and yields to what is seen now."""
+        skew = self._skew
         self._sent += step
-        self._offset += self._skew.value * step
-        self._least += (self._skew.value + self._skew.doubt) * step
+        self._offset += skew.value * step
+        self._least += (skew.value + skew.doubt) * step
 
     @property
     def _wanted(self) -> float:
@@ -203,12 +204,13 @@ class MediaClock:
         return self._least - 2.0 * self._usual_delay / (self._packets + 1)
 
     def _take_note(self, made: float, duration_ticks: int) -> None:
-        seen = Point(self._sent, made - self._sent)
+        sent = self._sent
+        offset = made - sent
         self._packets += 1
-        self._least = min(self._least, seen.offset)
+        self._least = min(self._least, offset)
         least = self._window_least
-        if least is None or seen.offset <= least.offset + self._skew.value * (seen.sent - least.sent):
-            least = self._window_least = seen
+        if least is None or offset <= least.offset + self._skew.value * (sent - least.sent):
+            least = self._window_least = Point(sent, offset)
         self._window += duration_ticks
         if self._window >= _WINDOW_TICKS:
             self._skew.add(least)

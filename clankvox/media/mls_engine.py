@@ -16,6 +16,7 @@ from clankvox.wire.video_codec import VideoCodec
 
 T = TypeVar("T")
 
+_AUDIO, _VIDEO = davey.MediaType.audio, davey.MediaType.video
 _CODEC = {VideoCodec.H264: davey.Codec.h264, VideoCodec.VP8: davey.Codec.vp8}
 """Codec.unknown, which is not among them, makes davey panic."""
 
@@ -87,10 +88,10 @@ class MlsEngine(Protocol):
         ...
 
 
-def _contained(call: Callable[[], T], error: type[ClankvoxError]) -> T:
+def _contained(call: Callable[..., T], error: type[ClankvoxError], *arguments: object) -> T:
     """Run a native call; every failure, also a native panic, becomes `error` (whose text stays ours)."""
     try:
-        return call()
+        return call(*arguments)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except Exception as refusal:
@@ -166,7 +167,7 @@ class DaveyEngine:
 
     def decrypt_audio(self, user_id: UserId, frame: bytes) -> bytes:
         """See MlsEngine."""
-        return bytes(_contained(lambda: self._session.decrypt(user_id, davey.MediaType.audio, frame), OpenFailed))
+        return bytes(_contained(self._session.decrypt, OpenFailed, user_id, _AUDIO, frame))
 
     def encrypt_video(self, codec: VideoCodec, frame: bytes) -> bytes:
         """See MlsEngine."""
@@ -175,4 +176,4 @@ class DaveyEngine:
 
     def decrypt_video(self, user_id: UserId, frame: bytes) -> bytes:
         """See MlsEngine."""
-        return bytes(_contained(lambda: self._session.decrypt(user_id, davey.MediaType.video, frame), OpenFailed))
+        return bytes(_contained(self._session.decrypt, OpenFailed, user_id, _VIDEO, frame))

@@ -8,7 +8,7 @@ from clankvox.media.pcm import Mono
 
 ACTIVE_ABOVE: Final = 500
 """A sample counts as active if its magnitude exceeds this."""
-_USUAL_SAMPLES: Final = 6_144
+_THRESHOLD: Final = np.array(ACTIVE_ABOVE, np.uint16)
 
 
 class Signal(NamedTuple):
@@ -24,29 +24,32 @@ class Signal(NamedTuple):
 class SignalMeter:
     """Measures without leaving a trace of the PCM in memory. Not thread-safe.
 
-    Runs once a packet, so each numpy call counts: argmax and count are half as dear as max and count_nonzero.
+    Runs once a packet, so each numpy call counts: argmax is a quarter of max, a threshold that is an array half of one
+    that is a number, and most stretches are as long as the one before.
     """
 
-    __slots__ = ("_magnitudes", "_unsigned")
+    __slots__ = ("_above", "_magnitudes", "_total", "_unsigned")
 
     def __init__(self) -> None:
-        self._allocate(_USUAL_SAMPLES)
+        self._allocate(0)
 
     def measure(self, pcm: Mono) -> Signal:
         """Measure int16 mono samples."""
         total = len(pcm)
         if not total:
             return Signal(0, 0, 0)
-        if total > len(self._magnitudes):
+        if total != self._total:
             self._allocate(total)
-        scratch = self._magnitudes[:total]
-        np.absolute(pcm, scratch)
-        magnitudes = self._unsigned[:total]
-        active = (magnitudes > ACTIVE_ABOVE).tobytes().count(1)
-        signal = Signal(int(magnitudes[magnitudes.argmax()]), active, total)
-        scratch.fill(0)
+        magnitudes = self._unsigned
+        np.absolute(pcm, self._magnitudes)
+        np.greater(magnitudes, _THRESHOLD, self._above)
+        signal = Signal(magnitudes.item(magnitudes.argmax()), int(np.count_nonzero(self._above)), total)
+        self._magnitudes.fill(0)
+        self._above.fill(0)
         return signal
 
     def _allocate(self, samples: int) -> None:
+        self._total = samples
         self._magnitudes = np.zeros(samples, np.int16)
         self._unsigned = self._magnitudes.view(np.uint16)  # |-32768| does not fit int16; its bits read so do
+        self._above = np.zeros(samples, np.bool_)

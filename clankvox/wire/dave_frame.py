@@ -10,6 +10,7 @@ _TAG_BYTES: Final = 8
 _MIN_TRAILER_BYTES: Final = 11
 """Tag 8, size 1, marker 2: what a parser accepts at least."""
 _MAX_U32: Final = 0xFFFF_FFFF
+_SHORT_NUMBER_BYTES: Final = 4
 
 
 def is_dave_frame(frame: bytes) -> bool:
@@ -20,10 +21,21 @@ def is_dave_frame(frame: bytes) -> bool:
     if not _MIN_TRAILER_BYTES <= trailer_bytes <= len(frame):
         return False
     body_bytes = len(frame) - trailer_bytes
-    numbers = _read_uleb128s(frame[body_bytes + _TAG_BYTES : -3])
+    supplement = frame[body_bytes + _TAG_BYTES : -3]
+    if _is_short_number(supplement):
+        return True  # a nonce and no clear ranges: every Opus frame
+    numbers = _read_uleb128s(supplement)
     if not numbers or len(numbers) % 2 == 0 or numbers[0] > _MAX_U32:
         return False
     return _ranges_ordered(numbers[1:], body_bytes)
+
+
+def _is_short_number(data: bytes) -> bool:
+    """Whether `data` is one ULEB128 number below 2**28, which is more frames than a sender makes in an epoch."""
+    size = len(data)
+    if not 0 < size <= _SHORT_NUMBER_BYTES or data[-1] >= 0x80:
+        return False
+    return size == 1 or min(data[:-1]) >= 0x80
 
 
 def _read_uleb128s(data: bytes) -> list[int] | None:

@@ -27,3 +27,4 @@ def test_any_length_and_no_trace_of_the_pcm(length):
     wide = np.abs(pcm.astype(np.int32))
     assert tuple(meter.measure(pcm)) == (wide.max(), (wide > 500).sum(), length)
     assert not meter._magnitudes.any()
+    assert not meter._above.any()
