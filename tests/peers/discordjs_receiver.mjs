@@ -38,8 +38,12 @@ receiver.speaking.on('start', (user) => {
   const decoder = decode ? new OpusScript(RATE_HZ, 2, OpusScript.Application.AUDIO) : undefined;
   const times = (heard[user] ??= []);
   stream.on('data', (packet) => {
-    decoder?.decode(packet);
     times.push(now());
+    try {
+      decoder?.decode(packet);
+    } catch {
+      // what was not yet encrypted for us, or no longer
+    }
   });
   stream.on('error', () => undefined);
 });

@@ -6,6 +6,7 @@ Every case runs once before any runs again, and is kept at once: what is interru
 import argparse
 import compileall
 import sys
+import traceback
 from pathlib import Path
 from typing import Final
 
@@ -46,24 +47,24 @@ def measure(options: argparse.Namespace) -> bool:
     end_s = clock.now() + (options.minutes * 60 if options.minutes else float("inf"))
     sys.stderr.write(f"about {plan.whole_s(costs, planned) / 60:.0f} minutes\n")
     found = kept.load(options.out) if options.add else {}
-    refused = set()
+    failed = set()
     for number in range(options.runs):
         for name in options.only:
-            if number >= planned[name].runs or name in refused:
+            if number >= planned[name].runs:
                 continue
             if number and clock.now() + costs[name].run_s(planned[name].seconds) > end_s:
                 sys.stderr.write(f"{name}: no time for run {number + 1}\n")
             elif (after := run(name, planned[name], found.get(name))) is None:
-                refused.add(name)
+                failed.add(name)
             else:
                 found[name] = after
                 kept.save(options.out, name, after)
                 print(after.result.table(), end="\n\n", flush=True)
-    return not refused
+    return not failed
 
 
 def run(name: str, planned: Planned, before: Kept | None) -> Kept | None:
-    """Run a case once more; None if it cannot be measured here."""
+    """Run a case once more; None if it cannot be measured here, or failed: the others, and the next round, go on."""
     clock, measured_on = SystemClock(), machine.describe()
     begun_s = clock.now()
     try:
@@ -71,6 +72,9 @@ def run(name: str, planned: Planned, before: Kept | None) -> Kept | None:
     except (OSError, ClankvoxError) as failure:
         hint = "; wire times need root or CAP_NET_RAW" if isinstance(failure, PermissionError) else ""
         sys.stderr.write(f"{name}: {failure}{hint}\n")
+        return None
+    except Exception:  # hours of measurements must not end with one case
+        sys.stderr.write(f"{name}: {traceback.format_exc()}\n")
         return None
     return kept.with_run(before, result, measured_on, planned.seconds, clock.now() - begun_s)
 
