@@ -152,8 +152,10 @@ def test_the_table_of_readme_says_ratio_and_plainly_whether_a_bar_is_reached(tmp
 
 
 def test_a_machine_that_was_busy_is_said_to_have_been():
-    busy = {"cores": "2", "cpu": "a CPU", "system": "Linux x", "python": "3.11.0", "load": "7.5"}
-    assert "load average was up to 7.5" in readme.section({"pacing": Kept(result(0.5, held=True), busy, 180, 5)})
+    busy = {"cores": "2", "cpu": "a CPU", "system": "Linux x", "python": "3.11.0", "busy": "75"}
+    assert "others used up to 75 % of its cores" in readme.section(
+        {"pacing": Kept(result(0.5, held=True), busy, 180, 5)}
+    )
 
 
 def test_a_page_without_markers_is_left_alone(tmp_path):

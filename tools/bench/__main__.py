@@ -73,7 +73,7 @@ def run(name: str, planned: Planned, before: Kept | None) -> Kept | None:
         hint = "; wire times need root or CAP_NET_RAW" if isinstance(failure, PermissionError) else ""
         sys.stderr.write(f"{name}: {failure}{hint}\n")
         return None
-    except Exception:  # hours of measurements must not end with one case
+    except Exception:  # noqa: BLE001 - hours of measurements must not end with one case
         sys.stderr.write(f"{name}: {traceback.format_exc()}\n")
         return None
     return kept.with_run(before, result, measured_on, planned.seconds, clock.now() - begun_s)

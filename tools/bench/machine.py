@@ -4,16 +4,22 @@ import os
 import platform
 import re
 from pathlib import Path
+from typing import Final
+
+import psutil
+
+_LOOK_S: Final = 1.0
+"""The load average would tell of what we did ourselves a minute ago."""
 
 
 def describe() -> dict[str, str]:
-    """Return cores, class of the CPU, system, Python, and how busy it was in the last minute."""
+    """Return cores, class of the CPU, system, Python, and how much of all cores others use now; takes a second."""
     return {
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "cpu": _cpu(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "load": f"{os.getloadavg()[0]:.1f}",
+        "busy": f"{psutil.cpu_percent(_LOOK_S):.0f}",
     }
 
 

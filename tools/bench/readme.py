@@ -12,8 +12,8 @@ from tools.bench.result import Result
 
 BEGIN: Final = "<!-- bench: written by `make bench-readme` -->"
 END: Final = "<!-- end of bench -->"
-BUSY: Final = 0.5
-"""A load average from which on other work shows in what is measured."""
+BUSY_PERCENT: Final = 10
+"""Of all cores: from there on other work shows in what is measured."""
 PAGE: Final = "benchmarks.md"
 _PICTURES: Final = {
     "senders.png": "how far gaps are from 20 ms, the libraries beside us",
@@ -40,10 +40,10 @@ opusscript, its usual choice), and neither publishes nor watches video: where no
 def about(found: dict[str, Kept]) -> str:
     """Return what it was measured on, and when other work was under way."""
     machines = sorted({machine.sentence(kept.machine) for kept in found.values() if kept.machine})
-    loads = [float(kept.machine.get("load", 0)) for kept in found.values() if kept.runs]
+    used = max((float(kept.machine.get("busy", 0)) for kept in found.values()), default=0)
     busy = ""
-    if max(loads, default=0) > BUSY:
-        busy = f" **The machine was busy**: its load average was up to {max(loads):g} before a case began."
+    if used > BUSY_PERCENT:
+        busy = f" **The machine was busy**: others used up to {used:g} % of its cores when a case began."
     runs = sorted({kept.runs for kept in found.values()})
     counted = "one run" if runs == [1] else f"medians of {' or '.join(map(str, runs))} runs"
     return f"Measured on {'; '.join(machines)}; {counted} of so many seconds as the last column says.{busy}\n"
