@@ -120,8 +120,9 @@ def judge(
             for user_id, ssrc in members.items()
         ]
         samples[name] = [wait_ms for each in found for wait_ms in each]
-        waits_ms = samples[name] or [float("nan")]
-        rows[name] = (*map(float, np.percentile(waits_ms, _PERCENTILES)), *used[name])
+        waits_ms = samples[name]
+        spread = map(float, np.percentile(waits_ms, _PERCENTILES)) if waits_ms else [None] * len(_PERCENTILES)
+        rows[name] = (*spread, *used[name])
     result = Result(title, _COLUMNS, rows, {}, samples)
     ours = result.at("clankvox", "CPU s/min")
     decoding = {name: result.at(name, "CPU s/min") for name in PEERS_BESIDE if name.endswith(_DECODED)}
