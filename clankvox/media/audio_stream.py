@@ -107,8 +107,9 @@ class AudioStream:
             self.retry(now)
             position = self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
         frame = Frame(opened.payload, packet.sequence, packet.timestamp, packet.arrival)
-        self._accept(frame, position, authenticated=opened.authenticated)
-        self._play(now)
+        if position is not Position.FITS or not self._pass_on(frame):
+            self._accept(frame, position, authenticated=opened.authenticated)
+            self._play(now)
 
     def retry(self, now: float) -> None:
         """Try again what could not be opened; the window sees all of it before it lets anything through."""
@@ -217,6 +218,17 @@ class AudioStream:
             self._line = Line(self.ledger, self._window)
         self.user_id = user_id
         self._speaker = self._tools.roster.speaker(user_id)
+
+    def _pass_on(self, frame: Frame) -> bool:
+        """Take a frame that is in turn straight to its speaker, as nearly all are; False if it is not."""
+        speaker = self._speaker
+        ordered = self._window.pass_on(frame) if speaker is not None else None
+        if speaker is None or ordered is None:
+            return False
+        self._stale_run = self._repeats_proven = 0
+        speaker.heard(self._line, frame)
+        speaker.take(self._line, ordered)
+        return True
 
     def _accept(self, frame: Frame, position: Position, *, authenticated: bool) -> None:
         """Take an opened frame into the order, or enter why not."""

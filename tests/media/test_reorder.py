@@ -192,3 +192,39 @@ def test_any_order_and_loss_comes_out_in_sequence_with_the_gaps_named(data):
     assert len(got) + sum(each.missing_packets for each in out) == last + 1
     assert sum(each.missing_ticks for each in out) == 960 * sum(each.missing_packets for each in out)
     assert len(got) + late == len(kept)
+
+
+def state_of(window):
+    state = {name: value for name, value in vars(window).items() if name != "jitter"}
+    return state | {name: getattr(window.jitter, name) for name in type(window.jitter).__slots__}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_to_pass_a_frame_on_is_to_push_and_drain_it(data):
+    order = data.draw(st.lists(st.integers(0, 12), max_size=30))
+    plain, quick = ReorderWindow(), ReorderWindow()
+    for step, n in enumerate(order):
+        each = frame(n, arrival=step * 0.015)
+        position = plain.locate(each.sequence, each.timestamp, each.arrival)
+        assert position is quick.locate(each.sequence, each.timestamp, each.arrival)
+        if data.draw(st.integers(0, 5)) == 0:
+            plain.mark_unusable(each.sequence)
+            quick.mark_unusable(each.sequence)
+        elif position is Position.FITS:
+            plain.push(each)
+            passed = quick.pass_on(each)
+            if passed is None:
+                quick.push(each)
+            out = plain.drain(each.arrival)
+            assert out == ([passed] if passed is not None else quick.drain(each.arrival))
+        assert state_of(plain) == state_of(quick)
+
+
+def test_what_is_in_turn_is_passed_on_at_once_and_nothing_else_is():
+    window = ReorderWindow()
+    play([frame(0)], window=window)
+    assert numbers([window.pass_on(frame(1))]) == [1]
+    assert window.pass_on(frame(3)) is None
+    window.push(frame(3))
+    assert window.pass_on(frame(2)) is None
