@@ -128,17 +128,14 @@ class Transmission:
         self._halt()
         self._path += 1
         self._ssrc = ssrc
-        self._sender = RtpSender(
-            ssrc,
-            OPUS_PAYLOAD_TYPE,
-            sealer,
-            self._output.rng,
-            cipher=self._cipher,
-            transmit=self._output.transmit,
-        )
+        self._sender = sealer.sender_of(ssrc, lambda: self._new_sender(ssrc, sealer))
         self._flow = Flow.RESTING
         self._failures_in_a_row = 0
         self.begin()
+
+    def _new_sender(self, ssrc: Ssrc, sealer: PacketSealer) -> RtpSender:
+        output = self._output
+        return RtpSender(ssrc, OPUS_PAYLOAD_TYPE, sealer, output.rng, cipher=output.cipher, transmit=output.transmit)
 
     def suspend(self) -> None:
         """Stop while the link is lost; what was prepared is kept."""

@@ -5,13 +5,17 @@ counter too; a nonce used twice under one AES-GCM key would give away both packe
 """
 
 import threading
-from typing import Final, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeVar
 
 from clankvox.errors import TransportLost
+from clankvox.ids import Ssrc
 from clankvox.wire.rtcp import RTCP_CLEAR_BYTES
 from clankvox.wire.transport_crypto import KEY_BYTES, NONCE_BYTES, TransportMode, open_sealed, seal
 
 _NONCE_COUNT: Final = 1 << (8 * NONCE_BYTES)
+
+T = TypeVar("T")
 
 
 class PacketSealer:
@@ -20,7 +24,7 @@ class PacketSealer:
     Key and counter live and die together: there is no way to copy a sealer, to read its key or to set its counter.
     """
 
-    __slots__ = ("_key", "_lock", "_mode", "_next_nonce")
+    __slots__ = ("_key", "_lock", "_mode", "_next_nonce", "_senders")
 
     def __init__(self, mode: TransportMode, key: bytes) -> None:
         """Take the 32-byte `key` for `mode`. ValueError for any other length."""
@@ -30,6 +34,19 @@ class PacketSealer:
         self._key = key
         self._next_nonce = 0
         self._lock = threading.Lock()
+        self._senders: dict[Ssrc, Any] = {}
+
+    def sender_of(self, ssrc: Ssrc, make: Callable[[], T]) -> T:
+        """Return what numbers the packets of `ssrc` under this key, which `make` makes when it is first asked for.
+
+        Sequence and timestamp belong to a stream as the nonce does to the key: whoever takes over from an actor that
+        failed goes on where it was, for receivers take packets behind a jump back for late ones (RFC 3550 A.1).
+        """
+        with self._lock:
+            if ssrc not in self._senders:
+                self._senders[ssrc] = make()
+            sender: T = self._senders[ssrc]
+            return sender
 
     def seal(self, clear: bytes, plaintext: bytes) -> bytes:
         """Return the datagram `clear`, ciphertext, tag, nonce. Any thread.

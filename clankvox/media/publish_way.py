@@ -60,8 +60,9 @@ class PublishWay:
             counters=out.counters,
         )
         self.close()
-        sender = VideoSender(path, out.rng)
-        feedback = VideoFeedback(path, Retransmitter(sender, out.rng), self._on_keyframe_wanted)
+        sender = sealer.sender_of(video_ssrc, lambda: VideoSender(path, out.rng))
+        retransmitter = sealer.sender_of(rtx_ssrc, lambda: Retransmitter(sender, out.rng))
+        feedback = VideoFeedback(path, retransmitter, self._on_keyframe_wanted)
         self._connection = _Connection(sender, feedback, sealer, SentTally(audio_ssrc, OPUS_CLOCK_HZ))
         return sender
 

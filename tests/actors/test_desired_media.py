@@ -1,10 +1,15 @@
 """Playback, music, captures and the publisher: what comes back after a failure, and what the parent is told."""
 
+from itertools import pairwise
+
 import pytest
 
 from clankvox.ids import MUSIC, PLAYBACK, PUBLISH, UserId, capture_address
 from clankvox.messages.capture import MemberGone
 from clankvox.messages.publish import PublishEnded
+from clankvox.wire.ip_discovery import PACKET_BYTES
+from clankvox.wire.rtp import is_rtp, parse_header
+from clankvox.wire.seq import seq_delta, timestamp_delta
 from tests.actors.test_publish import STATE, URL, Studio
 from tests.support.crash import arm, crash
 from tests.support.factory import Call, short
@@ -94,13 +99,19 @@ def test_a_suspended_way_stays_suspended():
     assert (call.pacer.due(), said(call, "tts")[-1]) == (None, "tts_playback_state p2 buffered")
 
 
-def test_the_same_sealer_goes_on_counting():
+def test_the_same_sealer_goes_on_counting_and_so_does_the_stream():
+    """A sequence that jumps back would be late to every receiver, for minutes (RFC 3550 appendix A.1)."""
     call = speaking()
     sealer = call.router._desired._wish(PLAYBACK)._path.sealer
     crash(call, PLAYBACK)
     call.audio("p2", 200)
     call.run(0.2)
     assert call.playback._transmission._sender._sealer is sealer
+    sent = [parse_header(datagram) for datagram in call.udp.sent if is_rtp(datagram) and len(datagram) != PACKET_BYTES]
+    assert len(sent) > 15
+    for before, after in pairwise(sent):
+        assert seq_delta(after.sequence, before.sequence) == 1
+        assert timestamp_delta(after.timestamp, before.timestamp) >= 960
 
 
 def test_music_goes_on_where_it_was_when_its_mixer_fails():

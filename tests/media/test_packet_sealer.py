@@ -109,3 +109,15 @@ def test_rtcp_authenticates_its_first_eight_bytes_as_desktop_clients_do():
     ours = sealer.seal_rtcp(datagram[:RTCP_CLEAR_BYTES] + opened)
     assert ours[:RTCP_CLEAR_BYTES] == datagram[:RTCP_CLEAR_BYTES]
     assert sealer.open(ours, RTCP_CLEAR_BYTES) == opened
+
+
+def test_a_stream_under_a_key_has_one_sender_whoever_asks_for_it():
+    sealer, made = PacketSealer(TransportMode.XCHACHA20, bytes(32)), []
+
+    def make():
+        made.append(object())
+        return made[-1]
+
+    assert sealer.sender_of(1, make) is sealer.sender_of(1, make)
+    assert sealer.sender_of(2, make) is made[1]
+    assert len(made) == 2
