@@ -90,7 +90,7 @@ class ConnectionActor(LinkActor):
                 self._on_revived(message)
             case SessionLost(reason=reason):
                 if self._gateway is not None:
-                    self._lose(ClosePolicy(None, Recovery.NEW_SESSION, reason, "An internal error occurred."), reason)
+                    self._on_session_lost(reason)
             case TransitionPrepared(attempt=attempt):
                 if attempt == self._attempt and self._state is ConnectionState.READY:
                     self._machine.transition_prepared()
@@ -114,6 +114,10 @@ class ConnectionActor(LinkActor):
     @abstractmethod
     def _on_revived(self, revival: Revived) -> None:
         """Go on with the connection of a predecessor that failed, as with one that was lost."""
+
+    def _on_session_lost(self, reason: str) -> None:
+        """Make another session: the group of this one is lost for an error of ours."""
+        self._lose(ClosePolicy(None, Recovery.NEW_SESSION, reason, "An internal error occurred."), reason)
 
     def _on_wait_over(self, wait: RetryDue | CredentialsOverdue | OutageOverdue) -> None:
         """Go on after a wait; a role that never waits has nothing to do."""

@@ -67,9 +67,22 @@ class StreamActor(ConnectionActor):
         assert isinstance(order, StreamConnect)  # noqa: S101 - a stream role has no others
         self._order = order
         self._machine.revived()
-        if revival.quietly:
-            return
-        self._report("connection_lost", ConnectionState.IDLE, INTERNAL_ERROR)
+        if not revival.quietly:
+            self._try_again(order, ConnectionState.IDLE, INTERNAL_ERROR)
+
+    def _on_session_lost(self, reason: str) -> None:
+        """See ConnectionActor: nobody has refused the parent's credentials, so they are tried once more as well."""
+        assert self._order is not None  # noqa: S101 - a session belongs to an order
+        was = self._state
+        self._close_link()
+        if was is ConnectionState.RECONNECTING:
+            self._machine.resume_failed()
+        else:
+            self._machine.connection_lost(cause=reason)
+        self._try_again(self._order, was, reason)
+
+    def _try_again(self, order: StreamConnect, was: ConnectionState, reason: str) -> None:
+        self._report("connection_lost", was, reason)
         self._close_media(wanted=False)
         self._tell_suspended()
         self._connect(order)

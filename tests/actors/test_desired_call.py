@@ -206,6 +206,29 @@ def test_a_stream_that_fails_comes_back_and_nobody_else_notices(role):
     assert f"transport_state {role} ready" in short(call.events())
 
 
+@pytest.mark.parametrize("resuming", [False, True])
+@pytest.mark.parametrize("role", ROLES)
+def test_a_stream_whose_group_fails_makes_another_session_and_nobody_else_notices(role, resuming):
+    call = Call().establish()
+    connect(call, role)
+    parts = call.roles[ROLES[role]]
+    parts.server.handshake(1)
+    sealer = parts.pipeline.sealer
+    if resuming:
+        parts.server.lost(None)
+        call.drain()
+    call.events()
+    crash(call, dave_address(ROLES[role]))
+    told = short(call.events())
+    assert f"transport_state {role} connecting" in told
+    assert all(role in line for line in told)
+    assert not [line for line in told if "disconnected" in line or "failed" in line or line.startswith("error")]
+    parts.server.handshake(1)
+    assert f"transport_state {role} ready" in short(call.events())
+    assert parts.pipeline.sealer is not sealer
+    assert (call.state("connection"), call.state("dave")) == ("ready", "established")
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_a_stream_that_was_disconnected_stays_so(role):
     call = Call()
