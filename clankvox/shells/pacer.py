@@ -17,6 +17,7 @@ from clankvox.histogram import Histogram
 from clankvox.ids import Ssrc
 from clankvox.ports import PreparedPacket, SendOutcome, SlotReport
 from clankvox.shells.prctl import set_timer_slack
+from clankvox.shells.priority import go_first
 from clankvox.shells.video_lane import VideoLane, VideoLaneStatistics
 
 _log = logging.getLogger("clankvox.pacer")
@@ -242,6 +243,7 @@ class Pacer:
 
     def _run(self) -> None:
         set_timer_slack()
+        go_first()
         while (serve := self._wait_for_work()) is not None:
             serve(self._clock.now())
 
