@@ -13,11 +13,10 @@ _OP_VOICE_STATE_UPDATE: Final = 4  # of the main gateway, which the parent owns
 
 
 class ProcessReady(BaseEvent, frozen=True, kw_only=True):
-    """The pipes are up. Once, and before anything else; `version` and `capabilities` are additions."""
+    """The pipes are up. Once, and before anything else; `version` (of the program) is an addition."""
 
     protocol_version: int
     version: str | None = None
-    capabilities: tuple[str, ...] | None = None
 
 
 class Ready(BaseEvent, frozen=True, kw_only=True):

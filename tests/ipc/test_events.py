@@ -108,8 +108,8 @@ STREAM = VideoStream(
 GOLDEN = [
     (ProcessReady(protocol_version=PROTOCOL_VERSION), '{"type":"process_ready","protocolVersion":1}'),
     (
-        ProcessReady(protocol_version=1, version="0.1.0", capabilities=("duck",)),
-        '{"type":"process_ready","protocolVersion":1,"version":"0.1.0","capabilities":["duck"]}',
+        ProcessReady(protocol_version=1, version="0.1.0"),
+        '{"type":"process_ready","protocolVersion":1,"version":"0.1.0"}',
     ),
     (Ready(connection_id=C1), '{"type":"ready","connectionId":"c1"}'),
     (Ready(), '{"type":"ready"}'),
