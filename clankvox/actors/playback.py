@@ -209,10 +209,11 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return
         if self._state in _FINISHING:
             return
-        self._machine.finish_requested()
         self._buffer.finish()
-        self._transmission.begin()
-        self._settle()
+        self._transmission.begin()  # the packet first: a transition takes as long as to make it
+        if self._state is not PlaybackState.IDLE:
+            self._machine.finish_requested()
+            self._settle()
 
     def _on_stop_tts(self, playback_id: PlaybackId | None) -> None:
         if self._state is not PlaybackState.IDLE and playback_id in (None, self._playback_id):
@@ -378,8 +379,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def _watch_depth(self) -> None:
         now = self._clock.now()
-        anything = self._buffer.buffered_samples or self._mixer.buffered_samples
-        if anything and self._depth_due <= now:
+        if self._depth_due <= now and (self._buffer.buffered_samples or self._mixer.buffered_samples):
             self._depth_due = now + DEPTH_S
             self.at(self._depth_due, DepthDue())
 
