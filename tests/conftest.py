@@ -1,25 +1,51 @@
 """For every test: nothing that it brought to life may outlive it."""
 
 import threading
+from pathlib import Path
 
 import psutil
 import pykka
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("calm")
 """A busy machine makes no property false: how long an example took is not looked at."""
 
+HERE = Path(__file__).parent
 GRACE_S = 5.0
 """How long what was told to end may take; a leak is what is still there then."""
-LAST = "test_transitions.py"
+MACHINES = ("actors", "stateful", "test_transitions.py")
+"""What runs in one worker and in this order: the last one asks which transitions the others took."""
+LONG = ("soak", "peers", "process", "demo", "examples", "quality")
+"""What takes longest begins first, so that no worker is left alone with it at the end."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Ask for the transitions that were taken once all others have run."""
-    items.sort(key=lambda item: item.path.name == LAST)
+    """Long files first, and the question for the transitions behind what takes them."""
+    items.sort(key=_turn)
+
+
+def _turn(item):
+    folder = item.path.relative_to(HERE).parts[0]
+    if folder in MACHINES:
+        return 1, MACHINES.index(folder)
+    return (0, LONG.index(folder)) if folder in LONG else (2, 0)
+
+
+class FilesTogether(LoadScopeScheduling):
+    """A file, whose tests share processes, goes to one worker; so does what takes and judges transitions."""
+
+    def _split_scope(self, nodeid):
+        file = nodeid.split("::", 1)[0]
+        return "machines" if file.split("/")[1] in MACHINES else file
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """What `make test` runs side by side; plain pytest never asks."""
+    return FilesTogether(config, log)
 
 
 @pytest.fixture(autouse=True)
