@@ -27,6 +27,7 @@ RSS_BAR_MIB: Final = 100.0
 _PERCENTILES: Final = (50.0, 99.0, 99.9, 100.0)
 _MARGIN_S: Final = 0.5
 _CLOCK_ERROR_S: Final = 0.0005
+_UNHARMED: Final = frozenset({"decoded", "quiet", "empty"})
 _FIRST: Final = 25
 """Frames that tell which packet the first one was of; what was concealed later shifts those behind it."""
 
@@ -39,7 +40,7 @@ class Captured(NamedTuple):
     """Of one speaker."""
     rss_mib: float
     lost: float
-    """Packets on the wire without their PCM on stdout."""
+    """Packets without their PCM on stdout, by the process's own books: each of them has exactly one fate."""
     packets: int
 
 
@@ -80,6 +81,7 @@ def measure(vox: VoxParent, room: Room, seconds: float, beside: Callable[[], Non
     clock = SystemClock()
     meter = Meter(vox.pid)
     room.rehearse(seconds + 6 * _MARGIN_S)
+    lost_before = lost_so_far(vox)
     since = vox.mark()
     with FarTap({"clankvox": media_port(vox.pid)}) as tap:
         beside()
@@ -89,19 +91,27 @@ def measure(vox: VoxParent, room: Room, seconds: float, beside: Callable[[], Non
         used = meter.read()
         rss_mib = meter.rss_mib()
         clock.sleep(_MARGIN_S)
+    lost = lost_so_far(vox) - lost_before
     ahead_s = to_wall_s()
     pieces = pieces_of(vox, since)
     ssrcs = ssrcs_of(vox)
     latencies_ms: list[float] = []
-    lost = packets = 0
+    packets = 0
     for user_id in room.users:
         wire = tap.sent[f"clankvox:{ssrcs[user_id]:08x}"]
         told_s = [piece.at_s for piece in pieces.get(user_id, [])]
-        found, missing = latencies(wire, told_s, ahead_s)
-        latencies_ms += found
-        lost += missing
+        latencies_ms += latencies(wire, told_s, ahead_s)
         packets += len(wire)
     return Captured(latencies_ms, used.cpu_per_minute / len(room.users), rss_mib, lost, packets)
+
+
+def lost_so_far(vox: VoxParent) -> float:
+    """Return how many packets did not come to the parent as they were sent, since the process began."""
+    since = vox.mark()
+    vox.send({"type": "inspect"})
+    counters = vox.wait_for("inspect", since=since).body["counters"]
+    fates = {name: count for name, count in counters["audioFates"].items() if name not in _UNHARMED}
+    return float(sum(fates.values()) + counters["ipcLanes"]["audioDropped"])
 
 
 def ssrcs_of(vox: VoxParent) -> dict[str, int]:
@@ -119,8 +129,8 @@ def pieces_of(vox: VoxParent, since: int) -> dict[str, list[UserAudio]]:
     return found
 
 
-def latencies(wire: Sequence[Datagram], told: Sequence[float], ahead_s: float) -> tuple[list[float], int]:
-    """Return ms from each packet to its frame, told at `told` (monotonic s), and how many packets have none.
+def latencies(wire: Sequence[Datagram], told: Sequence[float], ahead_s: float) -> list[float]:
+    """Return ms from each packet to its frame, told at `told` (monotonic s).
 
     The wall clock, by which `wire` is stamped, is `ahead_s` ahead of the monotonic one. Frames are in the order of
     their packets. The first frame's is the last packet before it, or an earlier one if that would make most come before
@@ -132,17 +142,17 @@ def latencies(wire: Sequence[Datagram], told: Sequence[float], ahead_s: float) -
     arrived_s = np.array([*arrivals.values()])
     told_s = np.array(told)
     if not len(arrived_s):
-        return [], 0
+        return []
     told_s = told_s[(told_s > arrived_s[0]) & (told_s < arrived_s[-1] + SLOT_S)]
     if not len(told_s):
-        return [], len(arrived_s)
+        return []
     first = int(np.searchsorted(arrived_s, told_s[0])) - 1
     while len(waits_s := _waits_s(arrived_s[first:], told_s)) and np.median(waits_s[:_FIRST]) < -_CLOCK_ERROR_S:
         if first:
             first -= 1
         else:  # of a packet before the first one that we saw
             told_s = told_s[1:]
-    return (waits_s * 1000).tolist(), len(arrived_s) - first - len(waits_s)
+    return (waits_s * 1000).tolist()
 
 
 def _waits_s(arrived_s: NDArray[np.float64], told_s: NDArray[np.float64]) -> NDArray[np.float64]:

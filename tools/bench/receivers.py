@@ -116,8 +116,7 @@ def judge(
     samples: dict[str, list[float]] = {}
     for name, told in told_s.items():
         found = [
-            latencies(sent[f"{name}:{ssrc:08x}"], told.get(user_id, []), ahead_s)[0]
-            for user_id, ssrc in members.items()
+            latencies(sent[f"{name}:{ssrc:08x}"], told.get(user_id, []), ahead_s) for user_id, ssrc in members.items()
         ]
         samples[name] = [wait_ms for each in found for wait_ms in each]
         waits_ms = samples[name]
