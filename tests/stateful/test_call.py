@@ -1,6 +1,9 @@
 """Any order of anything: hypothesis plays parent, server, members and scheduler, and the promises hold.
 
-One suite for each actor of a voice call, same promises (tests/support/call_machine.py).
+One suite for each actor of a voice call, same promises (tests/support/call_machine.py): Connection is the voice
+actor's, DaveChurn the DAVE actor's, Tts the playback actor's, Capture that of captures, RouterCommands the router's.
+Resumed and Deaf are the connection actor's again, with sound under way. Music, pictures, streams and actors that fail
+are in test_system, packets in test_packets, the order of commands in test_orders.
 """
 
 import hypothesis.strategies as st
@@ -8,11 +11,21 @@ import pytest
 from hypothesis.stateful import precondition, rule
 
 from tests.support.call_machine import CallMachine, run_suite
-from tests.support.call_rules import USERS, Commands, Group, Handshake, Listening, Speech
+from tests.support.call_rules import (
+    USERS,
+    Commands,
+    Deafness,
+    Group,
+    Handshake,
+    LateNews,
+    Listening,
+    Resumes,
+    Speech,
+)
 from tests.support.watchers import OWN_CHANNELS
 
 
-class Connection(Commands, Handshake, CallMachine):
+class Connection(Commands, Handshake, Resumes, LateNews, CallMachine):
     """Joins, leaves, moves and losses."""
 
     @precondition(lambda self: not self.is_open)
@@ -26,7 +39,7 @@ class Connection(Commands, Handshake, CallMachine):
         self.server.welcome(1)
 
 
-class DaveChurn(Group, CallMachine):
+class DaveChurn(Group, LateNews, CallMachine):
     """Groups that come, change and go, while somebody speaks."""
 
     def prepare(self, version):
@@ -104,11 +117,42 @@ class Capture(Listening, CallMachine):
             self.server.handshake(0)
 
 
-class RouterCommands(Commands, Handshake, Speech, Listening, Group, CallMachine):
+class Resumed(Resumes, Speech, Listening, Group, CallMachine):
+    """Sockets that are lost and made good, while others and we speak and the group changes."""
+
+    def prepare(self, version):
+        self.connect(version)
+        if version:
+            self.server.members(42)
+            self.server.welcome(0)
+            self.call.drain()
+
+    @precondition(lambda self: not self.is_open)
+    @rule()
+    def whole_connection(self):
+        self.connect(1)
+
+
+class Deaf(Deafness, Group, CallMachine):
+    """Members who speak and are not heard, in a group that may be the reason."""
+
+    def prepare(self, version):
+        self.connect(1)
+        self.server.members(42)
+        self.server.welcome(version)
+        self.call.drain()
+
+    @precondition(lambda self: not self.is_open)
+    @rule()
+    def whole_connection(self):
+        self.connect(1)
+
+
+class RouterCommands(Commands, Handshake, Speech, Listening, Group, LateNews, CallMachine):
     """Everything at once."""
 
 
-SUITES = {Connection: 300, DaveChurn: 250, Tts: 150, Capture: 300, RouterCommands: 150}
+SUITES = {Connection: 300, DaveChurn: 250, Tts: 150, Capture: 300, RouterCommands: 150, Resumed: 100, Deaf: 60}
 """Examples of each."""
 
 

@@ -1,10 +1,12 @@
 """Music, speech and the link in any order, on every interleaving: each thing that began is told to have ended, once."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.call_machine import profile
 from tests.support.factory import Call, short
 
+EXAMPLES = 100
 ENDS = ("drained", "stopped", "failed")
 START = st.tuples(st.just("start"), st.booleans())
 LONG = st.tuples(st.just("run"), st.just(2.0))
@@ -118,7 +120,7 @@ class Scene:
         self.call.run(seconds)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@profile(EXAMPLES)
 @given(st.lists(STEPS, min_size=4, max_size=20), st.randoms(use_true_random=False))
 def test_whatever_began_ends_once_and_nothing_stays_open(steps, random):
     scene = Scene()
@@ -140,7 +142,7 @@ def test_whatever_began_ends_once_and_nothing_stays_open(steps, random):
     assert scene.call.state("music") == "idle"
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@profile(EXAMPLES)
 @given(st.lists(MUSIC, max_size=6), st.lists(MUSIC, max_size=10), st.randoms(use_true_random=False))
 def test_speech_that_is_finished_drains_once_whatever_music_does_before_and_in_its_tail(before, after, random):
     scene = Scene()

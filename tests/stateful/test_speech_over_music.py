@@ -145,8 +145,10 @@ class SpeechOverMusic(Speech, CallMachine):
         return self.call.state("connection") in ("ready", "dave_transition") and self.call.cipher.gate != "closed"
 
 
+SUITES = {SpeechOverMusic: 60}
+"""Examples of each."""
 TestSpeechOverMusic = SpeechOverMusic.TestCase
-TestSpeechOverMusic.settings = profile(60)
+TestSpeechOverMusic.settings = profile(SUITES[SpeechOverMusic])
 
 
 MUSIC_STEPS = st.lists(

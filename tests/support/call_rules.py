@@ -4,10 +4,14 @@ import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
 from clankvox.actors.router import RouterActor
-from clankvox.messages.connection import SocketLost, SocketOpened
-from clankvox.wire.gateway_ops import Op
+from clankvox.ids import Role, connection_address, dave_address
+from clankvox.media.hearing import Hearing
+from clankvox.messages import connection as link
+from clankvox.messages import dave
+from clankvox.wire.gateway_ops import Op, Speaking
 from tests.support.crash import FAILS_ON, arm
 from tests.support.fake_mls import BAD
+from tests.support.promises import NotHeard, NotMended, NotResumed, NotSaid, OverBudget, StaleNews
 from tests.support.watchers import OWN_CHANNELS
 
 USERS = st.sampled_from([42, 43])
@@ -15,6 +19,38 @@ PLAYBACKS = st.sampled_from(["p1", "p2", None])
 CODES = st.sampled_from([None, 1006, 4004, 4006, 4014, 4015, 4016, 4017, 4020])
 MESSAGES = st.sampled_from([b"ok", b"ok", BAD])
 TRANSITIONS = st.integers(0, 3)
+
+LATE = {
+    "opened": lambda old: link.SocketOpened(attempt=old),
+    "text": lambda old: link.SocketText(attempt=old, text='{"op":9,"d":null}'),
+    "lost": lambda old: link.SocketLost(attempt=old, close_code=None, reason="late"),
+    "refused": lambda old: link.SocketLost(attempt=old, close_code=4006, reason="late"),
+    "deadline": lambda old: link.DeadlineReached(attempt=old),
+    "gateway_poll": lambda old: link.GatewayPoll(attempt=old),
+    "resume_due": lambda old: link.ResumeDue(attempt=old),
+    "udp_lost": lambda old: link.UdpLost(attempt=old, reason="late"),
+    "discovered": lambda old: link.DiscoveryReplied(attempt=old, address="203.0.113.9", port=1),
+    "discovery_poll": lambda old: link.DiscoveryPoll(attempt=old),
+    "keepalive": lambda old: link.KeepaliveDue(attempt=old),
+    "send": lambda old: link.SendGatewayJson(
+        attempt=old, op=Op.SPEAKING, payload=Speaking(speaking=0, ssrc=1, delay=0)
+    ),
+    "retry": lambda old: link.RetryDue(attempt=old),
+    "overdue": lambda old: link.CredentialsOverdue(attempt=old),
+    "prepared": lambda old: link.TransitionPrepared(attempt=old),
+    "settled": lambda old: link.TransitionSettled(attempt=old),
+}
+"""News for the connection actor that carry a number."""
+LATE_FOR_DAVE = {
+    "op": lambda old: dave.DaveOpReceived(attempt=old, op=Op.MLS_WELCOME, payload=b"\x00\x00ok"),
+    "members": lambda old: dave.MembersConnected(attempt=old, user_ids=(44,)),
+    "gone": lambda old: dave.MemberDisconnected(attempt=old, user_id=42),
+    "recovery": lambda old: dave.RecoveryDue(attempt=old),
+    "undecryptable": lambda old: dave.FramesUndecryptable(attempt=old),
+}
+PROOFS = st.sampled_from(["unopened", "unanswered"])
+LADDER = {"unopened": ["udp", "dave", "resume", "rejoin"], "unanswered": ["udp", "resume", "rejoin"]}
+"""Steps of the watchdog, gentlest first."""
 
 
 class Commands:
@@ -67,12 +103,26 @@ class Handshake:
         self.server.lost(code)
 
     @precondition(lambda self: self.is_open)
+    @rule()
+    def udp_lost(self):
+        self.server.udp_lost()
+
+
+class Resumes:
+    """Rules of sockets that are replaced under a session that goes on, as a mixin."""
+
+    @precondition(lambda self: self.is_open)
     @rule(whole=st.booleans())
     def session_resumed(self, whole):
         """In answer to op 7, or just so."""
         self.server.resumed() if whole else self.server.text(Op.RESUMED)
 
-    @precondition(lambda self: self.is_open and self.call.connection._is_talking())
+    @precondition(lambda self: self.is_open)
+    @rule()
+    def socket_reset(self):
+        self.server.reset()
+
+    @precondition(lambda self: self.is_talking)
     @rule(rest=st.booleans())
     def socket_lost_and_session_resumed(self, rest):
         """Whatever is under way, a resume keeps UDP, keys and group."""
@@ -80,27 +130,82 @@ class Handshake:
         if not self.is_open:
             return
         kept = (self.call.udp.attempt, self.call.pipeline.sealer, len(self.call.engines))
+        self.server.members(42)
+        self.rest()
+        number, said = self.server.last_number, len(self.server.json_sent())
         self.server.reset()
         self.maybe(rest)
-        if self.is_open and self.call.connection._resumption is not None:
-            self.server.resumed()
-            self.rest()
-            assert (self.call.udp.attempt, self.call.pipeline.sealer, len(self.call.engines)) == kept
-
-    @precondition(lambda self: self.is_open)
-    @rule()
-    def udp_lost(self):
-        self.server.udp_lost()
-
-    @rule(back=st.integers(1, 3), code=CODES)
-    def late_news_of_an_old_socket_is_invisible(self, back, code):
-        self.rest()
-        attempt = max(0, self.call.connection._attempt - back)
-        tell = self.call.connection.actor_ref.tell
-        tell(SocketOpened(attempt=attempt))
-        tell(SocketLost(attempt=attempt, close_code=code, reason="late"))
         self.call.drain()
-        assert self.call.frames() == []
+        if not self.is_open or self.call.connection._resumption is None:
+            return
+        self.server.resumed()
+        self.rest()
+        NotResumed.unless(self.is_talking, "the server has confirmed it and the session does not go on")
+        now = (self.call.udp.attempt, self.call.pipeline.sealer, len(self.call.engines))
+        NotResumed.unless(now == kept, "socket, key or group is another one")
+        since = self.server.json_sent()[said:]
+        named = [d["seq_ack"] for op, d in since if op == Op.RESUME]
+        NotResumed.unless(named == [number], f"resumed from {named}, heard up to {number}")
+        NotResumed.unless(Op.HEARTBEAT not in [op for op, _ in since], "a heartbeat of the socket before")
+
+    @precondition(lambda self: self.is_talking)
+    @rule(code=st.sampled_from([None, 4006]))
+    def the_server_fails_again_and_again(self, code):
+        """Ten times within a minute: after three resumes a new session is made, and after five of these it is over."""
+        self.rest()
+        server, said = self.server, len(self.server.json_sent())
+        for _ in range(10):
+            if not self.is_open:
+                break
+            server.lost(code)
+            self.call.run(1.1)
+            if self.is_open and self.call.connection._resumption is not None:
+                server.resumed()
+            elif self.is_open:
+                server.handshake(0)
+        self.rest()
+        sessions = [0]
+        for op, _ in server.json_sent()[said:]:
+            sessions += [0] if op == Op.IDENTIFY else []
+            sessions[-1] += op == Op.RESUME
+        OverBudget.unless(len(sessions) <= 6, f"{len(sessions) - 1} sessions in a row")
+        OverBudget.unless(max(sessions) <= 3, f"{max(sessions)} resumes of a session in a row")
+
+
+class LateNews:
+    """Rules of what comes too late, as a mixin: sockets, timers and groups that are over."""
+
+    @rule(back=st.integers(1, 3), lost=st.booleans())
+    def late_news_of_an_old_socket_is_invisible(self, back, lost):
+        if lost and self.is_open:
+            self.server.lost()
+        for news in LATE.values():
+            self.nothing_comes_of(connection_address(Role.VOICE), news, back)
+
+    @rule(back=st.integers(1, 3))
+    def late_news_of_an_old_group_is_invisible(self, back):
+        for news in LATE_FOR_DAVE.values():
+            self.nothing_comes_of(dave_address(Role.VOICE), news, back)
+
+    def nothing_comes_of(self, address, news, back):
+        """Tell what carries the number of a socket or session that is over."""
+        self.rest()
+        actor = self.call.connection
+        old = actor._last_number - back
+        if old in (actor._socket, actor._attempt) or old < 1:
+            return
+        before = self.what_shows()
+        self.call.actor(address).actor_ref.tell(news(old))
+        self.call.drain()
+        StaleNews.unless(self.call.frames() == [], f"the parent is told of {news(old)}")
+        StaleNews.unless(self.what_shows() == before, f"something comes of {news(old)}")
+
+    def what_shows(self):
+        voice = self.call.roles[Role.VOICE]
+        said = (len(voice.web_socket.sent), len(voice.web_socket.urls), len(voice.udp.sent))
+        conversation = self.call.dave._conversation
+        others = None if conversation is None else conversation.others
+        return (self.call.states(), said, voice.web_socket.attempt, voice.udp.attempt, voice.cipher.gate, others)
 
 
 class Group:
@@ -188,6 +293,59 @@ class Speech:
     def way_out(self, broken):
         self.call.udp.broken = broken
 
+    @precondition(lambda self: self.call.pacer.due() is not None)
+    @rule()
+    def a_stop_is_on_its_way_as_a_slot_is_served(self):
+        self.rest()
+        self.call.line(type="stop_tts_playback")
+        self.call.pump.step()  # the router has passed it on
+        if self.call.pacer.due() is not None:
+            self.a_slot_is_served()
+        self.rest()
+
+    wholes = 0
+
+    @rule(ms=st.sampled_from([60, 400]), change=st.sampled_from(["none", "key", "reset", "slot", "lost"]))
+    def what_is_said_is_said_as_a_whole(self, ms, change):
+        """Whatever becomes of keys, sockets and links meanwhile, as long as there is a way out in the end."""
+        self.rest()
+        way = self.is_talking and self.call.cipher.gate != "closed" and not self.call.udp.broken
+        if not way or self.call.state("playback") != "idle" or self.call.state("music") != "idle":
+            return
+        self.wholes += 1
+        name = f"whole{self.wholes}"
+        self.call.audio(name, ms)
+        self.call.finish(name)
+        self.call.run(0.05)
+        self.something_changes(change)
+        self.call.run(1.0)
+        frames = self.call.frames()
+        self.watcher.see(frames)
+        way = self.is_talking and self.call.cipher.gate != "closed"
+        ends = [e for e in self.watcher.decoded(frames) if e.get("playbackId") == name and "playedMs" in e]
+        if way and change != "lost":
+            heard = [(end["status"], end["playedMs"]) for end in ends]
+            NotSaid.unless(("drained", ms) in heard, f"{ms} ms became {heard} after {change}")
+
+    def something_changes(self, change):
+        match change:
+            case "key" if self.call.cipher.group_ready:
+                self.server.commit(0)
+            case "reset":
+                self.server.reset()
+                self.call.drain()
+                if self.is_open and self.call.connection._resumption is not None:
+                    self.server.resumed()
+            case "slot" if self.call.pacer.due() is not None:
+                self.call.clock.move_to(self.call.pacer.due())
+                self.call.pacer.serve_slot(self.call.clock.now())
+                self.server.commit(0)
+            case "lost":
+                self.server.lost()
+                self.call.run(1.1)
+                if self.is_open:
+                    self.server.handshake(0)
+
 
 class Listening:
     """Rules of captures and of those who speak, as a mixin."""
@@ -224,7 +382,9 @@ class Listening:
         self.call.drain()  # what the parent is told first has its way to go
         frames = self.call.frames()
         self.watcher.see(frames)
-        assert any(kind == 1 for kind, _ in frames) == (armed and self.call.pipeline.sealer is not None)
+        heard = any(kind == 1 for kind, _ in frames)
+        wanted = armed and self.call.pipeline.sealer is not None
+        NotHeard.unless(heard == wanted, f"{user} is {'heard' if heard else 'not heard'}")
 
     @rule(user=USERS)
     def pause(self, user):
@@ -235,13 +395,79 @@ class Listening:
         self.call.pipeline.silence(user)
 
 
+class Deafness:
+    """Rules of members who speak and are not heard, as a mixin; ModelPipeline hears what it is told to."""
+
+    @precondition(lambda self: self.is_talking)
+    @rule(opened=st.integers(0, 50), unopened=st.integers(0, 50), pong=st.booleans())
+    def hearing(self, opened, unopened, pong):
+        """What came in the last 5 s; sometimes a keepalive is answered."""
+        pipeline = self.call.pipeline
+        pipeline.heard = Hearing(pipeline.heard.opened + opened, pipeline.heard.unopened + unopened)
+        if pong:
+            pipeline._facts.pong(self.call.connection._keepalives)
+
+    @precondition(lambda self: self.is_talking)
+    @rule(proof=PROOFS, periods=st.integers(1, 5))
+    def members_speak_and_nothing_is_heard(self, proof, periods):
+        """From the foot of the ladder one step every 5 s, in their order; those that are used up are left out."""
+        self.hearing(1, 0, pong=True)
+        self.server.text(Op.SPEAKING, {"user_id": "42", "ssrc": 5, "speaking": 1})
+        self.run_answered(5.1)
+        steps = []
+        for _ in range(periods * (1 if proof == "unopened" else 2)):
+            if not self.is_talking:
+                return
+            if proof == "unopened":
+                self.hearing(0, 40, pong=True)
+            steps += self.run_answered(5.1)
+        ladder = iter(LADDER[proof])
+        NotMended.unless(all(step in ladder for step in steps), f"{steps} after {proof}")
+        NotMended.unless(steps[:1] in ([], LADDER[proof][:1]), f"{steps} began with {steps[:1]}")
+
+    def run_answered(self, seconds):
+        """Let time pass with a server that answers heartbeats, discovery and resumes; returns the watchdog's steps."""
+        self.server.acknowledge()
+        self.call.run(seconds)
+        if self.is_open and self.call.connection._discovery is not None:
+            self.server.discovered()
+        if self.is_open and self.call.connection._resumption is not None:
+            self.server.resumed()
+        frames = self.call.frames()
+        self.watcher.see(frames)
+        return [event["step"] for event in self.watcher.decoded(frames) if event["type"] == "recovery"]
+
+
 class Faults:
     """Actors that fail on whatever they handle next, as a mixin."""
 
+    @rule(which=st.integers(0, 9))
+    def an_actor_that_fails_too_often_takes_its_role_with_it(self, which):
+        """Three times in ten seconds there is an heir; the fourth failure is told and ends the role."""
+        self.rest()
+        address = self.an_actor(which)._address
+        began = self.call.clock.now()
+        for _ in range(4):
+            if self.call.actor(address) not in self.call.pump.actors:
+                return
+            arm(self.call, self.call.actor(address))
+            self.call.actor(address).actor_ref.tell(FAILS_ON)
+            self.call.drain()
+        if self.call.clock.now() - began > 1.0:
+            return
+        frames = self.call.frames()
+        self.watcher.see(frames)
+        told = [event.get("message", "") for event in self.watcher.decoded(frames)]
+        OverBudget.unless("internal error: Bug" in told, f"{address} may fail as often as it likes")
+        self.rest()
+
+    def an_actor(self, which):
+        actors = [actor for actor in self.call.pump.actors if not isinstance(actor, RouterActor)]
+        return actors[which % len(actors)]
+
     @rule(which=st.integers(0, 9), now=st.booleans())
     def an_actor_fails(self, which, now):
-        actors = [actor for actor in self.call.pump.actors if not isinstance(actor, RouterActor)]
-        actor = actors[which % len(actors)]
+        actor = self.an_actor(which)
         arm(self.call, actor)
         if now:
             actor.actor_ref.tell(FAILS_ON)

@@ -15,6 +15,7 @@ from clankvox.actors.base import BaseActor, Surroundings, Tell, teller
 from clankvox.actors.boundary import Boundary
 from clankvox.actors.capture import CaptureActor
 from clankvox.actors.dave import DaveActor
+from clankvox.actors.facts import FactMail
 from clankvox.actors.link import Shells
 from clankvox.actors.music import MusicActor
 from clankvox.actors.output import Output
@@ -48,7 +49,7 @@ from tests.support.fake_mls import FakeEngine
 from tests.support.fake_publish import FakePublisher
 from tests.support.fake_role import FakeRole
 from tests.support.fake_server import KEY
-from tests.support.fake_shells import SteppedPacer
+from tests.support.fake_shells import ModelPipeline, SteppedPacer
 from tests.support.fake_source import FakeSources
 from tests.support.manual_clock import ManualClock
 from tests.support.pump import Choose, Pump, first
@@ -59,10 +60,21 @@ ENDPOINT = "voice.example.com:443"
 TELEMETRY = ("buffer_depth", "playback_position", "transport_stats", "stream_stats")
 
 
+def model_pipeline(parts: FakeRole, outbox: Outbox, facts: FactMail) -> ModelPipeline:
+    """Return a pipeline that tests tell who is heard; see tests/support/wire_pipeline.py for one that gets packets."""
+    return ModelPipeline(parts.board, outbox, facts)
+
+
 class Call:
     """One router and all that it brings to life. Tests write lines, play the server, and read events."""
 
-    def __init__(self, make_engine: Callable[..., object] = FakeEngine, seed: int = 1) -> None:
+    def __init__(
+        self,
+        make_engine: Callable[..., object] = FakeEngine,
+        seed: int = 1,
+        make_pipeline: Callable[..., Any] = model_pipeline,
+    ) -> None:
+        self.make_pipeline = make_pipeline
         self.rng = Random(seed)
         self.clock = ManualClock()
         self.pump = Pump(self.clock)
@@ -102,7 +114,9 @@ class Call:
         self.leaks: list[bytes] = []
         """Frames that left in clear while only encrypted ones might."""
         self.pump.adopt(self.router)
-        self._datagrams_read = 0
+        self._datagrams_read = dict.fromkeys(Role, 0)
+        self.rtp_left = 0
+        """Packets of sound that have left, of all roles, as far as `left` has looked."""
 
     def _take_streams(self, role: Role) -> list[StreamReport]:
         if role is not Role.VOICE:
@@ -293,16 +307,22 @@ class Call:
     # --- the wire ---
 
     def left(self) -> list[bytes]:
-        """RTP payloads (behind the transport encryption) that left since the last look."""
-        first_unread, self._datagrams_read = self._datagrams_read, len(self.udp.sent)
+        """RTP payloads (behind the transport encryption) that left the call since the last look; sees all roles."""
+        frames = {role: self._frames_of(role) for role in Role}
+        return frames[Role.VOICE]
+
+    def _frames_of(self, role: Role) -> list[bytes]:
+        udp = self.roles[role].udp
+        first_unread, self._datagrams_read[role] = self._datagrams_read[role], len(udp.sent)
         frames = []
-        for datagram, gate in zip(self.udp.sent[first_unread:], self.udp.sent_under[first_unread:], strict=True):
+        for datagram, gate in zip(udp.sent[first_unread:], udp.sent_under[first_unread:], strict=True):
             if not is_rtp(datagram) or len(datagram) == PACKET_BYTES:
                 continue
             frame = self._unsealed(datagram)
             frames.append(frame)
             if in_clear(frame) and gate is not Gate.CLEAR:
                 self.leaks.append(frame)
+        self.rtp_left += len(frames)
         return frames
 
     def _unsealed(self, datagram: bytes) -> bytes:

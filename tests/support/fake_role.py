@@ -9,7 +9,7 @@ from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher
 from clankvox.media.watch_list import WatchList
 from tests.support.fake_server import FakeServer
-from tests.support.fake_shells import ModelPipeline, RecordingUdp, RecordingWebSocket
+from tests.support.fake_shells import RecordingUdp, RecordingWebSocket
 
 if TYPE_CHECKING:
     from tests.support.factory import Call
@@ -37,7 +37,7 @@ class FakeRole:
         self.cipher = FrameCipher()
         self.udp.gate = lambda: self.cipher.gate
         facts = FactMail(role, call.tell_router, lambda: self.pipeline.attempt, call.outbox)
-        self.pipeline = ModelPipeline(self.board, call.outbox, facts)
+        self.pipeline = call.make_pipeline(self, call.outbox, facts)
         self.desk = RecordingDesk()
         self.server = FakeServer(self)
 

@@ -1,6 +1,7 @@
 """The voice server of a stepped call: says what a test wants said on the socket that is open now."""
 
 import json
+from collections import Counter
 from random import Random
 
 from clankvox.messages.connection import DiscoveryReplied, SocketBinary, SocketLost, SocketOpened, SocketText, UdpLost
@@ -23,6 +24,8 @@ class FakeServer:
         self.streams: list[dict[str, object]] = []
         """Our own video SSRCs, as op 2 names them."""
         self.rng = Random(5)
+        self.announced: Counter[int] = Counter()
+        """How often each transition was announced."""
 
     @property
     def last_number(self) -> int:
@@ -133,12 +136,15 @@ class FakeServer:
         self.binary(Op.MLS_PROPOSALS, payload)
 
     def commit(self, transition: int, commit: bytes = b"commit") -> None:
+        self.announced[transition] += 1
         self.binary(Op.MLS_ANNOUNCE_COMMIT, transition.to_bytes(2, "big") + commit)
 
     def welcome(self, transition: int, welcome: bytes = b"welcome") -> None:
+        self.announced[transition] += 1
         self.binary(Op.MLS_WELCOME, transition.to_bytes(2, "big") + welcome)
 
     def prepare_transition(self, transition: int, version: int) -> None:
+        self.announced[transition] += 1
         self.text(Op.PREPARE_TRANSITION, {"transition_id": transition, "protocol_version": version})
 
     def execute_transition(self, transition: int) -> None:
@@ -157,6 +163,11 @@ class FakeServer:
     def binary_sent(self) -> list[tuple[int, bytes]]:
         """Every (op, payload) that was sent as binary, in order."""
         return [decode_client_binary(frame) for frame in self._call.web_socket.sent if isinstance(frame, bytes)]
+
+    def blamed(self) -> Counter[int]:
+        """How often op 31 named each transition."""
+        flags = [text for text in self._call.web_socket.sent if isinstance(text, str) and '"op":31,' in text]
+        return Counter(json.loads(flag)["d"]["transition_id"] for flag in flags)
 
     def new_ops(self) -> list[int]:
         """Opcodes of all that was sent since the last look, heartbeats left out."""

@@ -12,6 +12,7 @@ from pykka.messages import _ActorStop
 
 from clankvox.actors.base import BaseActor
 from tests.support.manual_clock import ManualClock
+from tests.support.promises import ActorFailure
 
 Choose = Callable[[int], int]
 """From the number of actors that could go next to the index of the one that does."""
@@ -21,10 +22,6 @@ LIMIT = 20_000
 
 def first(_count: int) -> int:
     return 0
-
-
-class ActorFailure(AssertionError):
-    """An actor raised: in the product it would be dead."""
 
 
 class Pump:

@@ -1,16 +1,65 @@
-"""Promises of the contract, watched over the events of one process: each breach is an AssertionError."""
+"""Promises of the contract, watched over the events of one process: each breach is a PromiseBroken."""
 
 import json
+import struct
 from collections import Counter
 from typing import Any
 
+from clankvox.ids import Role
 from clankvox.messages.common import Inspect
+from tests.support.promises import NotAsTold, NotHeard, NotOneEnd, OutOfOrder, StaleNews
 
 OWN_CHANNELS = 1_000
 """Join number n asks for channel 1000 + n and is named c<n>, so that events tell whose they are."""
 ENDS = ("drained", "stopped", "failed")
 UNREMEMBERED = ("stale_playback_id",)
 """Why a finish or a stop is refused: their playbacks may still be spoken."""
+LEFT = ("none", "disconnected")
+"""Words for a connection that has nothing to end."""
+
+DAVE_TOLD = {
+    "inactive": ("cleared",),
+    "disabled": ("disabled",),
+    "negotiating": ("negotiating",),
+    "alone": ("ready",),
+    "rekeying": ("ready",),
+    "established": ("ready",),
+    "switching": ("ready",),
+}
+MUSIC_TOLD = {
+    "idle": ("none", "idle"),
+    "loading": ("loading", "before"),
+    "waiting": ("loading", "before"),
+    "playing": ("playing",),
+    "finishing": ("playing",),
+    "stopping": ("playing",),
+    "stopping_finishing": ("playing",),
+    "paused": ("paused",),
+    "paused_loading": ("paused",),
+    "paused_unheard": ("paused",),
+    "paused_finishing": ("paused",),
+    "paused_broken": ("paused",),
+    "reopening": ("playing",),
+}
+"""`before`: a piece without an id that loads says nothing, so the last word is about the one before."""
+WATCH_TOLD = {
+    "idle": ("none", "disconnected", "failed"),
+    "connecting": ("connecting",),
+    "ready": ("ready",),
+    "dave_transition": ("ready",),
+    "reconnecting": ("ready",),
+    "closed": ("disconnected", "failed", "none"),
+}
+PUBLISH_TOLD = {
+    "idle": ("none", "ended", "let go"),
+    "waiting": ("waiting_for_transport", "playing", "let go"),
+    "playing": ("playing",),
+    "paused": ("paused",),
+    "paused_waiting": ("paused", "let go"),
+}
+"""`let go`: a disconnect ends the source of a connection, and not one that waits for another."""
+SOURCE_ENDS = ("stream_publish_stopped", "stream_publish_idle", "gone")
+"""Reasons that are about what is published, and not about its connection."""
 
 
 class EventWatcher:
@@ -25,9 +74,14 @@ class EventWatcher:
         self.ended_captures: set[str] = set()
         self.connection = "none"
         self.join: int | None = None
-        self.dave = "cleared"
+        self.dave = dict.fromkeys(Role, "cleared")
+        self.transport = dict.fromkeys(Role, "none")
+        self.source = "none"
+        self.music = "none"
         self.failed_playbacks: set[str] = set()
         self.music_ends: Counter[str] = Counter()
+        self.open_music: set[str] = set()
+        self.errors: list[str] = []
 
     def see(self, frames: list[tuple[int, bytes]]) -> None:
         for frame_format, payload in frames:
@@ -44,16 +98,16 @@ class EventWatcher:
     def told(self, event: dict[str, Any]) -> None:
         connection_id = event.get("connectionId")
         if connection_id is not None and self.join is not None:
-            assert connection_id == f"c{self.join}", "news of a join that was replaced"
+            StaleNews.unless(connection_id == f"c{self.join}", f"{event} of a join that was replaced")
         watch = getattr(self, "_on_" + event["type"], None)
         if watch is not None:
             watch(event)
 
     def heard(self, payload: bytes) -> None:
-        user = str(int.from_bytes(payload[:8], "little"))
-        size = len(payload) - 18 - 960
+        (samples,) = struct.unpack_from("<I", payload, 14)
+        user, size = str(int.from_bytes(payload[:8], "little")), len(payload) - 18 - 2 * samples
         capture = payload[20 : 18 + size].decode() if size else ""
-        assert capture not in self.ended_captures, "PCM behind the end of its capture"
+        StaleNews.unless(capture not in self.ended_captures, f"PCM behind the end of {capture}")
         self.pcm[user, capture] = self.pcm.get((user, capture), 0) + 1
 
     # --- playbacks: one terminal event each, and a beginning before it ---
@@ -61,23 +115,24 @@ class EventWatcher:
     def _on_tts_playback_state(self, event: dict[str, Any]) -> None:
         playback, status = event.get("playbackId"), event["status"]
         if playback is None:
-            assert status in ("buffered", "idle"), "status of an anonymous playback"
-            assert self.anonymous_open == (status == "idle"), "buffered and idle alternate"
+            NotOneEnd.unless(status in ("buffered", "idle"), "status of an anonymous playback")
+            NotOneEnd.unless(self.anonymous_open == (status == "idle"), "buffered and idle do not alternate")
             self.anonymous_open = status == "buffered"
         elif status == "buffered":
-            assert self.open_playback is None, "two playbacks at once"
-            assert playback not in self.failed_playbacks, "a playback that has failed begins again"
+            NotOneEnd.unless(self.open_playback is None, "two playbacks at once")
+            NotOneEnd.unless(playback not in self.failed_playbacks, f"{playback} has failed and begins again")
             self.open_playback = playback
         elif status == "started":
-            assert playback == self.open_playback
+            NotOneEnd.unless(playback == self.open_playback, f"{playback} is heard and was not begun")
         elif playback == self.open_playback:
-            assert status in ENDS
+            NotOneEnd.unless(status in ENDS, f"{playback} is {status}")
             self.open_playback = None
             self._note_failure(event)
         else:
-            assert status == "failed", "the end of a playback that is not open"
+            NotOneEnd.unless(status == "failed", f"the end of {playback}, which is not open")
             self._note_failure(event)
-            assert event["reason"] in ("stale_playback_id", "playback_already_failed") or self.open_playback is None
+            refused = event["reason"] in ("stale_playback_id", "playback_already_failed")
+            NotOneEnd.unless(refused or self.open_playback is None, f"{event} beside another playback")
 
     def _note_failure(self, event: dict[str, Any]) -> None:
         if event["status"] == "failed" and event["reason"] not in UNREMEMBERED:
@@ -85,70 +140,118 @@ class EventWatcher:
 
     # --- music: every piece with an id ends once ---
 
+    def _on_player_state(self, event: dict[str, Any]) -> None:
+        self.music = event["status"]
+        if "musicId" in event and self.music != "idle":
+            self.open_music.add(event["musicId"])
+
     def _on_music_idle(self, event: dict[str, Any]) -> None:
         if "musicId" in event:
+            self.open_music.discard(event["musicId"])
             self.music_ends[event["musicId"]] += 1
-            assert self.music_ends[event["musicId"]] == 1, "a piece that ended twice"
+            NotOneEnd.unless(self.music_ends[event["musicId"]] == 1, f"{event['musicId']} ended twice")
 
     _on_music_error = _on_music_idle
 
     # --- captures and speaking ---
 
     def _on_speaking_start(self, event: dict[str, Any]) -> None:
-        assert event["userId"] not in self.speaking
+        NotOneEnd.unless(event["userId"] not in self.speaking, "speaking began twice")
         self.speaking.add(event["userId"])
 
     def _on_speaking_end(self, event: dict[str, Any]) -> None:
-        assert event["userId"] in self.speaking
+        NotOneEnd.unless(event["userId"] in self.speaking, "speaking ended twice")
         self.speaking.discard(event["userId"])
 
     def _on_user_audio_end(self, event: dict[str, Any]) -> None:
+        if "role" in event:
+            return
         capture = event.get("captureId", "")
-        assert self.pcm.pop((event["userId"], capture), 0), "an end of nothing"
+        NotOneEnd.unless(self.pcm.pop((event["userId"], capture), 0), f"an end of nothing in {capture or 'all'}")
         if capture:
             self.ended_captures.add(capture)
 
-    # --- connection and encryption ---
+    # --- connections and encryption ---
 
     def _on_connection_state(self, event: dict[str, Any]) -> None:
         status = event["status"]
-        assert (self.connection, status) != ("disconnected", "disconnected"), "ended twice"
+        NotOneEnd.unless((self.connection, status) != ("disconnected", "disconnected"), "the call ended twice")
         if status != "ready":
-            assert self.connection != "disconnected", "news of a connection that is over"
+            StaleNews.unless(self.connection != "disconnected", f"{status} of a connection that is over")
         self.connection = status
+
+    def _on_transport_state(self, event: dict[str, Any]) -> None:
+        status, reason = event["status"], event.get("reason", "")
+        if event["role"] != Role.STREAM_PUBLISH:
+            self.transport[event["role"]] = status
+        elif status in ("waiting_for_transport", "playing", "paused"):
+            self.source = status if "not_started" not in reason else self.source
+        elif reason in SOURCE_ENDS and self.source != "none":
+            self.source = "ended"
+        elif reason == "stream_publish_disconnect" and self.source not in ("none", "ended"):
+            self.source = "let go"
 
     def _on_adapter_send(self, event: dict[str, Any]) -> None:
         channel = event["payload"]["d"]["channel_id"]
         if channel is None:
             return
+        number = int(channel) - OWN_CHANNELS
+        if number >= 0 and number != self.join and self.connection not in LEFT:
+            self._nothing_is_open()
         self.connection = "asked"
-        if int(channel) >= OWN_CHANNELS:  # the op 4 of a join: from here on its name is the only one
-            self.join = int(channel) - OWN_CHANNELS
+        if number >= 0:  # the op 4 of a join: from here on its name is the only one
+            self.join = number
+
+    def _nothing_is_open(self) -> None:
+        """What belonged to a call that is replaced has ended when the gateway is asked for the next one."""
+        speech = self.open_playback or self.anonymous_open
+        OutOfOrder.unless(not speech, "the next call is asked for before the speech of this one has ended")
+        OutOfOrder.unless(not self.speaking, "the next call is asked for while somebody speaks in this one")
+        one_shots = [capture for _, capture in self.pcm if capture]
+        OutOfOrder.unless(not one_shots, "the next call is asked for before the captures of this one have ended")
+        OutOfOrder.unless(self.dave[Role.VOICE] == "cleared", "the next call is asked for before this group is gone")
+        OutOfOrder.unless(self.music in ("none", "idle"), "the next call is asked for while music plays in this one")
 
     def _on_dave_state(self, event: dict[str, Any]) -> None:
-        if event["role"] != "voice":
-            return
-        assert event["status"] == "cleared" or event["status"] != self.dave, "told twice"
-        self.dave = event["status"]
+        role, status = event["role"], event["status"]
+        NotAsTold.unless(status == "cleared" or status != self.dave[role], f"dave {status} told twice")
+        self.dave[role] = status
+
+    def _on_error(self, event: dict[str, Any]) -> None:
+        self.errors.append(event["message"])
+
+    def at_the_end(self) -> None:
+        """When the process ends, everything that began has ended."""
+        NotOneEnd.unless(self.open_playback is None and not self.anonymous_open, "a playback without an end")
+        NotOneEnd.unless(not self.open_music, f"{self.open_music} without an end")
+        NotOneEnd.unless(not self.pcm, f"{list(self.pcm)} without an end")
 
     def at_rest(self, call: Any) -> None:
         """With no message on its way, what the parent was told is what the machines say."""
         states = call.states()
-        told = {
-            "inactive": ("cleared",),
-            "disabled": ("disabled",),
-            "negotiating": ("negotiating",),
-            "alone": ("ready",),
-            "rekeying": ("ready",),
-            "established": ("ready",),
-            "switching": ("ready",),
-        }
-        assert self.dave in told[states["dave"]], f"{states['dave']} was told as {self.dave}"
-        assert (self.connection == "ready") == (states["connection"] in ("ready", "dave_transition"))
-        active = states["playback"] != "idle"
-        assert active == (self.open_playback is not None or self.anonymous_open)
+        self._calls_at_rest(states)
+        for role in Role:
+            dave = states.get("dave" if role is Role.VOICE else f"{role} dave")
+            told = dave is None or self.dave[role] in DAVE_TOLD[dave]
+            NotAsTold.unless(told, f"{role} dave is {dave} and was told as {self.dave[role]}")
         for user in self.speaking:
-            assert call.capture(int(user)).handle(Inspect())["speaking"] == "speaking"
+            speaks = call.capture(int(user)).handle(Inspect())["speaking"] == "speaking"
+            NotAsTold.unless(speaks, f"{user} was told to speak and is silent")
         for (user, capture), packets in self.pcm.items():
-            assert packets
-            assert states.get(user) == "capturing", f"PCM of {capture or 'a persistent capture'} without an end"
+            ends = packets and states.get(user) == "capturing"
+            NotHeard.unless(ends, f"PCM of {capture or 'a persistent capture'} without an end")
+
+    def _calls_at_rest(self, states: dict[str, str]) -> None:
+        ready = states["connection"] in ("ready", "dave_transition")
+        NotAsTold.unless((self.connection == "ready") == ready, f"{states['connection']}, told as {self.connection}")
+        speaks = self.open_playback is not None or self.anonymous_open
+        NotAsTold.unless((states["playback"] != "idle") == speaks, f"playback is {states['playback']}")
+        music = states["music"]
+        known = self.music in MUSIC_TOLD[music] or "before" in MUSIC_TOLD[music]
+        NotAsTold.unless(known, f"music is {music} and was told as {self.music}")
+        watch = states.get("stream_watch connection")
+        told = watch is None or self.transport[Role.STREAM_WATCH] in WATCH_TOLD[watch]
+        NotAsTold.unless(told, f"stream_watch is {watch} and was told as {self.transport[Role.STREAM_WATCH]}")
+        source = states.get("stream_publish publish")
+        told = source is None or self.source in PUBLISH_TOLD[source]
+        NotAsTold.unless(told, f"publish is {source} and was told as {self.source}")
