@@ -98,6 +98,12 @@ def test_runs_are_added_and_read_again_as_they_were(tmp_path):
     assert [each.name for each in tmp_path.iterdir()] == ["pacing.json"]
 
 
+def test_runs_of_another_kind_are_not_mixed_with_those_before():
+    before = kept.with_run(None, result(0.5, held=True), {}, 30, 41)
+    other = result(0.1, held=True)._replace(columns=("clankvox", "control", "new"))
+    assert kept.with_run(before, other, {}, 30, 41).runs == 1
+
+
 def test_a_plan_that_has_time_takes_what_is_usual():
     costs = {"a": Cost(180), "b": Cost(20, most_runs=1)}
     assert plan(costs, 5) == {"a": Planned(180, 5), "b": Planned(20, 1)}

@@ -1,6 +1,7 @@
 """What a parent does to be in a call and to say something, for all benches."""
 
 import base64
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,3 +47,10 @@ def say(
         vox.send(command)
     vox.send({"type": "finish_tts_playback", "playbackId": playback_id})
     return started
+
+
+def counters(vox: VoxParent) -> dict[str, Any]:
+    """Return all that the process has counted so far, as in `transport_stats`."""
+    since = vox.mark()
+    vox.send({"type": "inspect"})
+    return dict(vox.wait_for("inspect", since=since).body["counters"])

@@ -11,7 +11,7 @@ from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import Event, UserAudio, VoxParent
 from tools.bench.accounting import Meter
 from tools.bench.bare_receiver import BareLoop
-from tools.bench.call import join
+from tools.bench.call import counters, join
 from tools.bench.result import Result
 from tools.bench.room import Room, media_port
 from tools.bench.wire_tap import Datagram, FarTap, to_wall_s
@@ -107,11 +107,9 @@ def measure(vox: VoxParent, room: Room, seconds: float, beside: Callable[[], Non
 
 def lost_so_far(vox: VoxParent) -> float:
     """Return how many packets did not come to the parent as they were sent, since the process began."""
-    since = vox.mark()
-    vox.send({"type": "inspect"})
-    counters = vox.wait_for("inspect", since=since).body["counters"]
-    fates = {name: count for name, count in counters["audioFates"].items() if name not in _UNHARMED}
-    return float(sum(fates.values()) + counters["ipcLanes"]["audioDropped"])
+    counted = counters(vox)
+    fates = {name: count for name, count in counted["audioFates"].items() if name not in _UNHARMED}
+    return float(sum(fates.values()) + counted["ipcLanes"]["audioDropped"])
 
 
 def ssrcs_of(vox: VoxParent) -> dict[str, int]:

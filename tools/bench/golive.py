@@ -23,7 +23,7 @@ from clankvox.loopback.clock_picture import read_clock
 from clankvox.loopback.picture_decoder import luma_of
 from tools.bench import pacing
 from tools.bench.accounting import Meter
-from tools.bench.call import OURSELVES, SERVER, join, say
+from tools.bench.call import OURSELVES, SERVER, counters, join, say
 from tools.bench.result import Result
 from tools.bench.streams import Streams
 from tools.bench.wire_tap import WireTap
@@ -95,7 +95,7 @@ def run(seconds: float) -> Result:
         film = make_film(Path(folder) / "film.mp4", seconds + 2 * _LEAD_S)
         with VoxParent(args=["--allow-files"]) as vox:
             streams = _begin(discord, vox, film.url)
-            before, begun_s = streams.seen_by(VIEWER), streams.clock.now()
+            before, decoded_before, begun_s = streams.seen_by(VIEWER), _decoded(vox), streams.clock.now()
             meter = Meter(vox.pid)
             ports = {"clankvox": int(discord.listening["udpPort"]), "control": sink.getsockname()[1]}
             probe = Probe(vox)
@@ -107,12 +107,12 @@ def run(seconds: float) -> Result:
                 vox.wait_for("tts_playback_state", playbackId="p", status="drained", timeout_s=seconds + 30)
                 control.wait()
                 probe.stop()
-            after, ended_s = streams.seen_by(VIEWER), streams.clock.now()
+            after, decoded, ended_s = streams.seen_by(VIEWER), _decoded(vox) - decoded_before, streams.clock.now()
             used = meter.read()
             ours = tap.sent[f"clankvox:{pacing.call_ssrc(discord):08x}"]
             bare = next(times for name, times in tap.sent.items() if name.startswith("control:"))
             clear = streams.client(OURSELVES, streams.published)["video"]
-            answers_ms, watched = probe.answers_ms(), _watched(vox, begun_s, ended_s)
+            answers_ms, watched = probe.answers_ms(), _watched(vox, begun_s, ended_s, decoded)
     fps = (after["decoded"] - before["decoded"]) / (ended_s - begun_s)
     published = Seen(_share(before, after), fps, None)
     base = pacing.judge(ours, bare, _BARS, f"golive, {seconds:g} s of speech beside video")
@@ -144,8 +144,12 @@ def _share(before: dict[str, int], after: dict[str, int]) -> float:
     return (after["distinct"] - before["distinct"]) / max(1, after["lastCounter"] - before["lastCounter"])
 
 
-def _watched(vox: VoxParent, begun_s: float, ended_s: float) -> Seen:
-    """Read the clocks of what the parent was shown; of the others only the process's counters tell."""
+def _decoded(vox: VoxParent) -> int:
+    return int(counters(vox)["inboundVideo"]["decoded"])
+
+
+def _watched(vox: VoxParent, begun_s: float, ended_s: float, decoded: int) -> Seen:
+    """Read the clocks of what the parent was shown; of the others only the process's count of `decoded` tells."""
     events = [each for each in vox.events_of("decoded_video_frame") if begun_s <= each.at_s <= ended_s]
     ages_ms = []
     for event in events:
@@ -153,9 +157,7 @@ def _watched(vox: VoxParent, begun_s: float, ended_s: float) -> Seen:
         stamp = read_clock(luma_of(decoder.decode(av.Packet(base64.b64decode(event.body["jpegBase64"])))[0]))
         if stamp is not None:
             ages_ms.append(event.at_s * 1000 - stamp.time_ms)
-    counted = [event for event in vox.events_of("transport_stats") if begun_s <= event.at_s <= ended_s]
-    decoded = counted[-1].body["inboundVideo"]["decoded"] - counted[0].body["inboundVideo"]["decoded"]
-    fps = decoded / (counted[-1].at_s - counted[0].at_s)
+    fps = decoded / (ended_s - begun_s)
     return Seen(fps / 30, fps, float(np.median(ages_ms)) if ages_ms else None)
 
 

@@ -31,7 +31,9 @@ class Kept(NamedTuple):
 
 
 def with_run(before: Kept | None, run: Result, machine: dict[str, str], seconds: float, took_s: float) -> Kept:
-    """Return what is known after one more run."""
+    """Return what is known after one more run; runs with other columns than it has are of no use any more."""
+    if before is not None and before.result.columns != run.columns:
+        before = None
     each = (*(() if before is None else before.each), run._replace(samples=NO_SAMPLES))
     earlier = NO_SAMPLES if before is None else before.result.samples
     samples = {name: [*earlier.get(name, ()), *values] for name, values in run.samples.items()}

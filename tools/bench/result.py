@@ -54,8 +54,10 @@ def medians(results: Sequence[Result]) -> Result:
     if len(results) == 1:
         return results[0]
     first = results[0]
-    rows = {name: _median([each.rows[name] for each in results if name in each.rows]) for name in first.rows}
-    checks = {name: sum(each.checks.get(name, False) for each in results) * 2 > len(results) for name in first.checks}
+    names = dict.fromkeys(name for each in results for name in each.rows)
+    rows = {name: _median([each.rows[name] for each in results if name in each.rows]) for name in names}
+    bars = dict.fromkeys(name for each in results for name in each.checks)
+    checks = {name: sum(each.checks.get(name, False) for each in results) * 2 > len(results) for name in bars}
     samples = {name: [value for each in results for value in each.samples.get(name, ())] for name in first.samples}
     return Result(f"{first.title}, median of {len(results)} runs", first.columns, rows, checks, samples)
 
