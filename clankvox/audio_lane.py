@@ -155,9 +155,9 @@ class AudioLane:
             self._marker_bytes -= len(frame)
             return frame
         self._pcm_bytes -= len(frame)
-        self._stream_us[stream] -= duration_us
-        if self._stream_us[stream] == 0:
-            del self._stream_us[stream]
+        left_us = self._stream_us.pop(stream) - duration_us
+        if left_us:
+            self._stream_us[stream] = left_us
         return frame
 
     def _let_go(self, user: Hashable) -> None:

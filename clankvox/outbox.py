@@ -185,7 +185,6 @@ class Outbox:
             wipe(frame)
         return queued
 
-    @property
     def has_unannounced(self) -> bool:
         """Whether there is PCM of which the writer's thread need not know yet. Any thread."""
         return self._unannounced > 0

@@ -16,6 +16,8 @@ class PcmOutlet:
     def __init__(self, outbox: Outbox, role: Role = Role.VOICE) -> None:
         self._outbox = outbox
         self._role = role
+        self._announces = role is Role.VOICE
+        """Whether the parent is told who speaks, so that PCM may have to wait for it."""
 
     def user_audio(
         self,
@@ -31,7 +33,7 @@ class PcmOutlet:
             frame = frame_user_audio(user_id, capture_id, pcm, *signal, timing and _block(timing))
         except FrameTooLarge:
             return False
-        held_for = user_id if self._role is Role.VOICE else None
+        held_for = user_id if self._announces else None
         return self._outbox.put_audio((self._role, user_id, capture_id), frame, duration_ms, held_for)
 
 

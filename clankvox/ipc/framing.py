@@ -140,13 +140,9 @@ def frame_user_audio(
             header += _TIMING.pack(_TIMING.size, _TIMING_VERSION, origin, 0, *ticks)
     except struct.error:
         raise FrameTooLarge("a number does not fit its header field") from None
-    samples = memoryview(pcm).cast("B")
     frame_format = _FORMAT_USER_AUDIO if timing is None else _FORMAT_TIMED_AUDIO
-    head = _prefix(frame_format, len(header) + len(samples)) + header
-    frame = bytearray(len(head) + len(samples))
-    with memoryview(frame) as view:  # a bytearray would copy what it is assigned
-        view[: len(head)] = head
-        view[len(head) :] = samples
+    frame = bytearray(_prefix(frame_format, len(header) + memoryview(pcm).nbytes) + header)
+    frame += pcm  # grown before the speech is in it, and so without a second copy of that
     return frame
 
 

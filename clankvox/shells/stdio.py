@@ -177,11 +177,14 @@ class StdoutWriter(threading.Thread):
 
         What goes before it, or does not fit, is left to the thread, and so is all while that thread is writing.
         """
-        if not self._outbox.has_unannounced:
+        if not self._outbox.has_unannounced():
             return
         if self._room is not None and self._pen.acquire(blocking=False):
             try:
-                while self._room.has_room and (frame := self._outbox.take_audio(select.PIPE_BUF)) is not None:
+                while self._outbox.has_unannounced() and self._room.has_room:
+                    frame = self._outbox.take_audio(select.PIPE_BUF)
+                    if frame is None:
+                        break
                     self._write(frame)
             except OSError as error:
                 self._failure = error

@@ -140,8 +140,9 @@ class UdpLink:
                     if not more:
                         wait_s = due - self._clock.now()
                         ready = selector.select(min(max(wait_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S))
-                        if any(key.fileobj is self._wake_reader for key, _ in ready):
-                            self._drain_wakes()
+                        for key, _ in ready:
+                            if key.fileobj is self._wake_reader:
+                                self._drain_wakes()
             finally:
                 self._on_batch()
                 with self._lock:
