@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from clankvox import audio_lane, log, outbox
 from clankvox.__main__ import USAGE
 from clankvox.config import parse
 from clankvox.demo import cli as demo
@@ -22,6 +23,31 @@ from clankvox.ipc.events import EVENTS
 from clankvox.ipc.framing import frame_user_audio
 from clankvox.loopback import cli as loopback
 from clankvox.loopback import commands as orders
+from clankvox.media import (
+    browser_pictures,
+    decode_queue,
+    frame_assembler,
+    frame_stash,
+    jitter,
+    keyframe_gate,
+    keyframe_policy,
+    mixer,
+    nack,
+    opus_encoder,
+    png_picture,
+    publish_line,
+    retransmitter,
+    sender_binding,
+    speaker,
+    speech_decoder,
+    track_buffer,
+    track_voice,
+    tts_buffer,
+    video_receiver,
+    video_reorder,
+    video_sender,
+)
+from clankvox.shells import log_writer, udp_link, video_lane
 from tests.support.contract import check, whole
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +70,68 @@ FLAG = re.compile(r"(--[a-z][a-z-]+)")
 LOOPBACK_ALSO = {"rtxPackets", "rtxHere"}
 """What the offline Discord answers, which has no schema."""
 SUBCOMMANDS = {"demo": demo, "doctor": doctor, "loopback": loopback}
+
+
+def ms(seconds):
+    return f"{seconds * 1000:g}"
+
+
+def mib(octets):
+    return octets >> 20
+
+
+FIGURES = {
+    "audio.md": (
+        f"up to {udp_link._BATCH} datagrams at once",
+        f"{speaker.HELD_FRAMES} packets or {speaker.HELD_S:g} s a stream",
+        f"{speaker.HELD_FRAMES} frames or {speaker.HELD_S:g} s |",
+        f"{ms(jitter.SHORTEST_WAIT_S)} to {ms(jitter.LONGEST_WAIT_S)} ms behind a gap",
+        f"{audio_lane.AUDIO_STREAM_MS // 1000} s a stream, {mib(audio_lane.AUDIO_BYTES)} MiB in all",
+        f"PCM waits for the news that belong before it, {ms(audio_lane.HOLD_S)} ms at most",
+        f"at most every {ms(sender_binding._SWEEP_INTERVAL_S)} ms",
+        f"`speaking_end` {ms(speaker.SPEAKING_TIMEOUT_S)} ms without one",
+        f"up to {speech_decoder._LONGEST_CONCEALED_TICKS // 48} ms in a row",
+        f"filled with silence up to {speech_decoder._LONGEST_SILENCE_TICKS // 48_000} s",
+        f"at most {tts_buffer.CAPACITY_SAMPLES // 48_000} s ({tts_buffer.CAPACITY_SAMPLES:,} samples)",
+        f"in steps of {ms(tts_buffer._PREBUFFER_STEP_S)} ms up to {ms(tts_buffer.LONGEST_PREBUFFER_S)} ms",
+        f"Less than a frame waits {ms(tts_buffer._PARTIAL_HOLD_S)} ms",
+        f"leaves 40 to {ms(tts_buffer.FIRST_PREBUFFER_S)} ms after the first PCM",
+        f"{track_voice.RAMP_SAMPLES // 48} ms of a track",
+        f"{opus_encoder.LOOKAHEAD_SAMPLES / 48:g} ms of look-ahead",
+        f"into a buffer of {track_buffer.CAPACITY_MS // 1000} s",
+        f"with a cushion of {track_voice.CUSHION_SAMPLES // 48} ms",
+        f"takes over fades in {ms(mixer.CROSSFADE_S)} ms",
+        f"holds for {ms(mixer.SPEECH_PAUSE_S)} ms of pause",
+    ),
+    "golive.md": (
+        f"| {video_receiver.MOST_STREAMS} streams |",
+        f"{ms(video_reorder.PATIENCE_S)} ms or {video_reorder.MOST_WAITING:,} packets behind a gap",
+        f"{ms(video_reorder.HOPELESS_PATIENCE_S)} ms for a sender that repeats nothing",
+        f"{mib(frame_assembler.MOST_FRAME_BYTES)} MiB, {frame_assembler.MOST_NALS:,} NAL units",
+        f"{frame_stash.MOST_FRAMES}, {mib(frame_stash.MOST_BYTES)} MiB, {frame_stash.LONGEST_S:g} s",
+        f"{decode_queue.MOST_WAITING} a stream, the oldest goes",
+        f"{outbox.VIDEO_PICTURES} pictures, {mib(outbox.VIDEO_BYTES)} MiB",
+        f"every {ms(nack.NACK_INTERVAL_S)} ms again (NACK)",
+        f"after {ms(keyframe_gate.ANSWERED_INTERVAL_S)} ms where the sender has just answered",
+        f"{ms(publish_line.READ_AHEAD_S)} ms ahead",
+        f"at most {video_sender.MAX_PAYLOAD_BYTES:,} bytes of payload",
+        f"{video_lane.PACKETS_A_SUB_SLOT} packets per {ms(video_lane.SUB_SLOT_S)} ms at most",
+        f"spread over {publish_line._SPREAD * 100:.0f} % of the time",
+        f"1,024 packets, at most {retransmitter.OLDEST_S:g} s old, {retransmitter.RATE_PACKETS} a second",
+        f"more than {ms(publish_line.STALL_S)} ms late",
+        f"encoded again every {ms(publish_line.REPEAT_S)} ms",
+        f"(at most one per {ms(keyframe_policy.LEAST_INTERVAL_S)} ms)",
+        f"waits longer than {publish_line.BEHIND_S:g} s for the wire",
+        f"for more than {video_lane.LONGEST_BACKLOG_S:g} s is refused",
+        f"at most {png_picture.MAX_PNG_BYTES:,} bytes",
+        f"{['none', 'one', 'two', 'three', 'four'][browser_pictures.QUEUE_PICTURES]} wait, the oldest goes",
+    ),
+    "operations.md": (
+        f"{log.RATE_BURST} lines in {log.RATE_WINDOW_S:g} s",
+        f"{log_writer.LINES:,} lines or {mib(log_writer.QUEUE_BYTES)} MiB wait",
+    ),
+}
+"""What the guides say of figures that stand in the code, as they have to say it."""
 
 
 @pytest.fixture
@@ -115,6 +203,11 @@ def test_a_file_of_settings_is_taken(body, tmp_path):
 def test_every_file_that_is_named_is_there():
     gone = [(page, name) for page, name in inside(MODULE) if not (ROOT / name).exists()]
     assert not [(page, name) for page, name in gone if not (ROOT / "clankvox" / name).exists()]
+
+
+@pytest.mark.parametrize(("page", "said"), [(page, said) for page in FIGURES for said in FIGURES[page]])
+def test_figures_are_those_of_the_code(page, said):
+    assert said in " ".join(GUIDES[page].split())
 
 
 def test_every_name_of_the_wire_is_one():
