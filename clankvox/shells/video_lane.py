@@ -79,7 +79,9 @@ class VideoLane:
 
     def due_s(self) -> float:
         """Instant of the next sub-slot that has something to send; infinity if there is none."""
-        head_s = min((groups[0].due_s for groups in self._groups.values()), default=math.inf)
+        if not self._groups:
+            return math.inf
+        head_s = min(groups[0].due_s for groups in self._groups.values())
         return max(head_s, self._free_from_s)
 
     def take(self, now: float) -> list[PreparedPacket]:
