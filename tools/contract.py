@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect as types
 
+from clankvox.errors import CommandError
 from clankvox.ipc import framing, statuses
 from clankvox.ipc.commands import COMMANDS
 from clankvox.ipc.decoding import decode_command
@@ -22,7 +23,7 @@ from clankvox.ipc.message import SNOWFLAKE_KEYS, Message, wire_tag
 from tools import contract_notes as notes
 from tools.close_code_table import close_code_table
 from tools.contract_schema import schema
-from tools.contract_types import clamps, descriptions, fields_of, parts_of, summary
+from tools.contract_types import clamps, descriptions, fields_of, parts_of, prose, summary
 
 ROOT: Final = Path(__file__).parent.parent
 FOLDER: Final = ROOT / "docs"
@@ -111,8 +112,16 @@ def _vocabularies() -> str:
     lines = ["## Words\n"]
     for vocabulary in _STATUSES:
         words = ", ".join(f"`{member.value}`" for member in vocabulary)
-        lines.append(f"**{vocabulary.__name__}**. {(inspect.getdoc(vocabulary) or '').strip()} {words}.\n")
-    return "\n".join(lines)
+        said = {member.name: f"`{member.value}`" for member in vocabulary}
+        text = re.sub(r"\b[A-Z_]+\b", lambda name: said.get(name[0], name[0]), prose(vocabulary))
+        lines.append(f"**{vocabulary.__name__}**. {text} {words}.\n")
+    return "\n".join([*lines, _refusals()])
+
+
+def _refusals() -> str:
+    """Say the codes of `error` for a line of the parent, each with what it means."""
+    codes = "\n".join(f"- `{error.code}`: {prose(error)}" for error in CommandError.__subclasses__())
+    return f"Codes of `error` for a line that was refused; the next line works:\n\n{codes}\n"
 
 
 # --- reading the types ---

@@ -22,11 +22,15 @@ def fields_of(message: type[Any]) -> tuple[types.Field, ...]:
     return info.fields
 
 
+def prose(thing: type[Any]) -> str:
+    """Return the docstring without references to the code."""
+    return _REFERENCE.sub("", inspect.getdoc(thing) or "")
+
+
 def summary(message: type[Any]) -> str:
-    """Return the docstring, with fields by their names on the wire and without references to the code."""
+    """Return its prose with fields by their names on the wire."""
     names = {field.name: field.encode_name for field in fields_of(message)}
-    text = _REFERENCE.sub("", inspect.getdoc(message) or "")
-    return _QUOTED.sub(lambda quoted: f"`{names.get(quoted[1], quoted[1])}`", text)
+    return _QUOTED.sub(lambda quoted: f"`{names.get(quoted[1], quoted[1])}`", prose(message))
 
 
 def parts_of(messages: Iterable[type[Any]]) -> dict[str, type[Any]]:

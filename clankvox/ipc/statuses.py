@@ -99,7 +99,7 @@ class MusicErrorCode(StrEnum):
 
 
 class ErrorCode(StrEnum):
-    """`error`: the codes of a role's transport; those of a rejected line are on the error classes."""
+    """`error`: the codes of a role's transport; those of a refused line are below (see errors.CommandError)."""
 
     VOICE_CONNECT_FAILED = "voice_connect_failed"
     STREAM_WATCH_CONNECT_FAILED = "stream_watch_connect_failed"
