@@ -6,6 +6,7 @@ table, its schema and an example of its types.
 
 import inspect
 import json
+import re
 import sys
 from enum import Enum
 from pathlib import Path
@@ -112,8 +113,9 @@ def _vocabularies() -> str:
     lines = ["## Words\n"]
     for vocabulary in _STATUSES:
         words = ", ".join(f"`{member.value}`" for member in vocabulary)
-        said = {member.name: f"`{member.value}`" for member in vocabulary}
-        text = re.sub(r"\b[A-Z_]+\b", lambda name: said.get(name[0], name[0]), prose(vocabulary))
+        text = prose(vocabulary)
+        for member in vocabulary:
+            text = re.sub(rf"\b{member.name}\b", f"`{member.value}`", text)
         lines.append(f"**{vocabulary.__name__}**. {text} {words}.\n")
     return "\n".join([*lines, _refusals()])
 
