@@ -4,12 +4,15 @@ from clankvox.demo import streams
 from tests.support.demo_call import a_plan, hear_everything
 
 
-def test_all_four_directions_are_measured_and_drawn(tmp_path):
-    plan = a_plan(tmp_path)
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """All four directions, heard whole."""
+    plan = a_plan(tmp_path_factory.mktemp("streams"))
     hear_everything(plan)
+    return streams.measure(plan)
 
-    measured = streams.measure(plan)
 
+def test_all_four_directions_are_measured_and_drawn(measured):
     assert [stream.name for stream in measured] == [
         "Ada to clankvox",
         "Ben to clankvox",
@@ -41,11 +44,8 @@ def test_a_stream_without_file_is_one_that_was_not_heard(tmp_path):
     assert [stream.alignment for stream in streams.measure(plan)] == [None] * 4
 
 
-def test_the_bar_of_our_own_speech_knows_its_fec(tmp_path):
-    plan = a_plan(tmp_path)
-    hear_everything(plan)
-
-    ada, _, reply, _ = streams.measure(plan)
+def test_the_bar_of_our_own_speech_knows_its_fec(measured):
+    ada, _, reply, _ = measured
 
     assert ada.plain_opus_db > 25
     assert 12 < reply.plain_opus_db < 20

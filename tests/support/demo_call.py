@@ -1,10 +1,12 @@
 """The outcome of a call that went well, for tests that let one thing go wrong at a time."""
 
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from clankvox.demo import alignment, sound, streams
+from clankvox.demo import alignment, sound, streams, tune
 from clankvox.demo.call import Outcome
 from clankvox.demo.checks import Sounds
 from clankvox.demo.mixture import Mixture
@@ -34,7 +36,17 @@ class Heard:
 
 
 def a_plan(folder: Path, loss: float = 0.0) -> Plan:
-    return make_plan([], loss, folder, folder)
+    piece = folder / "music.flac"
+    piece.write_bytes(_piece())
+    return make_plan([], loss, folder, folder, str(piece))
+
+
+@cache
+def _piece() -> bytes:
+    """The piece of music that is made up when none was given, which takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        tune.choose(None, Path(folder))
+        return (Path(folder) / "music.flac").read_bytes()
 
 
 def an_outcome(plan: Plan) -> Outcome:

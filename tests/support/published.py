@@ -1,5 +1,7 @@
 """What a publisher needs around it: a lane that a test empties by hand, a wire that keeps datagrams, and films."""
 
+import atexit
+import shutil
 import tempfile
 from fractions import Fraction
 from functools import cache
@@ -159,6 +161,7 @@ def _mux_sound(container, stream, index, samples):
 def film(**options):
     """The path of a film that is made once a run."""
     folder = Path(tempfile.mkdtemp(prefix="film"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return write_film(folder / f"film{options.pop('suffix', '.mp4')}", **options)
 
 
