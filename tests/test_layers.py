@@ -34,7 +34,8 @@ ALLOWED = {
     # of media the worker threads of sources only: they run its readers
     "shells": {"ids", "errors", "wire", "ipc", "clock", "ports", "messages", "outbox", "log", "media", "histogram"},
     "actors": {
-        "ids", "errors", "clock", "ports", "outbox", "audio_lane", "messages", "fsm", "protocol", "media", "wire", "ipc",
+        "ids", "errors", "clock", "ports", "outbox", "audio_lane",
+        "messages", "fsm", "protocol", "media", "wire", "ipc",
     },
     "outlets": {"ids", "ipc", "media", "outbox"},
     "loopback": {"ids", "errors", "clock", "wire"},
