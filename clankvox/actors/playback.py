@@ -10,7 +10,7 @@ from clankvox.actors.base import BaseActor, Surroundings, teller
 from clankvox.actors.output import Output
 from clankvox.actors.speech import Speech
 from clankvox.actors.tracks import Tracks
-from clankvox.actors.transmission import Flow, Transmission
+from clankvox.actors.transmission import Transmission
 from clankvox.clock import SLOT_S
 from clankvox.fsm.playback import PlaybackMachine, PlaybackState
 from clankvox.ids import MUSIC, PlaybackId, Role, Ssrc, Track, connection_address
@@ -65,7 +65,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def __init__(self, surroundings: Surroundings, output: Output) -> None:
         super().__init__(surroundings)
-        self._transmission = Transmission(output, self)
+        self._transmission = Transmission(output, self, self._observe)
         self._machine = PlaybackMachine(self._observe)
         self._buffer = TtsBuffer()
         self._mixer = Mixer()
@@ -111,7 +111,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             case ResetBaton():
                 self._on_reset(message)
             case Inspect():
-                return {"state": str(self._state), "buffered_samples": self._buffer.buffered_samples}
+                return {"state": self._state, "tts_samples": self._buffer.buffered_samples} | self._transmission.view
             case _:
                 assert_never(message)
         return None
@@ -151,7 +151,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return "music_not_ducked"
         if chunk.refusal is not None:
             return chunk.refusal
-        if playback_id is not None and self._transmission.flow is Flow.CLOSED:
+        if playback_id is not None and self._transmission.is_closed:
             return "voice_transport_not_ready"
         return None
 
@@ -319,7 +319,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return
         if self._playback_id is not None and self._state not in _FINISHING:
             return
-        at_rest = self._transmission.flow is not Flow.TICKING and not self._transmission.owes
+        at_rest = not self._transmission.is_ticking and not self._transmission.owes
         if not (at_rest or self._speech.has_passed):
             return
         self._machine.drained()
@@ -362,7 +362,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
     def _tell_mix(self) -> None:
         """Pass on what happened in the mix, and look again when time alone makes something happen."""
         now = self._clock.now()
-        self._tracks.tell(self._mixer.advance(now), reachable=self._transmission.flow is not Flow.CLOSED)
+        self._tracks.tell(self._mixer.advance(now), reachable=not self._transmission.is_closed)
         due = self._mixer.next_due()
         if due is not None and not now < self._mix_due <= due:
             self._mix_due = due

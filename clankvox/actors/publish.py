@@ -10,7 +10,7 @@ import numpy as np
 
 from clankvox.actors.base import BaseActor, Surroundings, teller
 from clankvox.actors.output import Output
-from clankvox.actors.transmission import Flow, Transmission
+from clankvox.actors.transmission import Transmission
 from clankvox.clock import SLOT_S
 from clankvox.errors import CodecError
 from clankvox.fsm.publish import PublishMachine, PublishState
@@ -81,7 +81,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         self._path: PublishPathOpened | None = None
         self._audio = StreamAudio()
         self._encoder = OpusEncoder(MUSIC)
-        self._transmission = Transmission(output, self)
+        self._transmission = Transmission(output, self, self._observe)
         self._polling_at = 0.0
 
     def handle(self, message: PublishMessage | Inspect) -> object:
@@ -121,7 +121,8 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
             case PublishReportDue(connection=connection):
                 self._on_report_due(connection)
             case Inspect():
-                return {"state": str(self._state), "source": self._source, "connection": self._connection}
+                known = {"state": str(self._state), "source": self._source, "connection": self._connection}
+                return known | self._transmission.view
             case _:
                 assert_never(message)
         return None
@@ -340,7 +341,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         request, now = self._request, self._clock.now()
         if request is None or not request.with_audio or self._state is not PublishState.PLAYING:
             return
-        if self._polling_at <= now and self._transmission.flow is not Flow.CLOSED:
+        if self._polling_at <= now and not self._transmission.is_closed:
             self._polling_at = now + SLOT_S
             self.later(SLOT_S, SoundPoll())
 

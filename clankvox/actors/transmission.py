@@ -7,12 +7,14 @@ knows nothing of what is in the frames: speech, music and a stream's sound are a
 
 import logging
 from collections import deque
-from enum import StrEnum
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 from clankvox.actors.output import Output
 from clankvox.clock import SLOT_S
 from clankvox.errors import MlsError, TransportLost
+from clankvox.fsm.base import Transition, unobserved
+from clankvox.fsm.transmission import Flow, TransmissionMachine
 from clankvox.ids import Ssrc
 from clankvox.media.frame_cipher import Gate
 from clankvox.media.frame_ledger import FrameFate
@@ -28,19 +30,6 @@ FAILURE_LIMIT: Final = 25
 """Half a second of frames in a row that could not be encrypted or sent: no hiccup any more."""
 NOT_SENT: Final = "the packets could not be sent"
 NOT_ENCRYPTED: Final = "the frames could not be encrypted"
-
-
-class Flow(StrEnum):
-    """Whether packets leave."""
-
-    CLOSED = "closed"
-    """There was no way out yet, or it is gone for good."""
-    SUSPENDED = "suspended"
-    """The way is lost for now."""
-    RESTING = "resting"
-    """Nothing is to be sent, or nothing may leave."""
-    TICKING = "ticking"
-    """Every slot is filled."""
 
 
 class FrameMaker(Protocol):
@@ -86,14 +75,14 @@ class _NotSealed(Exception):
 class Transmission:
     """One SSRC's way out, from one path to the next. Not thread-safe: the actor owns it."""
 
-    def __init__(self, output: Output, maker: FrameMaker) -> None:
+    def __init__(self, output: Output, maker: FrameMaker, observe: Callable[[Transition], None] = unobserved) -> None:
+        self._machine = TransmissionMachine(observe)
         self._output = output
         self._cipher = output.cipher
         self._ledger = output.ledger
         self._maker = maker
         self._tail = SilenceTail()
         self._unsent: deque[OpusFrame] = deque()
-        self._flow = Flow.CLOSED
         self._path = 0
         self._ssrc = Ssrc(0)
         self._sender: RtpSender | None = None
@@ -104,7 +93,22 @@ class Transmission:
     @property
     def flow(self) -> Flow:
         """Whether packets leave."""
-        return self._flow
+        return Flow(self._machine.current_state_value)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there is no way out, not even one that may come back."""
+        return self.flow is Flow.CLOSED
+
+    @property
+    def is_ticking(self) -> bool:
+        """Whether every slot is filled."""
+        return self.flow is Flow.TICKING
+
+    @property
+    def view(self) -> dict[str, object]:
+        """What the actor says of it when it describes itself."""
+        return {"flow": str(self.flow), "pending_frames": self.pending_frames}
 
     @property
     def owes(self) -> bool:
@@ -129,7 +133,7 @@ class Transmission:
         self._path += 1
         self._ssrc = ssrc
         self._sender = sealer.sender_of(ssrc, lambda: self._new_sender(ssrc, sealer))
-        self._flow = Flow.RESTING
+        self._machine.path_opened()
         self._failures_in_a_row = 0
         self.begin()
 
@@ -140,15 +144,15 @@ class Transmission:
     def suspend(self) -> None:
         """Stop while the link is lost; what was prepared is kept."""
         self._halt()
-        if self._flow is not Flow.CLOSED:
-            self._flow = Flow.SUSPENDED
+        if self.flow is not Flow.CLOSED:
+            self._machine.path_suspended()
 
     def close(self) -> None:
         """Stop for good: nothing is kept but the silence that is owed, which leaves at once."""
         self._halt()
-        if self._flow is Flow.RESTING and self._sender is not None:
+        if self.flow is Flow.RESTING and self._sender is not None:
             self._end_talkspurt(self._sender)
-        self._flow = Flow.CLOSED
+        self._machine.path_closed()
         self._sender = None
         self._tail.forget()
         self.retract(armed=False)
@@ -157,7 +161,7 @@ class Transmission:
 
     def begin(self) -> None:
         """Send the first packet of a talkspurt at once, if there is one and it may leave."""
-        if self._flow is not Flow.RESTING or self._cipher.gate is Gate.CLOSED:
+        if self.flow is not Flow.RESTING or self._cipher.gate is Gate.CLOSED:
             return
         try:
             packet = self._prepare(self._output.pacer.next_deadline())
@@ -166,17 +170,17 @@ class Transmission:
         if packet is None:
             self._maker.nothing_to_send()
             return
-        self._flow = Flow.TICKING
         self._armed = packet
-        self._maker.speaking_changed(self._ssrc, speaking=True)
         path, slot_served = self._path, self._maker.slot_served
         self._output.pacer.subscribe(self._ssrc, lambda report: slot_served(path, report), packet)
+        self._machine.talkspurt_begun()  # behind the packet, which leaves at once: a transition takes its time
+        self._maker.speaking_changed(self._ssrc, speaking=True)
 
     def on_slot(self, path: int, report: SlotReport) -> None:
         """Settle the packet of a slot that is over, and fill the next slot."""
         if self._leaving:
             self._settle_leaving(report)
-        if path != self._path or self._flow is not Flow.TICKING:
+        if path != self._path or self.flow is not Flow.TICKING:
             return
         if self._armed is not None and report.packet is self._armed:
             packet, self._armed = self._armed, None
@@ -195,7 +199,7 @@ class Transmission:
         """
         self._drop_unsent()
         self._leaving = [leaving._replace(wanted=False) for leaving in self._leaving]
-        if not armed or self._flow is not Flow.TICKING:
+        if not armed or self.flow is not Flow.TICKING:
             return
         frame = self._take_back(self._output.pacer.disarm(self._ssrc), wanted=False)
         if frame is not None:
@@ -206,14 +210,14 @@ class Transmission:
 
     def _go_on(self) -> None:
         """Fill the next slot, unless that was done already or what came before has ended the ticking."""
-        if self._flow is Flow.TICKING and self._armed is None:
+        if self.flow is Flow.TICKING and self._armed is None:
             self._prepare_next()
 
     def _halt(self) -> None:
         """Stop ticking; what was prepared and has not left is kept, but for silence."""
-        if self._flow is not Flow.TICKING:
+        if self.flow is not Flow.TICKING:
             return
-        self._flow = Flow.RESTING
+        self._machine.talkspurt_ended()
         frame = self._take_back(self._output.pacer.unsubscribe(self._ssrc), wanted=True)
         if frame is not None and frame.is_silence:
             self._over(frame, FrameFate.DROPPED)

@@ -10,6 +10,7 @@ from clankvox.fsm.music import MusicMachine
 from clankvox.fsm.playback import PlaybackMachine
 from clankvox.fsm.publish import PublishMachine
 from clankvox.fsm.router import RouterMachine
+from clankvox.fsm.transmission import TransmissionMachine
 from clankvox.fsm.video import VideoMachine
 
 MACHINES: Final[tuple[type[StrictMachine], ...]] = (
@@ -19,6 +20,7 @@ MACHINES: Final[tuple[type[StrictMachine], ...]] = (
     CaptureMachine,
     SpeakingMachine,
     PlaybackMachine,
+    TransmissionMachine,
     MusicMachine,
     VideoMachine,
     PublishMachine,

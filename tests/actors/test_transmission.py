@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 
 from clankvox.actors.output import Output
-from clankvox.actors.transmission import FAILURE_LIMIT, NOT_ENCRYPTED, NOT_SENT, Flow, Transmission
+from clankvox.actors.transmission import FAILURE_LIMIT, NOT_ENCRYPTED, NOT_SENT, Transmission
 from clankvox.errors import MlsError, TransportLost
+from clankvox.fsm.transmission import Flow
 from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.media.frame_ledger import FrameFate, FrameLedger
 from clankvox.media.packet_sealer import PacketSealer
