@@ -238,6 +238,9 @@ def _doings() -> list[Headline]:
 def _starts() -> list[Headline]:
     rows = [PROCESS_READY]
     for members in (2, 20):
+        row = f"spawn to ready, {members} members"
+        others = tuple(Against(peer, row, peer) for peer in SENDERS)
+        rows.append(Headline(row, "start", row, "median", "ms", against=others))
         for how, said in (("at once", "at once"), ("later", "once it has settled")):
             for what in ("ready", "DAVE ready"):
                 row = f"join to {what}, {members} members, {how}"

@@ -37,6 +37,11 @@ class Joined(NamedTuple):
     dave_ready: float
     """From `join` on stdin."""
 
+    @property
+    def whole(self) -> float:
+        """From spawn to the call, of one who joins at once."""
+        return self.process_ready + self.ready
+
 
 def run(seconds: float) -> Result:
     """Spawn and join again and again, for about `seconds` each; joining at once, and by a process that has settled."""
@@ -53,9 +58,12 @@ def run(seconds: float) -> Result:
             for name, trips in theirs.items():
                 up.setdefault(name, []).extend(each.process_ready for each in trips)
             beside = medians({name: [each.ready for each in trips] for name, trips in theirs.items()})
+            whole = medians({name: [each.whole for each in trips] for name, trips in theirs.items()})
             for wait_s, how in ((0.0, "at once"), (_WARM_S, "later")):
                 found = [join_once(discord, wait_s) for _ in range(trials)]
                 spawned += [each.process_ready for each in found]
+                if not wait_s:
+                    rows[f"spawn to ready, {members} members"] = (*spread([each.whole for each in found]), *whole)
                 rows[f"join to ready, {members} members, {how}"] = (*spread([each.ready for each in found]), *beside)
                 dave_ms = spread([each.dave_ready for each in found])
                 rows[f"join to DAVE ready, {members} members, {how}"] = (*dave_ms, *[None] * len(PEERS))
