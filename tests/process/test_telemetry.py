@@ -15,6 +15,7 @@ from clankvox.demo.parent import VoxParent
 from clankvox.ids import Role
 from clankvox.ipc.commands import COMMANDS
 from tests.support.process_call import COMMAND, DEADLINE_S, Call, chirp, eventually, frames_of, line, run, write_wav
+from tests.support.stream_call import StreamCall
 from tools.contract import command_example
 
 WORD = chirp(0.5)
@@ -70,7 +71,7 @@ def test_the_page_is_valid_openmetrics_to_its_end_and_prometheus_text_for_who_as
 
 @pytest.fixture(scope="module")
 def whole_call(trust, discord, tmp_path_factory):
-    """What `inspect` and a scrape say after a call with speech both ways whose connection was lost twice."""
+    """What `inspect` and a scrape say after a call with speech both ways, a watched stream and two lost connections."""
     word = write_wav(tmp_path_factory.mktemp("said") / "word.wav", WORD)
     with VoxParent(env=trust, args=("--metrics-addr", "127.0.0.1:0", "--log-format", "json")) as vox:
         call = Call(vox, discord)
@@ -80,6 +81,12 @@ def whole_call(trust, discord, tmp_path_factory):
         vox.wait_for("user_audio_end")
         call.say(WORD, "p1", rate_hz=48_000)
         call.wait_said("p1")
+        stream = StreamCall(call, "stream_watch")
+        shown = stream.add("publisher", width=320, height=192)
+        stream.subscribe(shown)
+        stream.connect()
+        stream.wait_pictures(shown, 3)
+        stream.leave()
         for code in (4015, 4006):
             since = vox.mark()
             call.close(code)
@@ -98,7 +105,8 @@ def test_packets_and_frames_are_the_same_numbers_in_the_metrics_and_for_the_pare
     total = found.total
     sent, heard, seen = told["outbound"], told["inboundAudio"], told["inboundVideo"]
     assert total("clankvox_rtp_packets_total", "in", "audio") == heard["packets"] > 0
-    assert total("clankvox_rtp_packets_total", "in", "video") == seen["packets"]
+    assert total("clankvox_rtp_packets_total", "in", "video") == seen["packets"] > 0
+    assert found["clankvox_rtp_packets_total", "in", "stream_watch", "video"] == seen["packets"]
     assert found["clankvox_rtp_packets_total", "audio", "out", "voice"] == sent["rtpAudioSent"] >= len(WORD) / 960
     assert found["clankvox_rtp_packets_total", "audio", "out", "stream_publish"] == sent["streamAudioSent"]
     assert found["clankvox_rtp_packets_total", "out", "stream_publish", "video"] == sent["videoPacketsSent"]
