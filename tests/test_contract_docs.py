@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from clankvox.config import SETTINGS
+from clankvox.errors import ExitCode
 from clankvox.ipc.commands import COMMANDS
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import EVENTS, encode_event
@@ -125,6 +126,11 @@ def test_every_close_code_is_in_the_operations_page():
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_every_setting_is_in_the_operations_page_under_both_names(setting):
     assert f"\n| `--{setting.name}` | `{setting.variable}` |" in (FOLDER / "operations.md").read_text()
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_every_exit_code_is_in_the_operations_page(code):
+    assert f"\n| {code.value} | " in (FOLDER / "operations.md").read_text().partition("## Exit codes")[2]
 
 
 def test_a_page_without_its_marks_is_refused():
