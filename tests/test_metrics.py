@@ -30,7 +30,7 @@ def telemetry():
         parts.pipeline.totals.packets = number
         parts.pipeline.totals.transport_decrypt_fail = 2 * number
         for fate in Fate:
-            parts.pipeline._ended.fates[fate] = number
+            parts.pipeline._streams._ended.fates[fate] = number
         if parts.video is not None:
             parts.video.totals.packets = 10 * number
             parts.video.totals.dave_decrypt_fail = number

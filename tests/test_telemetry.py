@@ -24,7 +24,7 @@ def test_counters_are_summed_over_the_roles_and_reach_their_places():
     telemetry = Telemetry(clock, Pacer(clock), outbox, roles, frames, published)
     for number, parts in enumerate(roles, 1):
         parts.pipeline.totals.packets = number
-        parts.pipeline._ended.fates[Fate.LOST] = number
+        parts.pipeline._streams._ended.fates[Fate.LOST] = number
         if parts.video is not None:
             parts.video.totals.rtx_recovered = number
             parts.viewing.maker.totals.emitted = number

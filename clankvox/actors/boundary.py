@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from clankvox.actors.registry import Spawn
 from clankvox.ids import Role
 from clankvox.ipc.events import TransportStats
-from clankvox.media.receive import StreamReport
+from clankvox.media.stream_register import StreamReport
 from clankvox.outbox import Outbox
 
 

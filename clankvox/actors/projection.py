@@ -36,8 +36,8 @@ from clankvox.ipc.statuses import (
     TtsReason,
     TtsStatus,
 )
-from clankvox.media.receive import StreamReport
 from clankvox.media.segment import Segment as MediaSegment
+from clankvox.media.stream_register import StreamReport
 from clankvox.messages.router import (
     AdapterSendRequested,
     BufferDepthReported,

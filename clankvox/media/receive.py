@@ -8,13 +8,13 @@ VideoReceiver at the payload.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from clankvox.errors import OpenFailed, WireError
 from clankvox.ids import Attempt, Ssrc, UserId
 from clankvox.ledger import Fate, ReceiveTotals, StreamLedger
 from clankvox.media.alarm import Alarm
-from clankvox.media.audio_stream import AudioStream, StreamTools
+from clankvox.media.audio_stream import StreamTools
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher
 from clankvox.media.hearing import Hearing, hearing_of
@@ -24,25 +24,14 @@ from clankvox.media.sender_binding import SweepBudget
 from clankvox.media.signal_meter import SignalMeter
 from clankvox.media.speaker import HELD_FRAMES, HELD_S, SpeakerTools
 from clankvox.media.speaker_roster import SpeakerRoster
+from clankvox.media.stream_register import StreamRegister, StreamReport
 from clankvox.media.video_receiver import VideoReceiver
 from clankvox.media.watch_list import WatchList
 from clankvox.wire import ip_discovery, rtcp
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, RtpHeader, is_rtcp, parse_header, strip
 from clankvox.wire.video_codec import VIDEO_PAYLOADS
 
-_MOST_STREAMS: Final = 512
-"""Several times what a channel holds; beyond that the SSRC that was silent for longest is forgotten."""
 _PONG_BYTES: Final = 8
-
-
-class StreamReport(NamedTuple):
-    """A copy of one stream's ledger."""
-
-    user_id: UserId | None
-    ledger: StreamLedger
-    pending: int
-    ended: bool = False
-    """The stream is over, or its user has left."""
 
 
 class ReceivePipeline:
@@ -74,15 +63,8 @@ class ReceivePipeline:
         speaker_tools = SpeakerTools(sink, facts, self.totals, SignalMeter(), self._alarm)
         self._roster = SpeakerRoster(board, speaker_tools)
         board.closes_with(self._roster.close)
-        self._tools = StreamTools(cipher, SweepBudget(), self._roster, facts, self.totals, self._alarm)
-        self._streams: dict[Ssrc, AudioStream] = {}
-        self._hints: dict[Ssrc, UserId] = {}
-        self._ended = StreamLedger(Ssrc(0))
-        self._over: deque[StreamReport] = deque(maxlen=_MOST_STREAMS)
-        self._told: dict[Ssrc, int] = {}
-        """Packets that a stream had when it was told of last."""
-        self._over_at: dict[Ssrc, int] = {}
-        """Packets that a stream had when its end was told."""
+        tools = StreamTools(cipher, SweepBudget(), self._roster, facts, self.totals, self._alarm)
+        self._streams = StreamRegister(tools)
         self._opener: PacketOpener | None = None
         self._own_ssrc: Ssrc | None = None
         self._before_key: deque[tuple[bytes, float]] = deque()
@@ -115,12 +97,7 @@ class ReceivePipeline:
     def hint(self, ssrc: Ssrc, user_id: UserId) -> None:
         """Op 5: `user_id` says that it sends on `ssrc`. Decides whom to try first, and alone where DAVE is off."""
         with self._board.lock:
-            if len(self._hints) >= _MOST_STREAMS:
-                self._hints.pop(next(iter(self._hints)))
-            self._hints[ssrc] = user_id
-            stream = self._streams.get(ssrc)
-            if stream is not None:
-                stream.binding.hinted = user_id
+            self._streams.hint(ssrc, user_id)
             self._roster.returned(user_id)
             self._hints_changed = True
             self._alarm.due = 0.0
@@ -128,13 +105,7 @@ class ReceivePipeline:
     def forget_user(self, user_id: UserId) -> None:
         """Op 13: the user left."""
         with self._board.lock:
-            self._hints = {ssrc: user for ssrc, user in self._hints.items() if user != user_id}
-            left = [stream for stream in self._streams.values() if stream.user_id == user_id]
-            for stream in self._streams.values():
-                stream.forget_user(user_id)
-            self._roster.forget(user_id)
-            for stream in left:
-                self._report_end(stream, user_id)
+            self._streams.forget_user(user_id)
             if self._video is not None:
                 self._video.forget_user(user_id)
             self._alarm.due = 0.0
@@ -159,7 +130,7 @@ class ReceivePipeline:
     def reports(self) -> list[StreamReport]:
         """Copy the ledger of every stream of this connection. Any thread."""
         with self._board.lock:
-            return [self._report(stream) for stream in self._streams.values()]
+            return self._streams.reports()
 
     def take_news(self) -> list[StreamReport]:
         """Return the streams that are over, and those that packets came from, since the last call. Any thread.
@@ -167,31 +138,22 @@ class ReceivePipeline:
         Of more than 512 streams that are over the first are not told.
         """
         with self._board.lock:
-            news = [*self._over]
-            self._over.clear()
-            for ssrc, stream in self._streams.items():
-                if self._told.get(ssrc) != stream.ledger.arrived:
-                    self._told[ssrc] = stream.ledger.arrived
-                    news.append(self._report(stream))
-            return news
+            return self._streams.take_news()
 
     def ended_streams(self) -> StreamLedger:
         """Sum of the ledgers of all streams that are over. Any thread."""
         with self._board.lock:
-            return _copy(self._ended)
+            return self._streams.ended()
 
     def all_streams(self) -> StreamLedger:
         """Sum of the ledgers of all streams since the process started. Any thread."""
         with self._board.lock:
-            summed = _copy(self._ended)
-            for stream in self._streams.values():
-                summed.absorb(stream.ledger)
-            return summed
+            return self._streams.total()
 
     def jitter_s(self) -> float:
         """How late the latest packets of any stream are. Any thread."""
         with self._board.lock:
-            return max((stream.jitter_s for stream in self._streams.values()), default=0.0)
+            return self._streams.jitter_s()
 
     def hearing(self) -> Hearing:
         """How many frames were opened and how many could not be, since the process started. Any thread."""
@@ -218,7 +180,7 @@ class ReceivePipeline:
             self._catch_up(now)
             if now >= self._alarm.due:
                 self._alarm.restart(now)
-                for stream in self._streams.values():
+                for stream in self._streams:
                     stream.poll(now)
                 self._roster.poll(now)
                 if self._video is not None:
@@ -239,7 +201,7 @@ class ReceivePipeline:
         if generation != self._seen_generation or self._hints_changed:
             self._seen_generation = generation
             self._hints_changed = False
-            for stream in list(self._streams.values()):
+            for stream in self._streams:
                 stream.retry(now)
             if self._video is not None:
                 self._video.retry(now)
@@ -326,10 +288,10 @@ class ReceivePipeline:
             plaintext = opener.open(datagram, header.clear_bytes)
         except OpenFailed:
             self.totals.transport_decrypt_fail += 1
-            self._enter(header.ssrc, Fate.AEAD_FAILED)
+            self._streams.enter(header.ssrc, Fate.AEAD_FAILED)
             return
         self.totals.packets += 1
-        stream = self._streams.get(header.ssrc) or self._begin_stream(header.ssrc)
+        stream = self._streams.get(header.ssrc) or self._streams.begin(header.ssrc)
         stream.last_arrival = now
         stream.ledger.arrived += 1
         try:
@@ -342,65 +304,13 @@ class ReceivePipeline:
         else:
             stream.skip(header.sequence)
 
-    def _enter(self, claimed: Ssrc, fate: Fate) -> None:
-        """Enter a packet that only claims to be of this stream."""
-        stream = self._streams.get(claimed)
-        if stream is not None:
-            stream.ledger.arrived += 1
-            stream.ledger.settle(fate)
-
-    def _begin_stream(self, ssrc: Ssrc) -> AudioStream:
-        if len(self._streams) >= _MOST_STREAMS:
-            self._end_stream(min(self._streams.values(), key=lambda stream: stream.last_arrival))
-            self.totals.streams_evicted += 1
-        stream = self._streams[ssrc] = AudioStream(ssrc, self._tools)
-        stream.binding.hinted = self._hints.get(ssrc)
-        return stream
-
-    def _end_stream(self, stream: AudioStream) -> None:
-        for speaker in self._roster:
-            speaker.drop_line(stream.ledger)
-        user_id = stream.user_id
-        stream.discard()
-        self._ended.absorb(stream.ledger)
-        self._report_end(stream, user_id)
-        del self._streams[stream.ssrc]
-        self._told.pop(stream.ssrc, None)
-        self._over_at.pop(stream.ssrc, None)
-
     def _drop_streams(self) -> None:
         self._roster.suspend()
         if self._video is not None:
             self._video.detach()
-        for stream in list(self._streams.values()):
-            user_id = stream.user_id
-            stream.discard()
-            self._ended.absorb(stream.ledger)
-            self._report_end(stream, user_id)
-        self._streams.clear()
-        self._told.clear()
-        self._over_at.clear()
-        self._hints.clear()
+        self._streams.drop()
         self._opener = None
         self._own_ssrc = None
         self.totals.before_key += len(self._before_key)
         self._before_key.clear()
         self._alarm.due = 0.0
-
-    def _report_end(self, stream: AudioStream, user_id: UserId | None) -> None:
-        """Tell the end once: a stream whose user left is not told again when the connection ends, if it is silent."""
-        if self._over_at.get(stream.ssrc) == stream.ledger.arrived:
-            return
-        self._over_at[stream.ssrc] = stream.ledger.arrived
-        self._over.append(self._report(stream)._replace(user_id=user_id, ended=True))
-        self._told[stream.ssrc] = stream.ledger.arrived
-
-    def _report(self, stream: AudioStream) -> StreamReport:
-        kept = sum(speaker.pending(stream.ledger) for speaker in self._roster)
-        return StreamReport(stream.user_id, _copy(stream.ledger), stream.pending + kept)
-
-
-def _copy(ledger: StreamLedger) -> StreamLedger:
-    copied = StreamLedger(ledger.ssrc)
-    copied.absorb(ledger)
-    return copied

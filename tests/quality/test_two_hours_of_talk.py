@@ -74,7 +74,7 @@ class TwoHours:
 
     def _given_up(self):
         """What reorder windows remember of packets that never came: at most 6000 numbers each, which takes hours."""
-        return [stream._window._given_up for stream in self.ears.pipeline._streams.values()]
+        return [stream._window._given_up for stream in self.ears.pipeline._streams]
 
     @staticmethod
     def _sender(ssrc, ppm, over_pauses):

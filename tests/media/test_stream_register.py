@@ -1,0 +1,63 @@
+from clankvox.ids import Ssrc, UserId
+from clankvox.ledger import Fate
+from clankvox.media.stream_register import MOST_STREAMS
+from tests.support.hearing import ALICE, Ears, Talker, opus_packets
+
+FRAMES = opus_packets(0.1)
+
+
+def ears_with_alice(ssrc=7):
+    ears = Ears(clear=True)
+    ears.pipeline.hint(Ssrc(ssrc), ALICE)
+    ears.hear(Talker(ssrc).packets(FRAMES))
+    return ears, ears.pipeline._streams
+
+
+def test_a_stream_is_news_only_when_packets_have_come():
+    ears, register = ears_with_alice()
+    (news,) = register.take_news()
+    assert (news.user_id, news.ledger.arrived, news.ended) == (ALICE, len(FRAMES), False)
+    assert register.take_news() == []
+    ears.hear(Talker(7).packets(FRAMES[:1]))
+    assert [report.ledger.arrived for report in register.take_news()] == [len(FRAMES) + 1]
+
+
+def test_the_end_of_a_stream_is_told_once_and_names_who_left():
+    _ears, register = ears_with_alice()
+    register.forget_user(ALICE)
+    (news,) = register.take_news()
+    assert (news.user_id, news.ended) == (ALICE, True)
+    register.drop()
+    assert register.take_news() == []
+
+
+def test_what_an_ended_stream_had_stays_in_the_sums():
+    _ears, register = ears_with_alice()
+    register.drop()
+    assert register.get(Ssrc(7)) is None
+    assert register.ended().arrived == register.total().arrived == len(FRAMES)
+
+
+def test_of_too_many_streams_the_one_that_was_silent_for_longest_is_forgotten():
+    _ears, register = ears_with_alice()
+    for ssrc in range(1_000, 1_000 + MOST_STREAMS):
+        register.begin(Ssrc(ssrc)).last_arrival = 200.0 + ssrc
+    assert register.get(Ssrc(7)) is None
+    assert len([*register]) == MOST_STREAMS
+    assert register.ended().arrived == len(FRAMES)
+
+
+def test_hints_are_bounded_and_reach_streams_that_begin_later():
+    _ears, register = ears_with_alice()
+    for ssrc in range(1_000, 1_000 + MOST_STREAMS + 5):
+        register.hint(Ssrc(ssrc), UserId(ssrc))
+    assert len(register._hints) == MOST_STREAMS
+    assert register.begin(Ssrc(1_000 + MOST_STREAMS)).binding.hinted == 1_000 + MOST_STREAMS
+
+
+def test_a_forged_packet_counts_only_for_a_stream_that_is_known():
+    _ears, register = ears_with_alice()
+    register.enter(Ssrc(7), Fate.AEAD_FAILED)
+    register.enter(Ssrc(8), Fate.AEAD_FAILED)
+    assert register.get(Ssrc(7)).ledger.fates[Fate.AEAD_FAILED] == 1
+    assert register.get(Ssrc(8)) is None
