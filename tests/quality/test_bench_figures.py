@@ -1,9 +1,13 @@
 """What `make bench` makes of its measurements: medians, latencies, and the table in README."""
 
+import os
+import time
+
 import numpy as np
 import pytest
 
 from tools.bench import cases, kept, perceived, readme
+from tools.bench.accounting import Meter
 from tools.bench.capture import latencies
 from tools.bench.headlines import EVERY, FIRST
 from tools.bench.kept import Kept
@@ -67,6 +71,16 @@ def test_the_first_frame_may_be_of_a_packet_before_the_last_one():
     waits_ms = latencies(wire, told, 0.0)
     assert min(waits_ms) >= 0
     assert waits_ms[0] == pytest.approx(22.0)
+
+
+def test_cpu_time_is_read_to_less_than_a_tick():
+    """A silent call takes less than a tick of 10 ms in a minute, and is not for nothing."""
+    meter, before_s = Meter(os.getpid()), time.process_time()
+    while time.process_time() - before_s < 0.004:
+        pass
+    read_s = meter.read().cpu_s
+    assert read_s >= 0.004
+    assert read_s % 0.01 != pytest.approx(0.0, abs=1e-7)
 
 
 def test_what_differs_in_nothing_has_96_db_and_half_the_amplitude_has_6():
