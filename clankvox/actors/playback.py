@@ -203,14 +203,20 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._silence()
 
     def _on_finish(self, playback_id: PlaybackId | None) -> None:
-        if self._state is PlaybackState.IDLE or playback_id != self._playback_id:
+        state = self._state
+        if state is PlaybackState.IDLE or playback_id != self._playback_id:
             if playback_id is not None:
                 self.report(TtsReported(playback_id=playback_id, status="failed", reason="stale_playback_id"))
-            return
-        if self._state in _FINISHING:
-            return
+        elif state not in _FINISHING:
+            self._finish()
+
+    def _finish(self) -> None:
         self._buffer.finish()
         self._transmission.begin()  # the packet first: a transition takes as long as to make it
+        self._expect_the_end()
+
+    def _expect_the_end(self) -> None:
+        """Unless the first packet has ended the speech already."""
         if self._state is not PlaybackState.IDLE:
             self._machine.finish_requested()
             self._settle()
