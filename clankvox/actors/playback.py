@@ -203,11 +203,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._silence()
 
     def _on_finish(self, playback_id: PlaybackId | None) -> None:
-        state = self._state
-        if state is PlaybackState.IDLE or playback_id != self._playback_id:
+        if self._state is PlaybackState.IDLE or playback_id != self._playback_id:
             if playback_id is not None:
                 self.report(TtsReported(playback_id=playback_id, status="failed", reason="stale_playback_id"))
-        elif state not in _FINISHING:
+        elif self._state not in _FINISHING:
             self._finish()
 
     def _finish(self) -> None:
@@ -325,8 +324,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             return
         if self._playback_id is not None and self._state not in _FINISHING:
             return
-        at_rest = not self._transmission.is_ticking and not self._transmission.owes
-        if not (at_rest or self._speech.has_passed):
+        if (self._transmission.is_ticking or self._transmission.owes) and not self._speech.has_passed:
             return
         self._machine.drained()
         self._tell_tts("drained")
