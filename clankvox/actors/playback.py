@@ -212,11 +212,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
     def _finish(self) -> None:
         self._buffer.finish()
         self._transmission.begin()  # the packet first: a transition takes as long as to make it
-        self._expect_the_end()
-
-    def _expect_the_end(self) -> None:
-        """Unless the first packet has ended the speech already."""
-        if self._state is not PlaybackState.IDLE:
+        if self._state is not PlaybackState.IDLE:  # the first packet may have ended the speech already
             self._machine.finish_requested()
             self._settle()
 
