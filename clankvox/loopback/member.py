@@ -81,7 +81,7 @@ class DaveMember:
                 self._execute(transition_id)
                 return []
             case PrepareEpoch(epoch=epoch):
-                return self._restart() if epoch == _NEW_GROUP_EPOCH else []
+                return self._restart(gave_up=False) if epoch == _NEW_GROUP_EPOCH else []
             case bytes():
                 return self._receive_binary(op, payload)
         self.dropped["unexpected"] += 1
@@ -172,15 +172,15 @@ class DaveMember:
             self.dropped["commit_failed"] += 1
             return [
                 Answer(Op.INVALID_COMMIT_WELCOME, InvalidCommitWelcome(transition_id=transition_id)),
-                *self._restart(),
+                *self._restart(gave_up=True),
             ]
         self.refused.try_again(at_once=transition_id == _IMMEDIATE)
         return self._prepare(transition_id, _DAVE_VERSION)
 
-    def _restart(self) -> list[Answer]:
+    def _restart(self, *, gave_up: bool) -> list[Answer]:
         self._pending.clear()
         self._engine.restart()
-        self.refused.begun_anew()
+        self.refused.begun_anew(gave_up=gave_up)
         return [self._key_package()]
 
     def _key_package(self) -> Answer:
@@ -200,6 +200,7 @@ class DaveMember:
             return
         self.version = version
         self._engine.switch()
+        self.refused.in_force()
 
 
 def _make_engine(library: Library, user_id: int, channel_id: int) -> Engine:

@@ -28,7 +28,8 @@ class Refusal(StrEnum):
     EARLY_AT_ONCE = "earlyAtOnce"
     """The same by transition 0, which has no op 22: nobody can know who has the key."""
     OUTSIDE = "outside"
-    """Before the first frame of this sender in this group opened: sealed for the group as it was without the member."""
+    """Sealed for the group as it was without this member: before its sender's first frame in this group opened, or
+    after the member gave its group up by itself."""
     UNEXPLAINED = "unexplained"
     """After it, and no key of this member ever opened it."""
 
@@ -45,6 +46,7 @@ class RefusedFrames:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._heard: set[int] = set()
+        self._gave_up = False
         self._waiting: deque[_Waiting] = deque(maxlen=_MOST_WAITING)
         self._counts: dict[int, Counter[str]] = defaultdict(Counter)
 
@@ -55,11 +57,17 @@ class RefusedFrames:
 
     def opened(self, user_id: int) -> None:
         """Note that a frame of `user_id` opened."""
-        self._heard.add(user_id)
+        if not self._gave_up:
+            self._heard.add(user_id)
 
-    def begun_anew(self) -> None:
-        """Note that the member has left its group."""
+    def begun_anew(self, *, gave_up: bool) -> None:
+        """Note that the member has left its group, by itself (`gave_up`) or because the server said so."""
         self._heard.clear()
+        self._gave_up = gave_up
+
+    def in_force(self) -> None:
+        """Note that a transition is executed: whoever gave up is in the group again, and nobody seals without it."""
+        self._gave_up = False
 
     def clear(self, user_id: int, *, told: bool) -> None:
         """Note a clear frame where there should be none; `told` if its sender had answered all that it was told."""
@@ -73,7 +81,7 @@ class RefusedFrames:
             refusal = Refusal.UNEXPLAINED if user_id in self._heard else Refusal.OUTSIDE
             self._waiting.append(_Waiting(user_id, frame, refusal))
         else:
-            refusal = Refusal.RETIRED if told else Refusal.IN_FLIGHT
+            refusal = Refusal.OUTSIDE if self._gave_up else Refusal.RETIRED if told else Refusal.IN_FLIGHT
         self._counts[user_id][refusal] += 1
 
     def try_again(self, *, at_once: bool) -> None:

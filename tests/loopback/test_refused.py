@@ -72,9 +72,20 @@ def test_a_clear_frame_is_a_fault_unless_its_sender_could_not_know(refused, told
     assert counted(refused) == {why: 1}
 
 
+def test_who_gave_its_group_up_is_outside_until_another_is_in_force(refused, keys):
+    keys.left |= {b"late", b"later"}
+    refused.begun_anew(gave_up=True)
+    refused.opened(SENDER)
+    refused.note(SENDER, b"new", told=True)
+    refused.note(SENDER, b"late", told=True)
+    refused.in_force()
+    refused.note(SENDER, b"later", told=True)
+    assert counted(refused) == {Refusal.OUTSIDE: 2, Refusal.RETIRED: 1}
+
+
 def test_another_group_begins_without_anybody_having_been_heard(refused):
     refused.opened(SENDER)
-    refused.begun_anew()
+    refused.begun_anew(gave_up=False)
     refused.note(SENDER, b"x", told=True)
     refused.note(OTHER, b"y", told=True)
     assert (counted(refused), counted(refused, OTHER)) == ({Refusal.OUTSIDE: 1}, {Refusal.OUTSIDE: 1})

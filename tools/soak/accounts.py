@@ -34,7 +34,9 @@ class Entry:
     heard: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Of it, by each member."""
     refused: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    """By each member that could not open it."""
+    """By each member that could not open it, by our fault."""
+    excused: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """By each member that could not open it, by no fault of ours."""
     recovered_s: list[float] = field(default_factory=list)
     """How long each time until all was well again."""
 
@@ -59,9 +61,10 @@ class Accounts:
             entry.spoken[user] += spoken - last.look.spoken.get(user, 0)
             entry.captured[user] += reading.captured[user] - last.captured.get(user, 0)
         for user, heard in reading.look.heard.items():
-            before = last.look.heard.get(user, Heard(0, 0))
+            before = last.look.heard.get(user, Heard(0, 0, 0))
             entry.heard[user] += heard.opened - before.opened
             entry.refused[user] += heard.refused - before.refused
+            entry.excused[user] += heard.excused - before.excused
         if recovered_s is not None:
             entry.recovered_s.append(recovered_s)
 

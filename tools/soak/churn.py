@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from enum import StrEnum
@@ -12,12 +13,14 @@ from clankvox.clock import SystemClock
 from clankvox.demo.journal import NotSeen
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
+from clankvox.protocol.dave import SWITCH_LIMIT_S
 from tools.soak.agent import Agent
 from tools.soak.bars import Bar
 from tools.soak.captured import RATE_HZ, Captured, SoakJournal
-from tools.soak.ledgers import NEVER, NO_KEY, ON_THE_WAY, Streams
+from tools.soak.ledgers import Streams
 from tools.soak.media_host import MediaHost
 from tools.soak.people import FIRST_GUEST, GUILD, MOST_LIBDAVE, OURSELVES, guest_order
+from tools.soak.witness import OUR_FAULT
 
 _MOST: Final = 8
 _REFILL: Final = (2, 3, 4)
@@ -27,10 +30,15 @@ _ENOUGH_FRAMES: Final = 3
 _HURRY_S: Final = 0.3
 _IN_PEACE: Final = 0.4
 """Share of events after which the group comes to rest; else the next one comes in its midst."""
-_CUT_FRAMES: Final = 5
-"""The last 100 ms of a member who leaves amid a word: op 13 may overtake them, and their key may never come."""
-_REFUSED_BY_OUR_FAULT: Final = ("clear", "retired", "early", "unexplained")
-_OF_THE_END: Final = ("unknown_ssrc", "no_key", "discarded", "pending")
+_CUT_FRAMES: Final = 25
+"""The last 500 ms of a member who leaves amid a word: op 13 may overtake them, by so much on a busy machine."""
+_KEPT_FRAMES: Final = round(SWITCH_LIMIT_S / 0.020)
+"""Of a member who leaves amid a change may wait for op 22, which is waited for no longer than this."""
+_CUT_SHARE: Final = 0.05
+"""Of all frames may be cut, so that what a leaving explains hides no deafness."""
+_HEARD: Final = ("decoded", "quiet")
+_ALWAYS_OURS: Final = ("aead_failed", "malformed", "codec_failed", "other_ssrc", "boundary_dropped", "unspoken", "late")
+_REPORT_EVERY: Final = 100
 
 
 class Event(StrEnum):
@@ -61,16 +69,24 @@ class ChurnOutcome(NamedTuple):
     checks: int
     """Times that everybody was found to hear everybody."""
     problems: list[str]
+    remarks: list[str]
+    """Who refused frames of ours by our fault, and when."""
     heard: Counter[str]
     """All streams of all members, by fate."""
+    sent: int
+    """By all members, as they say."""
+    cut: int
+    """Of it, what was not heard because its sender left before it could be opened."""
     lost: int
-    """Of them, what was not heard, but for what was on its way when its sender left."""
-    passed_by: int
-    """Frames that a member sent and that we have no entry of, but for what was on its way when it left."""
+    """Of it, what was not heard beyond that."""
+    spoilt: int
+    """Of it, what became of no other's leaving."""
     opened: int
     """Frames of ours, by all members."""
     refused: Counter[str]
     """Frames of ours that one could not open, by Refusal."""
+    gave_up: int
+    """Members whose library could not follow a commit, and that asked to be added anew."""
     plaintext: int
     imbalances: int
     wrong: list[dict[str, Any]]
@@ -78,7 +94,12 @@ class ChurnOutcome(NamedTuple):
 
 
 class Churn:
-    """A context: the process is in the call on entry, and gone on exit."""
+    """A context: the process is in the call on entry, and gone on exit.
+
+    Of a member's stay all is heard but its very end: what op 13 overtakes, and what it sent while the group still
+    changed as it left. davey seals with a new key before op 22 says that all have it; we follow at op 22 and keep such
+    frames till then, unless their sender has left.
+    """
 
     def __init__(self, seed: int, folder: Path) -> None:
         self._draws = random.Random(seed)  # noqa: S311 - reproducible, not secret
@@ -88,12 +109,16 @@ class Churn:
         self._numbers = itertools.count(1)
         self._members: dict[str, str] = {}
         self._sent: Counter[str] = Counter()
-        self._stays: Counter[str] = Counter()
+        self._may_be_cut: Counter[str] = Counter()
+        self._sent_at_check: dict[str, int] = {}
+        self._changes_since_check = 0
+        self._gave_up = 0
         self._opened = self._checks = 0
         self._refused: Counter[str] = Counter()
         self._plaintext: dict[int, int] = {}
         self._events: Counter[Event] = Counter()
         self._problems: list[str] = []
+        self._remarks: list[str] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -123,6 +148,8 @@ class Churn:
             event = self._drawn()
             self._events[event] += 1
             self._happen(event)
+            if self._events.total() % _REPORT_EVERY == 0:
+                print(f"{self._events.total()} of {events} changes", file=sys.stderr, flush=True)
             if self._draws.random() < _IN_PEACE:
                 self._check(f"event {self._events.total()} ({event})")
             else:
@@ -151,6 +178,7 @@ class Churn:
                 for _ in range(min(self._draws.choice(_REFILL), _MOST - len(self._members))):
                     self._join()
             case Event.REKEY:
+                self._changes_since_check += 1
                 self._discord.order({"type": "downgrade", "serverId": GUILD})
                 self._clock.sleep(self._draws.uniform(0.0, _HURRY_S))
                 self._discord.order({"type": "upgrade", "serverId": GUILD})
@@ -174,6 +202,7 @@ class Churn:
         self._vox.send({"type": "subscribe_user", "userId": user_id, "sampleRate": RATE_HZ, "timeline": True})
         self._discord.order(order)
         self._members[user_id] = library
+        self._changes_since_check += 1
 
     def _leave(self, user_id: str) -> None:
         self._look()
@@ -183,12 +212,25 @@ class Churn:
             self._problems.append(f"{user_id} ({self._members[user_id]}) was thrown out")
         else:
             self._sent[user_id] += client["framesSent"]
-            self._stays[user_id] += 1
+            self._may_be_cut[user_id] += _CUT_FRAMES
+            if self._changes_since_check:
+                since_check = client["framesSent"] - self._sent_at_check.get(user_id, 0)
+                self._may_be_cut[user_id] += min(since_check, _KEPT_FRAMES)
+            self._gave_up += client["memberDropped"].get("commit_failed", 0)
             self._opened += client["decrypted"].get(OURSELVES, 0)
-            self._refused += Counter(client["refused"].get(OURSELVES, {}))
+            self._note_refusals(user_id, client)
             self._discord.order({"type": "remove_member", "userId": user_id, "serverId": GUILD})
             self._vox.wait_for("client_disconnect", since=since, userId=user_id)
         del self._members[user_id]
+        self._sent_at_check.pop(user_id, None)
+        self._changes_since_check += 1
+
+    def _note_refusals(self, user_id: str, client: dict[str, Any]) -> None:
+        refused = Counter(client["refused"].get(OURSELVES, {}))
+        self._refused += refused
+        if any(refused[why] for why in OUR_FAULT):
+            who = f"{user_id} ({client['library']}, it dropped {client['memberDropped']})"
+            self._remarks.append(f"change {self._events.total()}: {who} refused {dict(refused)} until it left")
 
     # --- what is seen ---
 
@@ -223,6 +265,8 @@ class Churn:
             if deaf:
                 self._clock.sleep(_POLL_S)
         self._checks += 1
+        self._changes_since_check = 0
+        self._sent_at_check = {user: self._clients[user]["framesSent"] for user in self._members.keys() & self._clients}
         self._problems += [f"{when}: {each}" for each in deaf]
 
     def _part(self) -> ChurnOutcome:
@@ -237,21 +281,26 @@ class Churn:
             self._problems.append(str(missing))
         self._vox.send({"type": "destroy"})
         exit_code = self._vox.wait_exit()
-        lost = sum(_lost(stream) for stream in self._streams.each("voice"))
-        passed_by = 0
+        every = self._streams.all("voice")
+        cut = lost = 0
         for user_id, sent in self._sent.items():
             ledger = self._streams.of("voice", user_id)
-            may_be_cut = _CUT_FRAMES * self._stays[user_id]
-            passed_by += max(0, sent - (ledger["expected"] - ledger["empty"]) - may_be_cut)
+            unheard = max(0, sent - sum(ledger[fate] for fate in _HEARD))
+            cut += min(unheard, self._may_be_cut[user_id])
+            lost += max(0, unheard - self._may_be_cut[user_id])
         return ChurnOutcome(
             self._events,
             self._checks,
             self._problems,
-            self._streams.all("voice"),
+            self._remarks,
+            every,
+            self._sent.total(),
+            cut,
             lost,
-            passed_by,
+            sum(every[fate] for fate in _ALWAYS_OURS),
             self._opened,
             self._refused,
+            self._gave_up,
             sum(self._plaintext.values()),
             len(self._streams.imbalances),
             self._agent.wrong,
@@ -259,20 +308,14 @@ class Churn:
         )
 
 
-def _lost(stream: Counter[str]) -> int:
-    """Return what was not heard of a member's stay, which has ended."""
-    on_its_way = sum(stream[fate] for fate in _OF_THE_END)
-    others = sum(stream[fate] for fate in (*NEVER, *NO_KEY, *ON_THE_WAY) if fate not in _OF_THE_END)
-    return others + max(0, on_its_way - _CUT_FRAMES)
-
-
 def judge(outcome: ChurnOutcome) -> list[Bar]:
     """Return the bars of a run; the network is clean, so nothing at all may be missing."""
     return [
         Bar("somebody is deaf, or gone", len(outcome.problems), 0),
         Bar("frames of members that we did not get to hear", outcome.lost, 0),
-        Bar("frames of members that passed us by", outcome.passed_by, 0),
-        *(Bar(f"frames of ours refused: {why}", outcome.refused[why], 0) for why in _REFUSED_BY_OUR_FAULT),
+        Bar("frames of members that their leaving cut, share", outcome.cut / max(1, outcome.sent), _CUT_SHARE),
+        Bar("frames of members with a fate that no leaving explains", outcome.spoilt, 0),
+        *(Bar(f"frames of ours refused: {why}", outcome.refused[why], 0) for why in OUR_FAULT),
         Bar("frames of ours in clear", outcome.plaintext, 0),
         Bar("ledgers that do not sum up", outcome.imbalances, 0),
         Bar("events that say that something ended or failed", len(outcome.wrong), 0),

@@ -11,7 +11,7 @@ from clankvox.demo.parent import VoxParent
 from tools.soak.agent import Agent
 from tools.soak.captured import Captured
 from tools.soak.people import GUILD, MEMBERS, MOST_GUESTS, MOST_LIBDAVE, OURSELVES, STREAMER, guest_order
-from tools.soak.schedule import CLOSES, Cause, Fault
+from tools.soak.schedule import CLOSES, RESUMED, Cause, Fault
 from tools.soak.witness import Link, Witness
 
 WHOLE_S: Final = 30.0
@@ -89,6 +89,9 @@ class Faults:
             self._vox.wait_for("transport_state", since=since, role="voice", status="reconnecting", timeout_s=WHOLE_S)
             self._agent.give_server()
         self._wait_back(GUILD, before)
+        after = self._link(GUILD)
+        if fault.cause in RESUMED and (before is None or after is None or after.ssrc != before.ssrc):
+            raise NotSeen("the session was made anew instead of resumed")
 
     def _migrate(self, _fault: Fault) -> None:
         before = self._link(GUILD)

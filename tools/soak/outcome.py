@@ -29,6 +29,8 @@ class Outcome(NamedTuple):
     entries: dict[Cause, Entry]
     ledgers: dict[str, Counter[str]]
     """Every member's stream at us: `stream_stats` summed over all connections."""
+    captured: Counter[str]
+    """Frames of each member that were given to the parent as PCM of their own."""
     strangers: Counter[str]
     """The same for the sound of the watched stream and of guests."""
     imbalances: int

@@ -48,11 +48,13 @@ def churn_markdown(outcome: ChurnOutcome, bars: Sequence[Bar]) -> str:
     parts = [
         f"# Churn: {outcome.events.total()} changes of the group, {outcome.checks} times all were heard by all",
         verdicts(bars),
-        f"- {events}\n- packets of members: {fates}\n- frames of ours that members opened: {outcome.opened}",
-        f"- frames of ours that members could not open: {refused}",
+        f"- {events}",
+        f"- frames of members: {outcome.sent}, {outcome.cut} of them cut by their leaving; {fates}",
+        f"- frames of ours that members opened: {outcome.opened}; that they could not open: {refused}",
+        f"- members whose library could not follow a commit: {outcome.gave_up}",
     ]
-    if outcome.problems:
-        parts.append("\n".join(f"- {problem}" for problem in outcome.problems[:50]))
+    if outcome.problems or outcome.remarks:
+        parts.append("\n".join(f"- {each}" for each in [*outcome.problems[:50], *outcome.remarks[:50]]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -86,7 +88,7 @@ def _causes(outcome: Outcome) -> str:
 def _cause(name: str, entry: Entry) -> str:
     spoken_s, heard_s = (sum(each.values()) * FRAME_S for each in (entry.spoken, entry.captured))
     of_us_s = min(entry.heard.values(), default=0) * FRAME_S
-    refused = sum(entry.refused.values())
+    refused = sum(entry.refused.values()) + sum(entry.excused.values())
     times = [f"{median(entry.recovered_s):.2f}", f"{max(entry.recovered_s):.2f}"] if entry.recovered_s else ["", ""]
     figures = [spoken_s, heard_s, spoken_s - heard_s, entry.said * FRAME_S, of_us_s]
     cells = [
@@ -117,7 +119,10 @@ def _process(outcome: Outcome) -> str:
     grown = (
         "too short to tell"
         if growth is None
-        else (f"{growth.rss_mib_an_hour:+.2f} MiB/h, {growth.threads:+g} threads, {growth.fds:+g} file descriptors")
+        else (
+            f"{growth.rss_mib_an_hour:+.2f} MiB/h (between {growth.rss_at_least:+.2f} and {growth.rss_at_most:+.2f}), "
+            f"{growth.threads:+g} threads, {growth.fds:+g} file descriptors"
+        )
     )
     actors = "not told" if outcome.actors is None else f"{outcome.actors}, {outcome.more_actors:+g}"
     lines = [

@@ -28,7 +28,7 @@ READY_S: Final = 30.0
 _LONGEST_GAP_S: Final = 4.0
 _SHORT_GAP_S: Final = 1.0
 _SHORT_RUN_S: Final = 120.0
-_WARM_UP_S: Final = 300.0
+_WARM_UP_S: Final = 600.0
 _STREAMER: Final = {"width": 320, "height": 192, "fps": 10, "clock": False, "tone": 660}
 
 
@@ -185,6 +185,7 @@ class Run:
             happened=self._happened,
             entries=dict(self._accounts.entries),
             ledgers=ledgers,
+            captured=self._captured.frames,
             strangers=self._streams.all("stream_watch"),
             imbalances=len(self._streams.imbalances) + len(self._totals.imbalances),
             plaintext_frames=self._witness.sum_of("plaintextFrames"),

@@ -4,9 +4,12 @@ import threading
 from typing import Any, Final, NamedTuple
 
 from clankvox.demo.offline import OfflineDiscord
+from clankvox.loopback.refused import Refusal
 from tools.soak.people import GUILD, MEMBERS, OURSELVES, VIEWER
 
 _EVERY_S: Final = 0.5
+OUR_FAULT: Final = (Refusal.CLEAR, Refusal.RETIRED, Refusal.EARLY, Refusal.UNEXPLAINED)
+"""Why no frame of ours may be refused; of the other causes we cannot know."""
 
 
 class Heard(NamedTuple):
@@ -14,7 +17,9 @@ class Heard(NamedTuple):
 
     opened: int
     refused: int
-    """That it could not open."""
+    """That it could not open by our fault."""
+    excused: int
+    """That it could not open, by no fault of ours."""
 
 
 class Link(NamedTuple):
@@ -97,4 +102,6 @@ def _link(client: dict[str, Any]) -> Link:
 
 
 def _heard(client: dict[str, Any]) -> Heard:
-    return Heard(client["decrypted"].get(OURSELVES, 0), client["undecryptable"].get(OURSELVES, 0))
+    refused = sum(client["refused"].get(OURSELVES, {}).get(why, 0) for why in OUR_FAULT)
+    excused = client["undecryptable"].get(OURSELVES, 0) - refused
+    return Heard(client["decrypted"].get(OURSELVES, 0), refused, excused)
