@@ -4,6 +4,8 @@ Other libraries do the same in turn with us: a process of theirs is there once i
 library says so; none of them tells when it may encrypt.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -50,15 +52,12 @@ def run(seconds: float) -> Result:
     spawned: list[float] = []
     up: dict[str, list[float]] = {}
     for members in MEMBERS:
-        with OfflineDiscord(["--channel", f"{SERVER}={_CHANNEL}"]) as discord:
-            for number in range(members - 1):
-                member = {"type": "add_speaker", "userId": str(_FIRST_MEMBER + number), "serverId": SERVER, "tone": 200}
-                discord.order({**member, "channelId": _CHANNEL, "startMs": 86_400_000})
-            theirs = {name: [join_peer(kind, discord) for _ in range(trials)] for name, kind in installed().items()}
-            for name, trips in theirs.items():
-                up.setdefault(name, []).extend(each.process_ready for each in trips)
-            beside = medians({name: [each.ready for each in trips] for name, trips in theirs.items()})
-            whole = medians({name: [each.whole for each in trips] for name, trips in theirs.items()})
+        theirs = {name: join_peers(kind, members, trials) for name, kind in installed().items()}
+        for name, trips in theirs.items():
+            up.setdefault(name, []).extend(each.process_ready for each in trips)
+        beside = medians({name: [each.ready for each in trips] for name, trips in theirs.items()})
+        whole = medians({name: [each.whole for each in trips] for name, trips in theirs.items()})
+        with room(members) as discord:
             for wait_s, how in ((0.0, "at once"), (_WARM_S, "later")):
                 found = [join_once(discord, wait_s) for _ in range(trials)]
                 spawned += [each.process_ready for each in found]
@@ -70,6 +69,22 @@ def run(seconds: float) -> Result:
     rows = {"spawn to process_ready": (*spread(spawned), *medians(up)), **rows}
     checks = {"process_ready within 80 ms of the spawn": float(np.median(spawned)) <= PROCESS_READY_BAR_MS}
     return Result(f"start in ms, {trials} trials each", (*_COLUMNS, *PEERS), rows, checks)
+
+
+@contextmanager
+def room(members: int) -> Iterator[OfflineDiscord]:
+    """Have all but one of so many members sit in a room, silent for a day."""
+    with OfflineDiscord(["--channel", f"{SERVER}={_CHANNEL}"]) as discord:
+        for number in range(members - 1):
+            member = {"type": "add_speaker", "userId": str(_FIRST_MEMBER + number), "serverId": SERVER, "tone": 200}
+            discord.order({**member, "channelId": _CHANNEL, "startMs": 86_400_000})
+        yield discord
+
+
+def join_peers(kind: type[Peer], members: int, trials: int) -> list[Joined]:
+    """Let another library join again and again, in a room of its own: it may leave without a word."""
+    with room(members) as discord:
+        return [join_peer(kind, discord) for _ in range(trials)]
 
 
 def join_peer(kind: type[Peer], discord: OfflineDiscord) -> Joined:
