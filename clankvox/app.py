@@ -46,7 +46,6 @@ from clankvox.role_parts import RoleParts
 from clankvox.shells.log_writer import LogWriter
 from clankvox.shells.music_source import MusicSources
 from clankvox.shells.pacer import Pacer
-from clankvox.shells.priority import go_early
 from clankvox.shells.publish_sources import PublishSources
 from clankvox.shells.signals import StopSignals
 from clankvox.shells.stdio import StdinReader, StdoutWriter
@@ -229,7 +228,7 @@ class App:
             case ActorKind.DAVE:
                 mailbox = DaveActor.start(surroundings, parts.cipher, DaveyEngine)
             case ActorKind.PLAYBACK:
-                output = Output(voice.cipher, self._pacer, voice.udp.send, self._frames, self._rng, go_early)
+                output = Output(voice.cipher, self._pacer, voice.udp.send, self._frames, self._rng)
                 mailbox = PlaybackActor.start(surroundings, output)
             case ActorKind.MUSIC:
                 mailbox = MusicActor.start(surroundings, self._sources, self._tracks)
@@ -239,7 +238,7 @@ class App:
                 mailbox = VideoActor.start(surroundings, parts)
             case ActorKind.PUBLISH:
                 publishing = self._publishing
-                sound = Output(parts.cipher, self._pacer, parts.udp.send, publishing.sound, self._rng, go_early)
+                sound = Output(parts.cipher, self._pacer, parts.udp.send, publishing.sound, self._rng)
                 mailbox = PublishActor.start(surroundings, publishing.worker, publishing.way, sound, HD_720)
             case _:
                 raise ValueError(f"nobody lives at {address.kind}")

@@ -17,6 +17,3 @@ class Output(NamedTuple):
     transmit: Callable[[bytes], None]
     ledger: FrameLedger
     rng: Random
-    hurry: Callable[[], object] = bool
-    """Called on the thread that makes the frames, whenever a path opens: it has 20 ms for each, whoever else wants the
-    CPU. By default it does nothing."""

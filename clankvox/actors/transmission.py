@@ -129,7 +129,6 @@ class Transmission:
 
     def open(self, ssrc: Ssrc, sealer: PacketSealer) -> None:
         """Send as `ssrc` from now on; an older path is over."""
-        self._output.hurry()
         self._halt()
         self._path += 1
         self._ssrc = ssrc

@@ -1,8 +1,7 @@
 """Who gets the CPU first, of the threads of this process (man 7 sched, man 2 setpriority). Linux, and best effort.
 
 The pacer does next to nothing, and that at an instant that everybody hears: where the system permits it (root,
-CAP_SYS_NICE or an RLIMIT_RTPRIO), it runs before all else. Who makes its packets has 20 ms for each and goes early:
-on a busy machine the pacer is in time, and a slot is missed because it is empty. Elsewhere nothing changes.
+CAP_SYS_NICE or an RLIMIT_RTPRIO), it runs before all else. Elsewhere nothing changes.
 """
 
 import os
@@ -25,13 +24,6 @@ def go_first() -> bool:
     with suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, lowest)
         return True
-    return go_early()
-
-
-def go_early() -> bool:
-    """Let the calling thread run before most others; False where that is not permitted."""
-    if not sys.platform.startswith("linux"):
-        return False
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _BEFORE_OTHERS)
         return True

@@ -54,17 +54,9 @@ def test_where_real_time_is_refused_a_nice_value_is_asked_for_and_a_second_refus
     assert not priority.go_first()
 
 
-@linux
-def test_who_goes_early_goes_behind_whoever_goes_first():
-    before = standing()
-    gone, own = in_thread(lambda: (priority.go_early(), standing()))
-    assert own == (before[0], -10 if gone else before[1])
-
-
 def test_elsewhere_nothing_is_asked_for(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert not priority.go_first()
-    assert not priority.go_early()
 
 
 @linux
