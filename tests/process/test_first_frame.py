@@ -74,7 +74,7 @@ def test_process_ready_is_the_first_frame_and_says_protocol_1():
 
 
 def test_process_ready_needs_no_heavy_import(startup):
-    done = run(env=startup(FORBID), code=1)
+    done = run(env=startup(FORBID), code=69)
     assert done.events == [READY]
     assert "forbidden: " in done.stderr
 
