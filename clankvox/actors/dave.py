@@ -135,8 +135,7 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
             case ConnectionSuspended():
                 self._on_suspended()
             case ConnectionResumed(attempt=attempt):
-                if attempt == self._attempt and self._state is DaveState.SWITCHING:
-                    self._to_connection(TransitionPrepared(attempt=attempt))
+                self._on_resumed(attempt)
             case PatienceEnded(rekeying=number):
                 if number == self._rekeying and self._state is DaveState.REKEYING:
                     self._take(self._machine.patience_ended)
@@ -227,6 +226,12 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
                 version=revival.version,
             )
         )
+
+    def _on_resumed(self, attempt: Attempt) -> None:
+        if attempt == self._attempt and self._state is DaveState.SWITCHING:
+            self._to_connection(TransitionPrepared(attempt=attempt))
+        if attempt == self._attempt and self._conversation is not None:
+            self._carry_out(self._conversation.resumed())
 
     def _on_reset(self, baton: ResetBaton) -> None:
         self._conversation = None

@@ -106,6 +106,7 @@ class DaveConversation:
         self._others: set[UserId] = set()
         self._external_sender: bytes | None = None
         self._in_session = False
+        self._package: bytes | None = None
         self._pending: dict[TransitionId, int] = {}
         self._commit: _Commit | None = None
         self._entering = False
@@ -134,6 +135,15 @@ class DaveConversation:
         if self._version == 0:
             return [ClearNegotiated()]
         return [VersionNegotiated(self._version, upgrade=False), *self._begin(self._version)]
+
+    def resumed(self) -> list[Effect]:
+        """Say the key package again while there is no group: it may have gone down with the socket.
+
+        The server says again what we have not seen, but nobody tells us what it has not (op 7 has no such number).
+        """
+        if not self._in_session or self._package is None or self._mls.ready:
+            return []
+        return [Send(Op.MLS_KEY_PACKAGE, self._package)]
 
     def members_connected(self, users: Iterable[UserId]) -> list[Effect]:
         """Op 11: these users may be added to the group."""
@@ -238,6 +248,7 @@ class DaveConversation:
         except MlsError:
             return [Ignored("session_refused")]
         self._in_session = True
+        self._package = package
         return [Send(Op.MLS_KEY_PACKAGE, package)]
 
     def _begin_again(self) -> list[Effect]:
@@ -248,6 +259,7 @@ class DaveConversation:
             package = self._mls.key_package()
         except MlsError:
             return self._begin(self._version)
+        self._package = package
         return [Send(Op.MLS_KEY_PACKAGE, package)]
 
     def _on_external_sender(self, package: bytes) -> list[Effect]:

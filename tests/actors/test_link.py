@@ -355,3 +355,23 @@ def test_news_of_the_old_sessions_sound_never_come_before_the_new_one_has_identi
     before = len(call.server.json_sent())
     call.told(SendSpeaking(ssrc=SSRC, flags=1), call.connection)
     assert call.server.json_sent()[before:] == []
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_key_package_that_may_have_gone_down_with_the_socket_is_said_again_while_there_is_no_group(grouped):
+    """Lost, it would keep us out of every group to come; said again in a group, it would change that for nothing."""
+    call = Call()
+    if grouped:
+        call.establish(42)
+    else:
+        call.connect(dave_version=1)
+        call.server.external_sender()
+        call.drain()
+    packages = [frame for frame in call.server.binary_sent() if frame[0] == Op.MLS_KEY_PACKAGE]
+    call.server.new_ops()
+    call.server.reset()
+    call.drain()
+    call.server.resumed()
+    assert call.server.new_ops().count(Op.MLS_KEY_PACKAGE) == (not grouped)
+    again = [frame for frame in call.server.binary_sent() if frame[0] == Op.MLS_KEY_PACKAGE][len(packages) :]
+    assert again == ([] if grouped else packages[-1:])

@@ -68,7 +68,9 @@ def test_a_socket_lost_in_mid_speech_costs_no_frame_either_way_and_keeps_the_gro
 
 
 def test_who_joins_while_the_socket_is_gone_is_heard_behind_the_resume(call, tmp_path):
-    """What the server had said meanwhile is replayed, a change of the group among it."""
+    """What the server had said meanwhile is replayed, a change of the group among it; and so is our key package,
+    which may still be on its way when the socket is cut.
+    """
     word = write_wav(tmp_path / "word.wav", chirp(0.3))
     call.close(1006)
     newcomer = call.add(file=word, loop=True, pauseMs=300)
