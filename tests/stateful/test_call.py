@@ -84,6 +84,13 @@ class Tts(Speech, CallMachine):
             self.server.welcome(0)
             self.rest()
 
+    @rule(change=st.sampled_from(["key", "slot"]))
+    def the_key_changes_in_speech(self, change):
+        self.call.udp.broken = False
+        self.call.line(type="stop_tts_playback")
+        self.group()
+        self.what_is_said_is_said_as_a_whole(400, change)
+
     @rule()
     def speech_in_a_group(self):
         self.group()

@@ -17,6 +17,7 @@ from clankvox.actors.link import LinkActor, OfSocket
 from clankvox.actors.media_link import MediaLinkActor
 from clankvox.actors.music import MusicActor
 from clankvox.actors.playback import PlaybackActor
+from clankvox.actors.publish import PublishActor
 from clankvox.actors.router import RouterActor
 from clankvox.actors.supervision import Supervision
 from clankvox.actors.transmission import Transmission
@@ -26,7 +27,6 @@ from clankvox.fsm.dave import DaveState
 from clankvox.ids import Role, connection_address
 from clankvox.ledger import Fate, StreamLedger
 from clankvox.media.audio_stream import AudioStream
-from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.media.frame_ledger import FrameFate
 from clankvox.messages.common import ResetBaton
@@ -41,13 +41,14 @@ from clankvox.wire.gateway_ops import Op, encode_json
 from tests.stateful.test_call import Capture, Connection, DaveChurn, Deaf, Resumed, Tts
 from tests.stateful.test_orders import Orders
 from tests.stateful.test_packets import Packets
-from tests.stateful.test_system import FailingCaptures, FailingSound, MusicOrders, PicturesSeen, StreamGroups
+from tests.stateful.test_system import FailingCaptures, FailingSound, MusicOrders, OwnStream, PicturesSeen, StreamGroups
 from tests.support.call_machine import profile
 from tests.support.promises import (
     PROMISES,
     ActorFailure,
     BlamedTwice,
     InClear,
+    KeptBeside,
     LeftOver,
     NotAsTold,
     NotHeard,
@@ -203,11 +204,14 @@ def the_baton_visits_nobody(patch):
 
 
 def a_capture_is_armed_behind_its_end_without_a_new_arming(patch):
-    def next_arming(self):
-        self._armings = max(self._armings, 1)
-        return self._armings
+    def on_speech_ended(self, arming, segment):
+        before = self._capture
+        original(self, arming, segment)
+        if before is not None and before is self._capture:
+            self._arm(arming)
 
-    patch.setattr(CaptureBoard, "next_arming", next_arming)
+    original = CaptureActor._on_speech_ended
+    patch.setattr(CaptureActor, "_on_speech_ended", on_speech_ended)
 
 
 def frames_are_forgotten_when_the_key_changes(patch):
@@ -315,12 +319,8 @@ def a_capture_stays_armed_behind_the_end(patch):
     patch.setattr(CaptureActor, "let_go", lambda _self: None)
 
 
-def speaking_is_not_looked_at_before_it_changes(patch):
-    def set_speaking(self, *, speaking):
-        event = self._speaking.speaking_started if speaking else self._speaking.speaking_ended
-        event()
-
-    patch.setattr(CaptureActor, "_set_speaking", set_speaking)
+def a_group_outlives_its_connection(patch):
+    patch.setattr(DaveActor, "_on_suspended", lambda _self: None)
 
 
 def packets_ahead_of_their_key_are_forgotten(patch):
@@ -337,6 +337,16 @@ def a_duplicate_has_no_fate(patch):
 
     original = StreamLedger.settle
     patch.setattr(StreamLedger, "settle", settle)
+
+
+def a_source_is_kept_behind_its_end(patch):
+    def drop_source(self):
+        request = self._request
+        original(self)
+        self._request = request
+
+    original = PublishActor._drop_source
+    patch.setattr(PublishActor, "_drop_source", drop_source)
 
 
 MUTANTS = {
@@ -362,7 +372,7 @@ MUTANTS = {
     the_baton_visits_nobody: (Connection, OutOfOrder),
     a_capture_is_armed_behind_its_end_without_a_new_arming: (Capture, NotHeard),
     frames_are_forgotten_when_the_key_changes: (Tts, NotSaid),
-    a_frame_has_no_fate_when_the_key_changes: (Tts, Unbalanced),
+    a_frame_has_no_fate_when_the_key_changes: (Tts, NotSaid),
     late_slot_reports_are_counted: (Tts, Unbalanced),
     a_transition_is_blamed_again: (DaveChurn, BlamedTwice),
     actors_may_fail_as_often_as_they_like: (FailingCaptures, OverBudget),
@@ -375,7 +385,8 @@ MUTANTS = {
     a_capture_stays_armed_behind_the_end: (Capture, LeftOver),
     packets_ahead_of_their_key_are_forgotten: (Packets, NotHeard),
     a_duplicate_has_no_fate: (Packets, Unbalanced),
-    speaking_is_not_looked_at_before_it_changes: (Capture, ActorFailure),
+    a_source_is_kept_behind_its_end: (OwnStream, KeptBeside),
+    a_group_outlives_its_connection: (DaveChurn, ActorFailure),
 }
 """Each with the suite that must find it, and the promise that it breaks."""
 

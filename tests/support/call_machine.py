@@ -18,6 +18,7 @@ from clankvox.actors.router import RouterActor
 from clankvox.ids import Role
 from clankvox.media.frame_cipher import Gate
 from clankvox.media.frame_ledger import FrameFate, FrameImbalance
+from tests.support import belongings
 from tests.support.factory import Call
 from tests.support.promises import BlamedTwice, InClear, LeftOver, NotSaid, OutOfOrder, Unbalanced
 from tests.support.watchers import OWN_CHANNELS, EventWatcher
@@ -128,6 +129,7 @@ class CallMachine(RuleBasedStateMachine):
         self.call.drain()
         self.promises_hold()
         self.watcher.at_rest(self.call)
+        belongings.check(self.call.pump.actors)
         self.ledgers_sum_up()
 
     def maybe(self, rest):

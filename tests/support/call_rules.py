@@ -387,6 +387,13 @@ class Listening:
         NotHeard.unless(heard == wanted, f"{user} is {'heard' if heard else 'not heard'}")
 
     @rule(user=USERS)
+    def what_follows_an_utterance_is_heard_too(self, user):
+        self.subscribe(user, one_shot=False, silence_ms=100)
+        self.whoever_is_subscribed_is_heard(user)
+        self.call.pipeline.silence(user)
+        self.whoever_is_subscribed_is_heard(user)
+
+    @rule(user=USERS)
     def pause(self, user):
         self.call.pipeline.pause(user)
 
@@ -441,6 +448,27 @@ class Deafness:
 class Faults:
     """Actors that fail on whatever they handle next, as a mixin."""
 
+    def an_actor(self, which):
+        actors = [actor for actor in self.call.pump.actors if not isinstance(actor, RouterActor)]
+        return actors[which % len(actors)]
+
+    @rule(which=st.integers(0, 9), now=st.booleans())
+    def an_actor_fails(self, which, now):
+        actor = self.an_actor(which)
+        arm(self.call, actor)
+        if now:
+            actor.actor_ref.tell(FAILS_ON)
+
+    @rule(which=st.integers(0, 9))
+    def an_actor_fails_at_rest(self, which):
+        self.rest()
+        self.an_actor_fails(which, now=True)
+        self.rest()
+
+
+class FailuresInARow(Faults):
+    """Faults, and an actor that uses up its budget of restarts, as a mixin."""
+
     @rule(which=st.integers(0, 9))
     def an_actor_that_fails_too_often_takes_its_role_with_it(self, which):
         """Three times in ten seconds there is an heir; the fourth failure is told and ends the role."""
@@ -459,21 +487,4 @@ class Faults:
         self.watcher.see(frames)
         told = [event.get("message", "") for event in self.watcher.decoded(frames)]
         OverBudget.unless("internal error: Bug" in told, f"{address} may fail as often as it likes")
-        self.rest()
-
-    def an_actor(self, which):
-        actors = [actor for actor in self.call.pump.actors if not isinstance(actor, RouterActor)]
-        return actors[which % len(actors)]
-
-    @rule(which=st.integers(0, 9), now=st.booleans())
-    def an_actor_fails(self, which, now):
-        actor = self.an_actor(which)
-        arm(self.call, actor)
-        if now:
-            actor.actor_ref.tell(FAILS_ON)
-
-    @rule(which=st.integers(0, 9))
-    def an_actor_fails_at_rest(self, which):
-        self.rest()
-        self.an_actor_fails(which, now=True)
         self.rest()

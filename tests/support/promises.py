@@ -42,6 +42,10 @@ class NotAsTold(PromiseBroken):
     """What the parent was told is what the machines say."""
 
 
+class KeptBeside(PromiseBroken):
+    """What an actor keeps is there in the states of its machine to which it belongs, and in no other."""
+
+
 class NotHeard(PromiseBroken):
     """Who is subscribed to is heard, and nobody else."""
 
