@@ -50,7 +50,7 @@ test:
 
 # A hundred times as many orders of events as `make test` draws, and others every time: hours.
 nightly: setup
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/stateful
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --timeout 0 tests/stateful
 
 diagrams: setup
 	$(BIN)/python tools/diagrams.py

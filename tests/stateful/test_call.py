@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import precondition, rule
 
-from tests.support.call_machine import CallMachine, run_suite
+from tests.support.call_machine import NIGHTLY, CallMachine, run_suite
 from tests.support.call_rules import (
     USERS,
     Commands,
@@ -163,6 +163,7 @@ SUITES = {Connection: 300, DaveChurn: 250, Tts: 150, Capture: 300, RouterCommand
 """Examples of each."""
 
 
+@pytest.mark.timeout(0 if NIGHTLY else 600)
 @pytest.mark.parametrize(
     ("suite", "examples"), SUITES.items(), ids=lambda value: getattr(value, "__name__", str(value))
 )

@@ -13,7 +13,7 @@ from hypothesis.stateful import precondition, rule
 from clankvox.fsm.publish import PublishState
 from clankvox.ids import MUSIC, PLAYBACK, PUBLISH, Role, UserId, capture_address
 from tests.actors.test_stream import connect
-from tests.support.call_machine import CallMachine, run_suite
+from tests.support.call_machine import NIGHTLY, CallMachine, run_suite
 from tests.support.call_rules import USERS, Commands, FailuresInARow, Faults, Group, Handshake, Listening, Speech
 from tests.support.crash import crash
 from tests.support.media_rules import Music, Pictures, Publishing, Streams
@@ -211,6 +211,7 @@ SUITES = {
 """Examples of each."""
 
 
+@pytest.mark.timeout(0 if NIGHTLY else 600)
 @pytest.mark.parametrize(("suite", "examples"), SUITES.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_every_order_of_everything_keeps_the_promises(suite, examples):
     run_suite(suite, examples)

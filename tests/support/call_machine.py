@@ -27,16 +27,16 @@ NIGHTLY_FACTOR = 100
 STEPS = 20
 LONGEST_TIMER_S = 61.0
 """Behind the end nothing is armed anew, so after so long no timer is left."""
-_NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 
 
 def profile(examples: int, **more: object) -> settings:
     """So many examples that are the same in every run; a hundred times as many, and other ones, every night."""
     return settings(
-        max_examples=examples * NIGHTLY_FACTOR if _NIGHTLY else examples,
+        max_examples=examples * NIGHTLY_FACTOR if NIGHTLY else examples,
         stateful_step_count=STEPS,
         deadline=None,
-        derandomize=not _NIGHTLY,
+        derandomize=not NIGHTLY,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.explicit, Phase.generate, Phase.shrink],
