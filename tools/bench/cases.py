@@ -15,6 +15,7 @@ from tools.bench import (
     receivers,
     response,
     senders,
+    stalled_parent,
     start,
 )
 from tools.bench.plan import Cost
@@ -38,6 +39,7 @@ CASES: Final[dict[str, Case]] = {
     "pacing_pictures": pacing.beside_pictures,
     "pacing_music": pacing.of_music,
     "receive_path": receive_path.run,
+    "stalled_parent": stalled_parent.run,
 }
 
 _MEASURED: Final = {
@@ -57,6 +59,8 @@ _MEASURED: Final = {
     "bad_network": Cost(60, least_s=24, around_s=50, most_runs=1),
     "golive": Cost(60, least_s=15, around_s=18),
     "pictures": Cost(60, least_s=12, around_s=25),
+    "endings": Cost(60, least_s=48, around_s=20, most_runs=1),
+    "stalled_parent": Cost(60, least_s=60, around_s=25, most_runs=1),
 }
 COSTS: Final = {name: _MEASURED.get(name, Cost()) for name in CASES}
 """What a run of each takes, on the machine of README when nothing else runs there."""
