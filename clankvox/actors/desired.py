@@ -9,7 +9,7 @@ from typing import Final
 from clankvox.actors.desired_call import ConnectionWish, DaveWish, VideoWish
 from clankvox.actors.desired_media import CaptureWish, MusicWish, PlaybackWish, PublishWish
 from clankvox.actors.wish import Wish
-from clankvox.ids import MUSIC, PLAYBACK, ActorKind, Address
+from clankvox.ids import MUSIC, PLAYBACK, ActorKind, Address, ConnectionId
 from clankvox.messages.common import ActorFailed, Envelope, Message, ResetBaton
 from clankvox.messages.router import Report
 
@@ -55,6 +55,10 @@ class Desired:
         carried = [failure.cause] if isinstance(failure.cause, ResetBaton) else []
         mail = [message for message in (*carried, *failure.unread, *late) if not wish.covers(message)]
         return [*wish.revival(failure), *wish.to_heir(*mail)]
+
+    def call_asked_for(self, address: Address) -> ConnectionId | None:
+        """Return the name of the call that is asked for at `address` and that has not begun yet."""
+        return self._wish(address).call
 
     def last_words(self, failure: ActorFailed) -> list[Report]:
         """Return what to tell the parent if nobody goes on; all that was wished for is forgotten."""

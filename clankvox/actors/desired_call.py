@@ -53,9 +53,11 @@ class ConnectionWish(Wish):
         """See Wish: it is under way until it settles."""
         if isinstance(message, ConnectionOrder):
             self._under_way = message
-        if isinstance(message, Join):
-            self._told = ConnectionState.AWAITING_CREDENTIALS
-            self._connection_id = message.connection_id
+
+    @property
+    def call(self) -> ConnectionId | None:
+        """See Wish."""
+        return self._under_way.connection_id if isinstance(self._under_way, Join) else None
 
     def covers(self, message: Message) -> bool:
         """See Wish."""
@@ -65,7 +67,10 @@ class ConnectionWish(Wish):
         """See Wish."""
         order, self._under_way = self._under_way, None
         match order:
-            case Join() | StreamConnect():
+            case Join(connection_id=connection_id):
+                self._target = order
+                self._told, self._connection_id = ConnectionState.AWAITING_CREDENTIALS, connection_id
+            case StreamConnect():
                 self._target = order
             case Leave() | StreamDisconnect():
                 self._target = None
@@ -107,18 +112,21 @@ class ConnectionWish(Wish):
         return self.to_heir(*orders)
 
     def last_words(self, failure: ActorFailed) -> list[Report]:  # noqa: ARG002 - it needs none
-        """See Wish: the connection is over."""
-        if self._told in _OUT:
-            return []
-        lost = ConnectionReported(
-            role=self._address.role,
-            connection_id=self._connection_id,
-            event="left",
-            was=self._told,
-            now=ConnectionState.CLOSED,
-            reason=INTERNAL_ERROR,
-        )
-        return [lost]
+        """See Wish: the connection is over, and so is the one that was to replace it."""
+        over = [] if self._told in _OUT else [(self._connection_id, self._told)]
+        if isinstance(self._under_way, Join):
+            over.append((self._under_way.connection_id, ConnectionState.AWAITING_CREDENTIALS))
+        return [
+            ConnectionReported(
+                role=self._address.role,
+                connection_id=connection_id,
+                event="left",
+                was=was,
+                now=ConnectionState.CLOSED,
+                reason=INTERNAL_ERROR,
+            )
+            for connection_id, was in over
+        ]
 
 
 class DaveWish(Wish):

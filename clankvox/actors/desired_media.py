@@ -337,6 +337,8 @@ class PublishWish(Wish):
             case publish.PublishPathClosed(final=final):
                 self._path = None
                 self._source, self._paused = (None, None) if final else (self._source, self._paused)
+            case ResetBaton():
+                self._path = None
             case publish.KeyframeIntervalChanged(attempt=attempt, interval_ms=interval_ms):
                 if self._path is not None and self._path.attempt == attempt:
                     self._path = structs.replace(self._path, keyframe_interval_ms=interval_ms)
@@ -344,8 +346,8 @@ class PublishWish(Wish):
                 pass
 
     def covers(self, message: Message) -> bool:
-        """See Wish."""
-        return isinstance(message, publish.PublishMessage)
+        """See Wish; a baton is passed on, so it is not."""
+        return isinstance(message, publish.PublishMessage) and not isinstance(message, ResetBaton)
 
     def reported(self, report: Message) -> None:
         """See Wish."""
@@ -359,8 +361,8 @@ class PublishWish(Wish):
         return self.to_heir(*[each for each in (self._path, self._source, self._paused) if each is not None])
 
     def last_words(self, failure: ActorFailed) -> list[reports.Report]:  # noqa: ARG002 - it needs nothing of it
-        """See Wish."""
-        if self._told is PublishState.IDLE:
+        """See Wish: a source that was ordered ends, also if nothing was said of it yet."""
+        if self._told is PublishState.IDLE and self._source is None:
             return []
         return [
             reports.PublishReported(

@@ -23,7 +23,7 @@ from clankvox.media.publish_way import PublishWay
 from clankvox.media.rtp_sender import OpusFrame, SealedPacket
 from clankvox.media.stream_audio import StreamAudio
 from clankvox.media.video_target import VideoTarget
-from clankvox.messages.common import Inspect
+from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import SendGatewayJson
 from clankvox.messages.playback import SlotServed
 from clankvox.messages.publish import (
@@ -120,6 +120,8 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
                     self._follow_keyframe_interval(interval_ms)
             case PublishReportDue(connection=connection):
                 self._on_report_due(connection)
+            case ResetBaton():
+                self._on_reset(message)
             case Inspect():
                 known = {"state": str(self._state), "source": self._source, "connection": self._connection}
                 return known | self._transmission.view
@@ -253,6 +255,13 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         if final:
             self._drop_source()
             self._machine.stopped()
+
+    def _on_reset(self, baton: ResetBaton) -> None:
+        """Be done with the connection before its sockets close; one whose actor failed could not say that it goes."""
+        if self._path is not None:
+            self._on_path_closed(final=False)
+        self._transmission.close()
+        self.report(baton)
 
     def _follow_keyframe_interval(self, interval_ms: float | None) -> None:
         """Take the server's word for how often viewers get a picture to begin with; without one ours holds."""

@@ -17,6 +17,7 @@ from clankvox.actors.boundary import Boundary
 from clankvox.actors.desired import Desired
 from clankvox.actors.inspection import DEADLINE_S, Answer, Inspections
 from clankvox.actors.registry import Registry
+from clankvox.actors.reset import baton_of
 from clankvox.actors.supervision import Supervision
 from clankvox.actors.user_video import UserVideoBook
 from clankvox.actors.wish import INTERNAL_ERROR
@@ -41,6 +42,7 @@ from clankvox.ipc.events import Event, encode_event
 from clankvox.messages import capture, connection
 from clankvox.messages.common import ActorFailed, Envelope, Inspect, Inspected, InspectionAsked, Message, ResetBaton
 from clankvox.messages.router import (
+    AdapterSendRequested,
     CaptureIdle,
     CommandReceived,
     ConnectionReported,
@@ -91,7 +93,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._supervision = Supervision()
         self._inspections = Inspections(self._supervision, boundary.queues, boundary.collect)
         self._under_way: Address | None = None
-        self._waiting: deque[commands.Command | StopRequested] = deque()
+        self._waiting: deque[commands.Command | StopRequested | Envelope] = deque()
+        """Commands, and in front of them the ends of roles whose actors have failed too often."""
         self._tickets = 0
         self._connections = dict.fromkeys(Role, ConnectionState.IDLE)
         self._videos = UserVideoBook()
@@ -134,7 +137,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                     self._unsettled = 0
                     self._on_settled()
             case ResetRequested():
-                self._begin_reset(message)
+                self._pass_baton(baton_of(message, self._registry.captures(message.role)))
             case ResetBaton():
                 self._pass_baton(message)
             case StreamsSuspended(role=role):
@@ -172,10 +175,13 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _serve_waiting(self) -> None:
         while self._waiting and self._state is RouterState.SERVING:
             item = self._waiting.popleft()
-            if isinstance(item, StopRequested):
-                self._begin_stop(item)
-                return
-            self._carry_out(item)
+            match item:
+                case StopRequested():
+                    self._begin_stop(item)
+                case Envelope(to=to, message=message):
+                    self._settle(to, message)
+                case _:
+                    self._carry_out(item)
 
     def _on_settled(self) -> None:
         if self._under_way is not None:
@@ -237,7 +243,6 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def _forward_connection_command(self, command: translation.ConnectionCommand) -> None:
         if isinstance(command, commands.Join):
             self._connections[Role.VOICE] = ConnectionState.AWAITING_CREDENTIALS
-            self._connection_id = command.connection_id
             self._boundary.mirror_logs(dialects.wants_legacy_log(command.connection_id))
         self._settle(connection_address(translation.role_of(command)), translation.connection_message(command))
 
@@ -250,11 +255,6 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self.later(SETTLE_DEADLINE_S, SettleOverdue(ticket=self._tickets))
         self._deliver(to, message)
 
-    def _order_connection(self, role: Role, message: Message) -> None:
-        """Send what the connection answers with Settled."""
-        self._unsettled += 1
-        self._deliver(connection_address(role), message)
-
     # --- the post office ---
 
     def _deliver(self, to: Address, message: Message) -> None:
@@ -264,19 +264,6 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
     def tell_self(self, message: Message) -> None:
         """Append to the router's own inbox. Any thread."""
         teller(self.actor_ref)(message)
-
-    def _begin_reset(self, request: ResetRequested) -> None:
-        role = request.role
-        heard = [PLAYBACK, MUSIC] if role is Role.VOICE else []
-        others = [*heard, dave(role), video_address(role), *self._registry.captures(role)]
-        baton = ResetBaton(
-            ticket=request.ticket,
-            role=request.role,
-            reason=request.reason,
-            connection_id=request.connection_id,
-            route=(*others, connection_address(request.role)),
-        )
-        self._pass_baton(baton)
 
     def _pass_baton(self, baton: ResetBaton) -> None:
         """Hand the baton to the next on its route; an actor that is gone is skipped."""
@@ -289,6 +276,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
 
     def _on_report(self, report: Report) -> None:
         self._desired.reported(report)
+        if isinstance(report, AdapterSendRequested) and report.channel_id is not None:
+            self._connection_id = report.connection_id
         if isinstance(report, ConnectionReported):
             if not report.media_goes_on:
                 self._connections[report.role] = report.now
@@ -345,6 +334,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         address = failure.address
         late = self._registry.bury(address)
         if self._state in _ENDING:
+            self._reset_behind(address)
             self._bury(failure, late)
             return
         self._registry.spawn(address)
@@ -353,6 +343,12 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                 self._deliver(envelope.to, envelope.message)
         else:
             self._close_role(failure, late)
+
+    def _reset_behind(self, address: Address) -> None:
+        """If it was a connection, let everybody be done with it: it cannot ask for that any more."""
+        if address.kind is ActorKind.CONNECTION and self._state is not RouterState.ENDED:
+            name = self._connection_id if address.role is Role.VOICE else None
+            self.handle(ResetRequested(ticket=0, role=address.role, reason=INTERNAL_ERROR, connection_id=name))
 
     def _bury(self, failure: ActorFailed, late: tuple[Message, ...]) -> None:
         """Say on behalf of the dead what is over with it, and pass on the baton that it had or was to get."""
@@ -366,18 +362,17 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         """Say the error, and what is over with the dead; everybody else ends what is theirs."""
         address, role = failure.address, failure.address.role
         connection_id = self._connection_id if role is Role.VOICE else None
-        self._on_report(
-            RuntimeFailed(role=role, connection_id=connection_id, message=f"internal error: {failure.error}")
-        )
-        if address.kind is ActorKind.CONNECTION:
-            reset = ResetRequested(ticket=0, role=role, reason=INTERNAL_ERROR, connection_id=connection_id)
-            self._begin_reset(reset)
-        else:
-            self._order_connection(role, translation.end_of(role, INTERNAL_ERROR))
+        called = self._desired.call_asked_for(address) or connection_id
+        self._on_report(RuntimeFailed(role=role, connection_id=called, message=f"internal error: {failure.error}"))
+        self._reset_behind(address)
+        if address.kind is not ActorKind.CONNECTION:
+            end = translation.end_of(role, INTERNAL_ERROR)
+            self._waiting.appendleft(Envelope(to=connection_address(role), message=end))
         self._bury(failure, late)
         if address == self._under_way:
             self._unsettled = 0
             self._on_settled()
+        self._serve_waiting()
 
     def _on_stop_requested(self, request: StopRequested) -> None:
         if request.at_once and self._state not in _ENDING:
@@ -391,7 +386,8 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._machine.stop_requested()
         for role in Role:
             if connection_address(role) in self._registry:
-                self._order_connection(role, connection.Close(reason=request.reason))
+                self._unsettled += 1
+                self._deliver(connection_address(role), connection.Close(reason=request.reason))
         self.later(STOP_DEADLINE_S, StopOverdue())
 
     def _finish(self) -> None:

@@ -370,6 +370,9 @@ class VoiceActor(ConnectionActor):
         if self._join is not None:
             self.report(
                 AdapterSendRequested(
-                    guild_id=self._join.guild_id, channel_id=self._join.channel_id, self_mute=self._join.self_mute
+                    connection_id=self._join.connection_id,
+                    guild_id=self._join.guild_id,
+                    channel_id=self._join.channel_id,
+                    self_mute=self._join.self_mute,
                 )
             )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from clankvox.ids import Address
+from clankvox.ids import Address, ConnectionId
 from clankvox.messages.common import ActorFailed, Envelope, Message
 from clankvox.messages.router import Report
 
@@ -15,6 +15,11 @@ class Wish:
 
     def __init__(self, address: Address) -> None:
         self._address = address
+
+    @property
+    def call(self) -> ConnectionId | None:
+        """Name of the call that the parent has asked for and that has not begun yet."""
+        return None
 
     def ordered(self, message: Message) -> None:
         """Take note of a message on its way to the actor."""

@@ -17,10 +17,11 @@ class Envelope(Message, frozen=True, kw_only=True):
 
 
 class ResetBaton(Message, frozen=True, kw_only=True):
-    """The voice connection is being reset: end what you have, tell the parent, pass the baton on.
+    """A connection is being reset: end what you have, tell the parent, pass the baton on.
 
-    The baton visits playback, music, DAVE and every capture of the role one after the other and then returns
-    to the connection, so that the endings of an old connection precede everything of the next one.
+    The baton visits all who live on the role's connection (playback and music, or what we publish; DAVE, video and
+    every capture) one after the other and then returns to it, so that the endings of an old connection precede
+    everything of the next one.
     """
 
     ticket: int

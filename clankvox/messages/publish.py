@@ -2,7 +2,7 @@
 
 from clankvox.ids import Attempt, Ssrc
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.messages.common import Message
+from clankvox.messages.common import Message, ResetBaton
 from clankvox.messages.playback import SlotServed
 
 
@@ -133,4 +133,5 @@ PublishMessage = (
     | PublishReportDue
     | SoundPoll
     | SlotServed
+    | ResetBaton
 )

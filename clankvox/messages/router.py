@@ -93,8 +93,12 @@ class StreamsSuspended(Message, frozen=True, kw_only=True):
 
 
 class AdapterSendRequested(Message, frozen=True, kw_only=True):
-    """Connection: the parent must send op 4 on its main gateway (channel None: leave)."""
+    """Connection: the parent must send op 4 on its main gateway (channel None: leave).
 
+    With the op 4 of a join the call that it names begins for the parent.
+    """
+
+    connection_id: ConnectionId | None = None
     guild_id: GuildId
     channel_id: ChannelId | None
     self_mute: bool

@@ -14,7 +14,7 @@ from clankvox.fsm.publish import PublishState
 from clankvox.ids import MUSIC, PLAYBACK, PUBLISH, Role, UserId, capture_address
 from tests.actors.test_stream import connect
 from tests.support.call_machine import NIGHTLY, CallMachine, run_suite
-from tests.support.call_rules import USERS, Commands, FailuresInARow, Faults, Group, Handshake, Listening, Speech
+from tests.support.call_rules import USERS, Commands, Faults, Group, Handshake, Listening, Speech
 from tests.support.crash import crash
 from tests.support.media_rules import Music, Pictures, Publishing, Streams
 from tests.support.promises import LeftOver, NotHeard, NotResumed
@@ -164,7 +164,7 @@ class FailingSound(Faults, Speech, Music, Connected):
         self.rest()
 
 
-class FailingCaptures(FailuresInARow, Listening, Connected):
+class FailingCaptures(Faults, Listening, Connected):
     """Failures while others speak."""
 
     @rule(user=USERS)

@@ -72,6 +72,7 @@ class CallMachine(RuleBasedStateMachine):
 
     def new_join(self, *, named=True):
         self.joins += 1
+        self.watcher.joins_asked = self.joins
         self.call.join(f"c{self.joins}" if named else None, OWN_CHANNELS + self.joins)
 
     def connect(self, version):

@@ -465,10 +465,6 @@ class Faults:
         self.an_actor_fails(which, now=True)
         self.rest()
 
-
-class FailuresInARow(Faults):
-    """Faults, and an actor that uses up its budget of restarts, as a mixin."""
-
     @rule(which=st.integers(0, 9))
     def an_actor_that_fails_too_often_takes_its_role_with_it(self, which):
         """Three times in ten seconds there is an heir; the fourth failure is told and ends the role."""

@@ -58,7 +58,7 @@ PUBLISH_TOLD = {
     "paused_waiting": ("paused", "let go"),
 }
 """`let go`: a disconnect ends the source of a connection, and not one that waits for another."""
-SOURCE_ENDS = ("stream_publish_stopped", "stream_publish_idle", "gone")
+SOURCE_ENDS = ("stream_publish_stopped", "stream_publish_idle", "gone", "internal_error")
 """Reasons that are about what is published, and not about its connection."""
 
 
@@ -74,6 +74,9 @@ class EventWatcher:
         self.ended_captures: set[str] = set()
         self.connection = "none"
         self.join: int | None = None
+        self.joins_asked = 0
+        self.joins_answered = 0
+        """Number of the last join that has come to its op 4, or to its end before it."""
         self.dave = dict.fromkeys(Role, "cleared")
         self.transport = dict.fromkeys(Role, "none")
         self.source = "none"
@@ -98,7 +101,10 @@ class EventWatcher:
     def told(self, event: dict[str, Any]) -> None:
         connection_id = event.get("connectionId")
         if connection_id is not None and self.join is not None:
-            StaleNews.unless(connection_id == f"c{self.join}", f"{event} of a join that was replaced")
+            ends = event["type"] == "error" or event.get("status") == "disconnected"
+            never_began = ends and int(connection_id[1:]) > self.join
+            told = connection_id == f"c{self.join}" or never_began
+            StaleNews.unless(told, f"{event} of a join that was replaced")
         watch = getattr(self, "_on_" + event["type"], None)
         if watch is not None:
             watch(event)
@@ -175,8 +181,10 @@ class EventWatcher:
 
     def _on_connection_state(self, event: dict[str, Any]) -> None:
         status = event["status"]
-        NotOneEnd.unless((self.connection, status) != ("disconnected", "disconnected"), "the call ended twice")
-        if status != "ready":
+        if (self.connection, status) == ("disconnected", "disconnected"):
+            NotOneEnd.unless(self.joins_answered < self.joins_asked, "the call ended twice")
+            self.joins_answered += 1
+        elif status != "ready":
             StaleNews.unless(self.connection != "disconnected", f"{status} of a connection that is over")
         self.connection = status
 
@@ -201,6 +209,7 @@ class EventWatcher:
         self.connection = "asked"
         if number >= 0:  # the op 4 of a join: from here on its name is the only one
             self.join = number
+            self.joins_answered = max(self.joins_answered, number)
 
     def _nothing_is_open(self) -> None:
         """What belonged to a call that is replaced has ended when the gateway is asked for the next one.
