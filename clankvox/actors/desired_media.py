@@ -337,8 +337,8 @@ class PublishWish(Wish):
             case publish.PublishPathClosed(final=final):
                 self._path = None
                 self._source, self._paused = (None, None) if final else (self._source, self._paused)
-            case ResetBaton():
-                self._path = None
+            case ResetBaton() if self._path is not None:
+                self._path = self._source = self._paused = None
             case publish.KeyframeIntervalChanged(attempt=attempt, interval_ms=interval_ms):
                 if self._path is not None and self._path.attempt == attempt:
                     self._path = structs.replace(self._path, keyframe_interval_ms=interval_ms)

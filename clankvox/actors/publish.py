@@ -257,9 +257,12 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
             self._machine.stopped()
 
     def _on_reset(self, baton: ResetBaton) -> None:
-        """Be done with the connection before its sockets close; one whose actor failed could not say that it goes."""
+        """Be done with the connection before its sockets close.
+
+        One that goes has said so before; if none has, its actor has failed too often, and the role is closed.
+        """
         if self._path is not None:
-            self._on_path_closed(final=False)
+            self._on_path_closed(final=True)
         self._transmission.close()
         self.report(baton)
 

@@ -21,7 +21,7 @@ from clankvox.media.frame_ledger import FrameFate, FrameImbalance
 from tests.support import belongings
 from tests.support.factory import Call
 from tests.support.promises import BlamedTwice, InClear, LeftOver, NotSaid, OutOfOrder, Unbalanced
-from tests.support.watchers import OWN_CHANNELS, EventWatcher
+from tests.support.watchers import OWN_CHANNELS, EventWatcher, QueueWatcher
 
 NIGHTLY_FACTOR = 100
 STEPS = 20
@@ -61,7 +61,7 @@ class CallMachine(RuleBasedStateMachine):
         self.before = sys.exc_info()[1]
         self.seed = seed
         self.call = self.new_call(seed)
-        self.watcher = EventWatcher()
+        self.watcher, self.queue_watcher = EventWatcher(), QueueWatcher(self.call.outbox)
         self.prepare(version)
 
     def new_call(self, seed):
@@ -72,7 +72,7 @@ class CallMachine(RuleBasedStateMachine):
 
     def new_join(self, *, named=True):
         self.joins += 1
-        self.watcher.joins_asked = self.joins
+        self.watcher.joins_asked = self.queue_watcher.joins_asked = self.joins
         self.call.join(f"c{self.joins}" if named else None, OWN_CHANNELS + self.joins)
 
     def connect(self, version):
@@ -144,6 +144,7 @@ class CallMachine(RuleBasedStateMachine):
         if not hasattr(self, "call"):
             return
         self.watcher.see(self.call.frames())
+        self.queue_watcher.look()
         self.call.left()
         InClear.unless(self.call.leaks == [], "a frame left in clear")
         for role, parts in self.call.roles.items():

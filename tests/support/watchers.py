@@ -3,12 +3,17 @@
 import json
 import struct
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
+from clankvox.actors.wish import INTERNAL_ERROR
 from clankvox.ids import Role
 from clankvox.messages.common import Inspect
+from clankvox.outbox import Outbox
 from tests.support.promises import NotAsTold, NotHeard, NotOneEnd, OutOfOrder, StaleNews
 
+HEADER = 5
+"""Bytes of a frame's format and length."""
 OWN_CHANNELS = 1_000
 """Join number n asks for channel 1000 + n and is named c<n>, so that events tell whose they are."""
 ENDS = ("drained", "stopped", "failed")
@@ -58,7 +63,7 @@ PUBLISH_TOLD = {
     "paused_waiting": ("paused", "let go"),
 }
 """`let go`: a disconnect ends the source of a connection, and not one that waits for another."""
-SOURCE_ENDS = ("stream_publish_stopped", "stream_publish_idle", "gone", "internal_error")
+SOURCE_ENDS = ("stream_publish_stopped", "stream_publish_idle", "gone")
 """Reasons that are about what is published, and not about its connection."""
 
 
@@ -194,9 +199,9 @@ class EventWatcher:
             self.transport[event["role"]] = status
         elif status in ("waiting_for_transport", "playing", "paused"):
             self.source = status if "not_started" not in reason else self.source
-        elif reason in SOURCE_ENDS and self.source != "none":
+        elif (reason in SOURCE_ENDS or (status, reason) == ("failed", INTERNAL_ERROR)) and self.source != "none":
             self.source = "ended"
-        elif reason == "stream_publish_disconnect" and self.source not in ("none", "ended"):
+        elif reason in ("stream_publish_disconnect", INTERNAL_ERROR) and self.source not in ("none", "ended"):
             self.source = "let go"
 
     def _on_adapter_send(self, event: dict[str, Any]) -> None:
@@ -214,7 +219,7 @@ class EventWatcher:
     def _nothing_is_open(self) -> None:
         """What belonged to a call that is replaced has ended when the gateway is asked for the next one.
 
-        The end of a capture goes behind its PCM, in a lane that control messages overtake.
+        The end of a capture goes behind its PCM, in a lane that control messages overtake: see QueueWatcher.
         """
         speech = self.open_playback or self.anonymous_open
         OutOfOrder.unless(not speech, "the next call is asked for before the speech of this one has ended")
@@ -229,8 +234,6 @@ class EventWatcher:
 
     def _on_error(self, event: dict[str, Any]) -> None:
         self.errors.append(event["message"])
-        if event.get("role") == Role.STREAM_PUBLISH and self.source not in ("none", "ended"):
-            self.source = "let go"
 
     def at_the_end(self) -> None:
         """When the process ends, everything that began has ended."""
@@ -267,3 +270,30 @@ class EventWatcher:
         source = states.get("stream_publish publish")
         told = source is None or self.source in PUBLISH_TOLD[source]
         NotAsTold.unless(told, f"publish is {source} and was told as {self.source}")
+
+
+class QueueWatcher(EventWatcher):
+    """Feed it every frame in the order in which it was queued: that of the actors, before the lanes have theirs."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        super().__init__()
+        self._queued: list[tuple[int, bytes]] = []
+        for put, place in (("put_control", 0), ("put_marker", 0), ("put_audio", 1)):
+            setattr(outbox, put, self._noting(getattr(outbox, put), place))
+
+    def _noting(self, put: Callable[..., bool], place: int) -> Callable[..., bool]:
+        def noting(*args: Any, **named: Any) -> bool:
+            frame = bytes(args[place])
+            self._queued.append((frame[0], frame[HEADER:]))
+            return put(*args, **named)
+
+        return noting
+
+    def look(self) -> None:
+        """See what was queued since the last look; no actor may be the one that finds out what is broken."""
+        queued, self._queued = self._queued, []
+        self.see(queued)
+
+    def _nothing_is_open(self) -> None:
+        super()._nothing_is_open()
+        OutOfOrder.unless(not self.pcm, "the next call is asked for before the end of a capture in this one is queued")
