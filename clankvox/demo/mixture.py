@@ -17,6 +17,11 @@ _RAMP_S: Final = 0.5
 """Ducking has come or gone after this."""
 _AFTER_S: Final = 0.8
 _SHORTEST_S: Final = 0.3
+_STRETCH_SAMPLES: Final = SAMPLE_RATE_HZ // 5
+_AROUND_SAMPLES: Final = SAMPLE_RATE_HZ * 3 // 10
+_PIECE_SAMPLES: Final = SAMPLE_RATE_HZ // 10
+_SLIPS_SAMPLES: Final = [slots * SAMPLE_RATE_HZ // 50 for slots in range(-15, 16)]
+"""What is heard is late by another slot from each one on that a busy machine missed."""
 
 
 class Mixture(NamedTuple):
@@ -53,13 +58,12 @@ def gains_db(music: Mono, said: Mono, heard: Mono) -> tuple[float | None, float 
     alone = _window(FADE_IN_S + _MARGIN_S, begin_s - _MARGIN_S)
     if alone is None:
         return None, None, None
-    known = music[alone]
-    shift = round(alignment.align(known, heard[: alone.stop + SAMPLE_RATE_HZ]).delay_ms * SAMPLE_RATE_HZ / 1000)
-    music_there = _placed(music, shift - alone.start, len(heard))
+    shift = _shift(music, heard, alone)
     speech_there = _placed(said, round(begin_s * SAMPLE_RATE_HZ), len(heard))
+    placed = [np.stack((_placed(music, shift + late, len(heard)), speech_there), axis=1) for late in _SLIPS_SAMPLES]
     under = _window(begin_s + _RAMP_S, end_s - _MARGIN_S)
     after = _window(end_s + _RAMP_S, min(end_s + _RAMP_S + _AFTER_S, len(heard) / SAMPLE_RATE_HZ))
-    alone_db, under_db, after_db = (_gain_db(music_there, speech_there, heard, part) for part in (alone, under, after))
+    alone_db, under_db, after_db = (_gain_db(placed, heard, part) for part in (alone, under, after))
     return alone_db, under_db, after_db
 
 
@@ -67,6 +71,17 @@ def _window(begin_s: float, end_s: float) -> slice | None:
     if end_s - begin_s < _SHORTEST_S:
         return None
     return slice(round(begin_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ))
+
+
+def _shift(music: Mono, heard: Mono, alone: slice) -> int:
+    """Return where the music would begin, in samples, going by the stretch of `alone` that fits best."""
+    found = []
+    for start in range(alone.start, alone.stop - _STRETCH_SAMPLES + 1, _STRETCH_SAMPLES):
+        sought = music[start : start + _STRETCH_SAMPLES]
+        first = max(0, start - _AROUND_SAMPLES)
+        there = alignment.align(sought, heard[first : start + _STRETCH_SAMPLES + _AROUND_SAMPLES])
+        found.append((there.snr_db, first + round(there.delay_ms * SAMPLE_RATE_HZ / 1000) - start))
+    return max(found)[1]
 
 
 def _placed(samples: Mono, start: int, length: int) -> NDArray[np.float64]:
@@ -78,10 +93,20 @@ def _placed(samples: Mono, start: int, length: int) -> NDArray[np.float64]:
     return whole
 
 
-def _gain_db(music: NDArray[np.float64], speech: NDArray[np.float64], heard: Mono, part: slice | None) -> float | None:
-    """Return by how much of the music, beside how much of the speech, what was heard is best explained."""
-    if part is None or not music[part].any():
+def _gain_db(placed: list[NDArray[np.float64]], heard: Mono, part: slice | None) -> float | None:
+    """Return by how much of the music, beside how much of the speech, what was heard is best explained.
+
+    `placed` has both as columns, the music late by so many slots: each piece of it is taken where it explains most.
+    """
+    if part is None or not placed[0][part, 0].any():
         return None
-    columns = np.stack((music[part], speech[part]), axis=1)
-    shares, *_ = np.linalg.lstsq(columns, heard[part].astype(np.float64), rcond=None)
-    return float(20 * np.log10(max(float(shares[0]), 1e-6)))
+    shares = []
+    for begin in range(part.start, part.stop - _PIECE_SAMPLES + 1, _PIECE_SAMPLES):
+        piece = slice(begin, begin + _PIECE_SAMPLES)
+        wanted = heard[piece].astype(np.float64)
+        fits = [np.linalg.lstsq(columns[piece], wanted, rcond=None)[0] for columns in placed]
+        left = [
+            float(np.square(wanted - columns[piece] @ fit).sum()) for columns, fit in zip(placed, fits, strict=True)
+        ]
+        shares.append(float(fits[int(np.argmin(left))][0]))
+    return float(20 * np.log10(max(float(np.median(shares)), 1e-6)))

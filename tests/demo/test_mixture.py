@@ -28,6 +28,15 @@ def test_the_gain_of_music_is_found_alone_under_speech_and_after_it(tmp_path, du
     assert gains == pytest.approx((0.0, ducked_db, 0.0), abs=0.3)
 
 
+def test_slots_that_a_busy_machine_missed_do_not_change_what_gain_is_found(tmp_path):
+    plan = a_plan(tmp_path)
+    heard = heard_mixture(plan, -12.0)
+    for at_s in (1.9, 2.2, 2.5, 6.9):
+        heard = np.insert(heard, round(at_s * RATE_HZ), np.zeros(RATE_HZ // 50, np.int16))
+    gains = mixture.gains_db(plan.tune.original, sound.load(plan.said("clankvox")), heard)
+    assert gains == pytest.approx((0.0, -12.0, 0.0), abs=0.5)
+
+
 def test_the_recording_is_measured_and_drawn(tmp_path):
     plan = a_plan(tmp_path)
     sound.save_wav(plan.heard_music, heard_mixture(plan, -12.0), channels=2)
