@@ -15,6 +15,7 @@ from clankvox.media.reorder import Frame, Position, ReorderWindow
 from clankvox.media.sender_binding import SenderBinding, SweepBudget
 from clankvox.media.speaker import HELD_FRAMES, HELD_S, Line, Speaker
 from clankvox.media.speaker_roster import SpeakerRoster
+from clankvox.wire.rtp import SILENCE_FRAME
 from clankvox.wire.seq import seq_delta
 
 UNDECRYPTABLE_RUN: Final = 36
@@ -58,6 +59,7 @@ class AudioStream:
 
     Sequence memory, binding and speaking learn only from frames that DAVE authenticated, or that are accepted
     in clear. What cannot be opened yet is kept (100 packets, 2 s) and tried again when keys or hints change.
+    Silence, which needs no key, waits behind it: it ends a word, and would make the whole word late.
     """
 
     def __init__(self, ssrc: Ssrc, tools: StreamTools) -> None:
@@ -94,6 +96,10 @@ class AudioStream:
     def receive(self, packet: Frame, now: float) -> None:
         """Take a packet that the transport authenticated; its payload is not opened yet."""
         position = self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
+        if self._held and packet.payload == SILENCE_FRAME and self._would_overtake(packet, position):
+            self._window.mark_unusable(packet.sequence)
+            self._hold(packet, Fate.QUIET)
+            return
         try:
             user_id, opened = self._open(packet, now)
         except FrameRejected as rejected:
@@ -118,7 +124,16 @@ class AudioStream:
         # In the order of sending: a receiver that opens its first frame refuses all frames before that one.
         held = sorted(self._held, key=cmp_to_key(_by_sequence))
         self._held = deque()
-        opened = [each for each in (self._try_again(waiting, now) for waiting in held) if each is not None]
+        opened: list[_Opened] = []
+        blocked = False
+        for waiting in held:
+            if blocked and waiting.packet.payload == SILENCE_FRAME:
+                self._held.append(waiting)
+                continue
+            again = self._try_again(waiting, now)
+            blocked = again is None
+            if again is not None:
+                opened.append(again)
         for frame, user_id, authenticated in opened:
             self._assign(user_id)
             position = self._window.locate(frame.sequence, frame.timestamp, frame.arrival)
@@ -187,9 +202,19 @@ class AudioStream:
             self._tools.alarm.by(self._held[0].packet.arrival + HELD_S)
             self._tools.alarm.by(self.binding.sweep_at or math.inf)
 
+    def _would_overtake(self, silence: Frame, position: Position) -> bool:
+        """Whether a frame before `silence` waits for its key and would be late behind it."""
+        locate = self._window.locate
+        return position is Position.FITS and any(
+            seq_delta(packet.sequence, silence.sequence) < 0
+            and locate(packet.sequence, packet.timestamp, packet.arrival) is Position.FITS
+            for packet, _ in self._held
+        )
+
     def _drop(self, held: _HeldPacket) -> None:
         self.ledger.settle(held.fate)
-        self._tools.totals.dave_decrypt_fail += 1
+        if held.fate is not Fate.QUIET:
+            self._tools.totals.dave_decrypt_fail += 1
 
     def _try_again(self, held: _HeldPacket, now: float) -> _Opened | None:
         packet = held.packet

@@ -87,6 +87,60 @@ def test_an_undecryptable_packet_is_neither_waited_for_nor_missing():
     assert (ledger.missing, ledger.fates["no_key"]) == (0, 1)
 
 
+def test_silence_behind_a_word_whose_key_is_on_its_way_does_not_make_the_word_late():
+    ears = Ears()
+    ears.arm(ALICE)
+    ears.pipeline.hint(7, ALICE)
+    room = room_of(ME, ALICE)
+    talker = Talker(7, room.members[ALICE])
+    ears.hear([*talker.packets(SPEECH[:16]), *talker.silence()])
+    assert ears.check()[7].pending == 21
+    ears.pipeline.hint(7, ALICE)  # what is known anew is tried anew, and is not the key
+    ears.wait(0.1)
+    assert ears.check()[7].pending == 21
+    ears.join(room)
+    ears.wait(1)
+    assert ears.fates(7) == {"decoded": 21}
+    assert len(ears.heard.pcm(ALICE)) == 480 * 21
+
+
+def test_silence_behind_the_first_frames_of_a_new_key_does_not_make_them_late():
+    before, after = room_of(ME, ALICE), room_of(ME, ALICE)
+    ears = Ears(before)
+    ears.arm(ALICE)
+    old = Talker(7, before.members[ALICE])
+    ears.hear(old.packets(SPEECH[:10]))
+    new = Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+    ears.hear([*new.packets(SPEECH[10:15]), *new.silence()])
+    ears.join(after)
+    ears.wait(1)
+    assert ears.fates(7) == {"decoded": 20}
+
+
+def test_silence_waits_for_no_frame_that_the_next_ones_have_passed():
+    room = room_of(ME, ALICE)
+    ears = Ears(room)
+    ears.arm(ALICE)
+    talker = Talker(7, room.members[ALICE])
+    ears.hear(talker.packets(SPEECH[:10]))
+    stranger = Talker(7, room_of(50, 51).members[50], sequence=talker.sequence, timestamp=talker.timestamp)
+    ears.feed(stranger.packet(SPEECH[10]))
+    talker.sequence, talker.timestamp = stranger.sequence, stranger.timestamp
+    ears.hear([*talker.packets(SPEECH[11:13]), *talker.silence()])
+    assert ears.check()[7].pending == 1
+
+
+def test_silence_behind_a_key_that_never_comes_is_quiet_and_no_failure():
+    ears = Ears()
+    ears.arm(ALICE)
+    ears.pipeline.hint(7, ALICE)
+    talker = Talker(7, room_of(ME, ALICE).members[ALICE])
+    ears.hear([*talker.packets(SPEECH[:4]), *talker.silence()])
+    ears.wait(3)
+    assert ears.fates(7) == {"no_group": 4, "quiet": 5}
+    assert ears.pipeline.totals.dave_decrypt_fail == 4
+
+
 def test_failures_count_in_a_row_only():
     room = room_of(ME, ALICE)
     ears = Ears(room)
