@@ -337,7 +337,7 @@ class PublishWish(Wish):
             case publish.PublishPathClosed(final=final):
                 self._path = None
                 self._source, self._paused = (None, None) if final else (self._source, self._paused)
-            case ResetBaton() if self._path is not None:
+            case ResetBaton(reason=reason) if reason == INTERNAL_ERROR:
                 self._path = self._source = self._paused = None
             case publish.KeyframeIntervalChanged(attempt=attempt, interval_ms=interval_ms):
                 if self._path is not None and self._path.attempt == attempt:

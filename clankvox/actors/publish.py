@@ -11,6 +11,7 @@ import numpy as np
 from clankvox.actors.base import BaseActor, Surroundings, teller
 from clankvox.actors.output import Output
 from clankvox.actors.transmission import Transmission
+from clankvox.actors.wish import INTERNAL_ERROR
 from clankvox.clock import SLOT_S
 from clankvox.errors import CodecError
 from clankvox.fsm.publish import PublishMachine, PublishState
@@ -257,11 +258,8 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
             self._machine.stopped()
 
     def _on_reset(self, baton: ResetBaton) -> None:
-        """Be done with the connection before its sockets close.
-
-        One that goes has said so before; if none has, its actor has failed too often, and the role is closed.
-        """
-        if self._path is not None:
+        """Be done with the connection before its sockets close; a role that is closed for an error ends its source."""
+        if baton.reason == INTERNAL_ERROR:
             self._on_path_closed(final=True)
         self._transmission.close()
         self.report(baton)

@@ -1,18 +1,21 @@
 import base64
 import struct
 import zlib
+from random import Random
 
 import msgspec
 import numpy as np
 import pytest
 
-from clankvox.ids import PUBLISH, Role
+from clankvox.ids import PUBLISH, Role, connection_address
+from clankvox.media.silence_tail import TAIL_FRAMES
 from clankvox.messages.publish import PublishEnded, PublishFailed, PublishGateChanged, PublishStarted
 from clankvox.wire.gateway_ops import Op
 from clankvox.wire.rtcp import RTCP_CLEAR_BYTES, SenderReport, parse_compound
 from clankvox.wire.rtp import is_rtcp, is_rtp, parse_header
 from clankvox.wire.transport_crypto import open_sealed
 from tests.actors.test_stream import connect
+from tests.support.crash import arm, crash
 from tests.support.factory import Call, short
 from tests.support.fake_server import KEY, MODE
 
@@ -431,3 +434,48 @@ def test_a_paused_source_waits_through_connections_that_come_to_nothing():
     studio.role.server.lost(4006)
     studio.call.drain()
     assert studio.state() == "paused_waiting"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_silence_behind_the_sound_leaves_before_the_socket_closes(seed):
+    studio = Studio()
+    studio.play(withAudio=True)
+    studio.worker.audio.put(studio.worker.audio.lease(), studio.call.clock.now(), np.full((48_000, 2), 3_000, np.int16))
+    studio.call.run(0.2)
+    udp, left, close = studio.role.udp, [], studio.role.udp.close
+    said = len(udp.sent)
+    udp.close = lambda: (left.append(len(udp.sent)), close())
+    studio.call.line(type="stream_publish_disconnect")
+    studio.call.drain(Random(seed).randrange)
+    assert left == [said + TAIL_FRAMES]
+    assert len(udp.sent) == said + TAIL_FRAMES
+
+
+def test_a_connection_that_fails_too_often_ends_its_source():
+    studio = Studio()
+    studio.play()
+    studio.worker.new_calls()
+    for _ in range(4):
+        crash(studio.call, connection_address(Role.STREAM_PUBLISH))
+    said = studio.said()
+    assert "error voice_runtime_error stream_publish" in said
+    assert f"{STATE} disconnected internal_error" in said
+    assert (studio.state(), studio.worker.request, studio.worker.attempt) == ("idle", None, None)
+    studio.link()
+    assert studio.play()[-1] == f"{STATE} playing"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_source_whose_actor_fails_too_often_is_told_to_have_failed(told):
+    studio = Studio()
+    studio.order("pause")  # brings the actor to life
+    for _ in range(3):
+        crash(studio.call, PUBLISH)
+    if told:
+        studio.play()
+    arm(studio.call, studio.call.actor(PUBLISH))
+    said = studio.play(URL + "/another")
+    assert "error voice_runtime_error stream_publish" in said
+    assert said.count(f"{STATE} failed internal_error") == 1
+    assert said[-1] == f"{STATE} disconnected internal_error"
+    assert studio.state() == "idle"

@@ -13,6 +13,7 @@ from clankvox.messages.connection import SocketOpened
 from clankvox.messages.playback import BufferPoll
 from clankvox.messages.router import InspectionRequested, Settled
 from clankvox.outbox import CONTROL_EVENTS
+from tests.support.crash import FAILS_ON, arm
 from tests.support.factory import Call, short
 from tests.support.fake_server import KEY
 
@@ -310,6 +311,70 @@ def test_the_fourth_failure_in_ten_seconds_closes_the_role(address):
     assert (call.web_socket.attempt, call.udp.attempt, call.pipeline.sealer) == (None, None, None)
     call.connect("c2")
     assert call.state("connection") == "ready"
+
+
+def test_a_join_that_fails_too_often_ends_under_its_own_name_and_the_call_before_it_under_its():
+    call = Call().establish(42)
+    for _ in range(3):
+        fail(call, call.connection)
+    call.run(1.1)
+    call.events()
+    arm(call, call.connection)
+    call.join("c2")
+    call.drain()
+    events = call.events()
+    named = [
+        (event["type"], event["connectionId"]) for event in events if event["type"] in ("error", "connection_state")
+    ]
+    assert named == [("error", "c2"), ("connection_state", "c1"), ("connection_state", "c2")]
+    assert {event["connectionId"] for event in events if event["type"] == "dave_state"} <= {"c1"}
+    call.connect("c3")
+    assert (call.state("connection"), call.state("router")) == ("ready", "serving")
+
+
+def test_an_error_of_a_call_bears_its_name_until_the_next_one_is_asked_for():
+    call = Call().establish(42)
+    for _ in range(3):
+        fail(call, call.dave)
+        call.run(1.1)
+    call.events()
+    arm(call, call.dave)
+    call.join("c2")  # its baton is what the actor fails on
+    call.drain()
+    events = call.events()
+    asked = [event["type"] for event in events].index("adapter_send")
+    (error,) = [event for event in events[:asked] if event["type"] == "error"]
+    assert error["connectionId"] == "c1"
+    assert [event["connectionId"] for event in events[asked:] if event["type"] == "connection_state"] == ["c2"]
+
+
+def test_the_end_of_a_role_and_a_command_behind_it_settle_though_the_connection_fails_in_between():
+    call = Call().establish(42)
+    for _ in range(3):
+        fail(call, call.playback)
+    arm(call, call.playback)
+    arm(call, call.connection)
+    call.playback.actor_ref.tell(FAILS_ON)
+    call.pump.step(lambda count: count - 1)  # playback has failed, and the router does not know
+    call.line(type="leave")
+    call.drain()
+    assert call.state("router") == "serving"
+    lines = short(call.events())
+    assert lines.count("connection_state disconnected") == 1
+    call.connect("c2")
+    assert call.state("connection") == "ready"
+
+
+def test_a_connection_that_fails_as_the_process_ends_leaves_nobody_talking():
+    call = Call().establish(42)
+    call.audio("p1", 14_000)
+    call.run(0.1)
+    arm(call, call.connection)
+    call.line(type="destroy")
+    call.run(0.2)
+    assert call.exit_codes == [0]
+    assert "tts_playback_state p1 stopped internal_error" in short(call.events())
+    assert (call.pacer.due(), call.udp.attempt) == (None, None)
 
 
 def test_failures_that_are_far_apart_never_close_a_role():

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import Phase, settings
 
-from clankvox.actors import dave, media_link
+from clankvox.actors import dave, media_link, router
 from clankvox.actors.capture import CaptureActor
 from clankvox.actors.connection import ConnectionActor
 from clankvox.actors.dave import DaveActor
@@ -195,12 +195,11 @@ def commands_do_not_settle(patch):
 
 
 def the_baton_visits_nobody(patch):
-    def begin_reset(self, request):
-        back = connection_address(request.role)
+    def baton_of(request, _captures):
         named = {"role": request.role, "reason": request.reason, "connection_id": request.connection_id}
-        self._deliver(back, ResetBaton(ticket=request.ticket, route=(), **named))
+        return ResetBaton(ticket=request.ticket, route=(connection_address(request.role),), **named)
 
-    patch.setattr(RouterActor, "_begin_reset", begin_reset)
+    patch.setattr(router, "baton_of", baton_of)
 
 
 def a_capture_is_armed_behind_its_end_without_a_new_arming(patch):
