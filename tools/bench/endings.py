@@ -95,16 +95,16 @@ def _end(discord: OfflineDiscord, host: MediaHost, folder: str, name: str) -> tu
         speaker = threading.Thread(target=_speak, args=(vox,), daemon=True)
         speaker.start()
         vox.wait_for("tts_playback_state", status="started")
-        process, clock = psutil.Process(vox.pid), SystemClock()
-        family = [process, *process.children(recursive=True)]
+        children, clock = psutil.Process(vox.pid).children(recursive=True), SystemClock()
         end, code = ENDINGS[name]
         began = clock.now()
         end(vox)
-        _, alive = psutil.wait_procs(family, timeout=_GONE_S)
+        exit_code = vox.wait_exit()  # and not psutil, which would take the exit code away from the parent
+        _, alive = psutil.wait_procs(children, timeout=_GONE_S)
         wait_ms = (clock.now() - began) * 1000
         speaker.join()
         discord.order({"type": "remove_speaker", "userId": _SPEAKER, "serverId": SERVER})
-        return wait_ms, len(family) > 1 and not alive and vox.wait_exit() == code
+        return wait_ms, bool(children) and not alive and exit_code == code
 
 
 def _begin(discord: OfflineDiscord, host: MediaHost, vox: VoxParent) -> None:
