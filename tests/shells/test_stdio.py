@@ -17,6 +17,7 @@ from clankvox.ipc.commands import Destroy, Leave, MusicStop
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.framing import LINE_LIMIT_BYTES, frame_json, frame_user_audio
 from clankvox.outbox import Outbox
+from clankvox.shells import stdio
 from clankvox.shells.stdio import CREDITS, StdinReader, StdoutWriter
 
 DEADLINE_S = 10.0
@@ -393,6 +394,25 @@ def test_a_pipe_that_breaks_under_another_hand_is_told_once_by_the_thread(pipe):
     assert writer.flush_and_stop(DEADLINE_S)
     assert broken.times == 1
     assert pcm == [bytes(3)] * 3
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_parent_that_goes_away_while_the_thread_sleeps_is_noticed_with_the_next_pcm(pipe, monkeypatch, room):
+    monkeypatch.setattr(stdio, "_IDLE_S", 3_600.0)
+    outbox = Outbox()
+    broken = Broken()
+    writer = StdoutWriter(pipe.write_fd, outbox, broken)
+    if room:
+        writer._room = AlwaysRoom()
+    writer.start()
+    outbox.put_control(b"first")
+    assert os.read(pipe.read_fd, 100) == b"first"
+    pipe.close(pipe.read_fd)
+    outbox.put_audio("a", bytearray(b"pcm"), 20)
+    writer.write_at_hand()
+    assert broken.happened.wait(DEADLINE_S)
+    assert writer.flush_and_stop(DEADLINE_S)
+    assert broken.times == 1
 
 
 class AlwaysRoom:
