@@ -52,6 +52,8 @@ class OpusTrack:
         self.stage = Stage.WAITING
         self.frames_sent = 0
         self.frames_unsent = 0
+        self.slots_missed = 0
+        """Slots amid its words that passed before it had the CPU: its speech is as much longer."""
         self._script = script
         self._member = member
         self._port = port
@@ -111,6 +113,8 @@ class OpusTrack:
     def _skip(self, now: float) -> None:
         missed = max(0, int((now - self._slot_at_s) / _SLOT_S))
         self._slot_at_s += missed * _SLOT_S
+        if self.stage in (Stage.SPEAKING, Stage.TRAILING):
+            self.slots_missed += missed
         self._timestamp = timestamp_add(self._timestamp, missed * _SLOT_TICKS)
 
     def _take(self, now: float) -> None:

@@ -62,6 +62,7 @@ class Speaker(OwnMember):
             "stage": str(self._track.stage),
             "framesSent": self._track.frames_sent,
             "framesUnsent": self._track.frames_unsent,
+            "slotsMissed": self._track.slots_missed,
             **super().report(),
             **self._hearing.report(),
         }

