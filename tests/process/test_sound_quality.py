@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from clankvox.demo.parent import UserAudio
 from clankvox.wire.rtp import SILENCE_FRAME
 from tests.support.process_call import TRAILING_SILENCE, Call, pcm_of
 from tests.support.spoken import error_db, voice
@@ -88,21 +89,45 @@ def listener(call, vox, discord):
     return member
 
 
+TRIES = 3
+"""A busy machine misses a slot now and then, and what is captured is longer by that; a seam is there every time."""
+
+
 def test_what_is_heard_of_chunks_of_any_size_and_rate_is_what_plain_libopus_makes_of_the_whole(call, listener):
-    packets, ends, since = [], [0], call.vox.mark()
+    for _ in range(TRIES):
+        since = listener.vox.mark()
+        packets, ends = say_awkwardly(call, listener)
+        captured = pcm_of([each for each in listener.vox.entries[since:] if isinstance(each, UserAudio)])
+        if len(captured) == CAPTURE_HZ // 50 * len(packets):
+            break
+        listen_anew(listener, call.me)
+    assert len(captured) == CAPTURE_HZ // 50 * len(packets)
+    plain = plain_opus.decode(packets, CAPTURE_HZ)
+    for begin, end in itertools.pairwise(ends):
+        part = slice(begin * 960, end * 960)
+        assert error_db(captured[part], np.concatenate(plain)[part]) < -80
+
+
+def listen_anew(listener, user):
+    """Capture with a decoder that has heard nothing yet."""
+    since = listener.vox.mark()
+    listener.vox.send({"type": "unsubscribe_user", "userId": user})
+    listener.vox.send({"type": "inspect"})
+    listener.wait_for("inspect", since=since)
+    listener.subscribe(user, timeline=True, silenceDurationMs=200)
+
+
+def say_awkwardly(call, listener):
+    """Say five sounds in chunks of any size; return the packets of them all, and where each ends."""
+    packets, ends = [], [0]
     for rate_hz in (8_000, 16_000, 24_000, 44_100, 48_000):
         pcm = voice(0.5, seed=rate_hz, rate_hz=rate_hz)
         for chunk in cut_awkwardly(pcm.tobytes(), rate_hz):
             call.vox.send(audio(f"at {rate_hz}", chunk, rate_hz))
         call.vox.send({"type": "finish_tts_playback", "playbackId": f"at {rate_hz}"})
-        since = listener.vox.mark()
-        call.wait_said(f"at {rate_hz}")
+        begun, since = call.vox.mark(), listener.vox.mark()
+        call.wait_for("tts_playback_state", since=begun, playbackId=f"at {rate_hz}", status="drained")
         listener.wait_for("user_audio_end", since=since, userId=call.me)
         packets += [*plain_opus.encode(two_ways.resample(pcm, rate_hz, 48_000)), *[SILENCE_FRAME] * TRAILING_SILENCE]
         ends.append(len(packets))
-    plain = plain_opus.decode(packets, CAPTURE_HZ)
-    captured = pcm_of(listener.audio_of(call.me))
-    assert len(captured) == CAPTURE_HZ // 50 * len(packets)
-    for begin, end in itertools.pairwise(ends):
-        part = slice(begin * 960, end * 960)
-        assert error_db(captured[part], np.concatenate(plain)[part]) < -80
+    return packets, ends
