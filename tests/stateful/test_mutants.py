@@ -12,7 +12,7 @@ from clankvox.actors import dave, media_link, router
 from clankvox.actors.capture import CaptureActor
 from clankvox.actors.connection import ConnectionActor
 from clankvox.actors.dave import DaveActor
-from clankvox.actors.desired_media import CaptureWish, MusicWish, PlaybackWish
+from clankvox.actors.desired_media import CaptureWish, MusicWish, PlaybackWish, PublishWish
 from clankvox.actors.link import LinkActor, OfSocket
 from clankvox.actors.media_link import MediaLinkActor
 from clankvox.actors.music import MusicActor
@@ -41,7 +41,15 @@ from clankvox.wire.gateway_ops import Op, encode_json
 from tests.stateful.test_call import Capture, Connection, DaveChurn, Deaf, Resumed, Tts
 from tests.stateful.test_orders import Orders
 from tests.stateful.test_packets import Packets
-from tests.stateful.test_system import FailingCaptures, FailingSound, MusicOrders, OwnStream, PicturesSeen, StreamGroups
+from tests.stateful.test_system import (
+    FailingCaptures,
+    FailingSound,
+    FailingStreams,
+    MusicOrders,
+    OwnStream,
+    PicturesSeen,
+    StreamGroups,
+)
 from tests.support.call_machine import profile
 from tests.support.promises import (
     PROMISES,
@@ -348,6 +356,18 @@ def a_source_is_kept_behind_its_end(patch):
     patch.setattr(PublishActor, "_drop_source", drop_source)
 
 
+def a_capture_outlives_its_call(patch):
+    def on_reset(self, baton):
+        self._set_speaking(speaking=False)
+        self.report(baton)
+
+    patch.setattr(CaptureActor, "_on_reset", on_reset)
+
+
+def the_source_of_an_actor_that_failed_too_often_is_not_told_to_end(patch):
+    patch.setattr(PublishWish, "last_words", lambda self, failure: [])
+
+
 MUTANTS = {
     clear_gate_while_negotiating: (DaveChurn, InClear),
     clear_gate_while_rekeying: (DaveChurn, InClear),
@@ -369,6 +389,8 @@ MUTANTS = {
     news_of_old_groups_are_heard: (DaveChurn, StaleNews),
     commands_do_not_settle: (Orders, OutOfOrder),
     the_baton_visits_nobody: (Connection, OutOfOrder),
+    a_capture_outlives_its_call: (FailingCaptures, OutOfOrder),
+    the_source_of_an_actor_that_failed_too_often_is_not_told_to_end: (FailingStreams, NotAsTold),
     a_capture_is_armed_behind_its_end_without_a_new_arming: (Capture, NotHeard),
     frames_are_forgotten_when_the_key_changes: (Tts, NotSaid),
     a_frame_has_no_fate_when_the_key_changes: (Tts, NotSaid),

@@ -4,14 +4,15 @@ import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
 from clankvox.actors.router import RouterActor
-from clankvox.ids import Role, connection_address, dave_address
+from clankvox.actors.wish import INTERNAL_ERROR
+from clankvox.ids import PUBLISH, Role, connection_address, dave_address
 from clankvox.media.hearing import Hearing
 from clankvox.messages import connection as link
 from clankvox.messages import dave
 from clankvox.wire.gateway_ops import Op, Speaking
 from tests.support.crash import FAILS_ON, arm
 from tests.support.fake_mls import BAD
-from tests.support.promises import NotHeard, NotMended, NotResumed, NotSaid, OverBudget, StaleNews
+from tests.support.promises import NotAsTold, NotHeard, NotMended, NotResumed, NotSaid, OverBudget, StaleNews
 from tests.support.watchers import OWN_CHANNELS
 
 USERS = st.sampled_from([42, 43])
@@ -470,6 +471,7 @@ class Faults:
         """Three times in ten seconds there is an heir; the fourth failure is told and ends the role."""
         self.rest()
         address = self.an_actor(which)._address
+        publishes = address == PUBLISH and self.call.state("stream_publish publish") != "idle"
         began = self.call.clock.now()
         for _ in range(4):
             if self.call.actor(address) not in self.call.pump.actors:
@@ -481,6 +483,9 @@ class Faults:
             return
         frames = self.call.frames()
         self.watcher.see(frames)
-        told = [event.get("message", "") for event in self.watcher.decoded(frames)]
+        events = self.watcher.decoded(frames)
+        told = [event.get("message", "") for event in events]
         OverBudget.unless("internal error: Bug" in told, f"{address} may fail as often as it likes")
+        ends = [event for event in events if (event.get("status"), event.get("reason")) == ("failed", INTERNAL_ERROR)]
+        NotAsTold.unless(len(ends) == publishes, f"{ends} where {'a' if publishes else 'no'} source was published")
         self.rest()

@@ -80,6 +80,7 @@ class EventWatcher:
         self.connection = "none"
         self.join: int | None = None
         self.joins_asked = 0
+        self.joins_in_vain: set[int] = set()
         self.joins_answered = 0
         """Number of the last join that has come to its op 4, or to its end before it."""
         self.dave = dict.fromkeys(Role, "cleared")
@@ -108,6 +109,8 @@ class EventWatcher:
         if connection_id is not None and self.join is not None:
             ends = event["type"] == "error" or event.get("status") == "disconnected"
             never_began = ends and int(connection_id[1:]) > self.join
+            if never_began:
+                self.joins_in_vain.add(int(connection_id[1:]))
             told = connection_id == f"c{self.join}" or never_began
             StaleNews.unless(told, f"{event} of a join that was replaced")
         watch = getattr(self, "_on_" + event["type"], None)
@@ -212,6 +215,7 @@ class EventWatcher:
         if number >= 0 and number != self.join and self.connection not in LEFT:
             self._nothing_is_open()
         self.connection = "asked"
+        StaleNews.unless(number not in self.joins_in_vain, f"c{number} begins, and was told to have failed")
         if number >= 0:  # the op 4 of a join: from here on its name is the only one
             self.join = number
             self.joins_answered = max(self.joins_answered, number)
