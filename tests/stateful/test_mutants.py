@@ -120,9 +120,11 @@ def a_stop_is_told_twice(patch):
 
 def speaking_is_told_again(patch):
     def set_speaking(self, *, speaking):
+        original(self, speaking=speaking)
         role, user = self._address.role, self._user_id
         self.report(SpeakingReported(role=role, user_id=user, capture_id=None, speaking=speaking))
 
+    original = CaptureActor._set_speaking
     patch.setattr(CaptureActor, "_set_speaking", set_speaking)
 
 

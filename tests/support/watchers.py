@@ -298,6 +298,10 @@ class QueueWatcher(EventWatcher):
         queued, self._queued = self._queued, []
         self.see(queued)
 
+    def _on_user_audio_end(self, event: dict[str, Any]) -> None:
+        """Whether it is the end of something is judged as the parent reads it."""
+        self.pcm.pop((event["userId"], event.get("captureId", "")), None)
+
     def _nothing_is_open(self) -> None:
         super()._nothing_is_open()
         OutOfOrder.unless(not self.pcm, "the next call is asked for before the end of a capture in this one is queued")
