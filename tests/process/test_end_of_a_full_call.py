@@ -10,8 +10,9 @@ from clankvox.errors import ExitCode
 from tests.support.fake_yt_dlp import install
 from tests.support.full_call import FullCall, serve_media
 from tests.support.media_server import MediaServer
-from tests.support.odd_parents import DeafParent, behind_a_parent
+from tests.support.odd_parents import behind_a_parent
 from tests.support.process_call import COMMAND, TRAILING_SILENCE, chirp, eventually, interrupt, wait_gone
+from tools.bench.odd_parents import DeafParent
 
 HANGS = "import subprocess\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\ntime.sleep(600)"
 """A yt-dlp that has started something itself."""

@@ -4,8 +4,8 @@ import psutil
 import pytest
 
 from clankvox.demo.parent import UserAudio
-from tests.support.odd_parents import DawdlingParent
 from tests.support.process_call import RATE_HZ, Call, chirp, eventually, pcm_of, write_wav
+from tools.bench.odd_parents import DawdlingParent
 
 SPEAKERS = 4
 WORD_S = 1.0

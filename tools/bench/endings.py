@@ -6,7 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 import psutil
 
@@ -16,6 +16,7 @@ from clankvox.demo.parent import VoxParent
 from clankvox.errors import ExitCode
 from tools.bench import pacing, stream
 from tools.bench.call import READY_S, SERVER, join, say
+from tools.bench.odd_parents import DeafParent
 from tools.bench.result import Result
 from tools.soak.media_host import FILM, TUNE, MediaHost
 
@@ -23,41 +24,16 @@ BAR_MS: Final = 250.0
 _TRIAL_S: Final = 4.0
 _GONE_S: Final = 5.0
 _SPEAKER: Final = "101"
-_PREFIX_BYTES: Final = 5
 _COLUMNS: Final = ("median", "max")
 _HANGS: Final = "import time\ntime.sleep(600)\n"
 """Instead of yt-dlp: a page whose media are never found."""
 
 
-class _Parent(VoxParent):
-    """Closes its end of stdout, once `deaf` is set, behind the frame that it reads then."""
-
-    deaf = False
-
-    def _read_frames(self, stream: BinaryIO) -> None:
-        super()._read_frames(cast(BinaryIO, _UntilDeaf(stream, self)))
-
-
-class _UntilDeaf:
-    def __init__(self, stream: BinaryIO, parent: _Parent) -> None:
-        self._stream, self._parent = stream, parent
-
-    def read(self, size: int) -> bytes:
-        return b"" if size == _PREFIX_BYTES and self._parent.deaf else self._stream.read(size)
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def _turn_deaf(vox: _Parent) -> None:
-    vox.deaf = True
-
-
-ENDINGS: Final[dict[str, tuple[Callable[[_Parent], object], ExitCode]]] = {
+ENDINGS: Final[dict[str, tuple[Callable[[DeafParent], object], ExitCode]]] = {
     "SIGTERM": (lambda vox: os.kill(vox.pid, signal.SIGTERM), ExitCode.DONE),
     "destroy": (lambda vox: vox.send({"type": "destroy"}), ExitCode.DONE),
     "end of stdin": (lambda vox: vox.close_stdin(), ExitCode.DONE),
-    "broken stdout": (_turn_deaf, ExitCode.STDOUT),
+    "broken stdout": (lambda vox: vox.deaf.set(), ExitCode.STDOUT),
 }
 
 
@@ -89,7 +65,7 @@ def judge(found: dict[str, list[tuple[float, bool]]]) -> Result:
 def _end(discord: OfflineDiscord, host: MediaHost, folder: str, name: str) -> tuple[float, bool]:
     """Return the ms until process and children were gone, and whether its exit code was the right one."""
     env = {"PYTHONPATH": folder}
-    with _Parent(env=env, args=["--allow-private-hosts"]) as vox:
+    with DeafParent(env=env, args=["--allow-private-hosts"]) as vox:
         join(vox, discord.endpoint)
         _begin(discord, host, vox)
         speaker = threading.Thread(target=_speak, args=(vox,), daemon=True)

@@ -7,14 +7,14 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 from clankvox.clock import SystemClock
 from clankvox.demo.offline import OfflineDiscord
-from clankvox.demo.parent import VoxParent
 from tools.bench import pacing
 from tools.bench.accounting import Meter
 from tools.bench.call import counters, join, say
+from tools.bench.odd_parents import DawdlingParent
 from tools.bench.result import Result
 from tools.bench.wire_tap import Datagram, WireTap
 
@@ -22,30 +22,6 @@ LANES_MIB: Final = 32 + 16
 """What waits for the parent: 32 MiB of speech at most, and room for what Python needs beside it."""
 _LEAD_S: Final = 1.0
 """Of speech before the parent stalls, and behind its return."""
-
-
-class _Dawdler(VoxParent):
-    """Reads stdout only while `reading` is set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reading = threading.Event()
-        self.reading.set()
-
-    def _read_frames(self, stream: BinaryIO) -> None:
-        super()._read_frames(cast(BinaryIO, _Waiting(stream, self.reading)))
-
-
-class _Waiting:
-    def __init__(self, stream: BinaryIO, reading: threading.Event) -> None:
-        self._stream, self._reading = stream, reading
-
-    def read(self, size: int) -> bytes:
-        self._reading.wait()
-        return self._stream.read(size)
-
-    def close(self) -> None:
-        self._stream.close()
 
 
 def run(seconds: float) -> Result:
@@ -56,7 +32,7 @@ def run(seconds: float) -> Result:
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         discord = stack.enter_context(OfflineDiscord(["--no-tls"]))
-        vox = stack.enter_context(_Dawdler())
+        vox = stack.enter_context(DawdlingParent())
         join(vox, discord.endpoint)
         room = stack.enter_context(pacing.speaking_room(discord, vox, folder, said_s))
         room.rehearse(said_s)
@@ -74,7 +50,7 @@ def run(seconds: float) -> Result:
     return judge(ours, bare, grown_mib, dropped, seconds)
 
 
-def _speak_unheard(vox: _Dawdler, meter: Meter, seconds: float, said_s: float) -> float:
+def _speak_unheard(vox: DawdlingParent, meter: Meter, seconds: float, said_s: float) -> float:
     """Say something for `said_s`, of which the parent sleeps `seconds`; return the memory at the end of its sleep."""
     clock = SystemClock()
     speech = threading.Thread(target=say, args=(vox, "p", pacing.tone_of(said_s), pacing.RATE_HZ))
