@@ -59,8 +59,8 @@ _MEASURED: Final = {
     "bad_network": Cost(60, least_s=24, around_s=50, most_runs=1),
     "golive": Cost(60, least_s=15, around_s=18),
     "pictures": Cost(60, least_s=12, around_s=25),
-    "endings": Cost(60, least_s=48, around_s=20, most_runs=1),
-    "stalled_parent": Cost(60, least_s=60, around_s=25, most_runs=1),
+    "endings": Cost(60, least_s=24, around_s=10, most_runs=1),
+    "stalled_parent": Cost(60, least_s=20, around_s=20, most_runs=1),
 }
 COSTS: Final = {name: _MEASURED.get(name, Cost()) for name in CASES}
 """What a run of each takes, on the machine of README when nothing else runs there."""
