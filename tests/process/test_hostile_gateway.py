@@ -10,7 +10,7 @@ import pytest
 from clankvox.demo.parent import VoxParent
 from clankvox.wire.gateway_ops import Op, encode_server_binary
 from tests.support.gateway_server import GatewayServer
-from tests.support.hostile import HostileDiscord, breaks
+from tests.support.hostile import AMID, HostileDiscord, breaks, told_of
 from tests.support.process_call import Call, eventually, pcm_of
 
 HZ = 440
@@ -71,8 +71,8 @@ def test_random_and_truncated_messages_change_nothing(hostile):
         ):
             call.discord.frame(call.me, frame)
     go_on(call)
-    assert breaks(pcm_of(call.audio_of(call.speaker)), HZ) == 0
-    assert {event["type"] for event in call.told()[7:]} == {"speaking_start"}
+    assert breaks(pcm_of(call.audio_of(call.speaker)), HZ) == []
+    assert told_of(call) == AMID
     assert call.discord.session(call.me).link is not None
 
 
@@ -86,7 +86,7 @@ def test_a_garbled_dave_message_is_recovered_from_and_the_speaker_is_heard_again
     call.subscribe(newcomer)
     eventually(lambda: len(call.audio_of(newcomer)) >= 10, "the newcomer")
     go_on(call)
-    assert breaks(pcm_of(call.audio_of(call.speaker)[-20:]), HZ) == 0
+    assert breaks(pcm_of(call.audio_of(call.speaker)[-20:]), HZ) == []
     assert call.leaked_frames() == 0
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from clankvox.loopback.discord import LoopbackDiscord
 from clankvox.loopback.session import Session
-from tests.support.process_call import RATE_HZ
+from tests.support.process_call import RATE_HZ, Call
 
 _WINDOW = RATE_HZ // 100
 
@@ -106,8 +106,18 @@ def mutilated(datagram: bytes, rng: random.Random) -> Iterator[bytes]:
     yield b"\x13\x37\xca\xfe" + rng.randbytes(4)
 
 
-def breaks(pcm: np.ndarray, hz: float) -> int:
-    """Count the places where a tone is not what it was 10 ms before: a gap, a repetition or a foreign sound.
+AMID = {"speaking_start"}
+PAUSED = AMID | {"speaking_end", "user_audio_end"}
+
+
+def told_of(call: Call, position: int = 7) -> set[str]:
+    """What kinds of events the parent got from `position` on, but for pauses of a speaker who did not get the CPU."""
+    told = {event["type"] for event in call.told()[position:]}
+    return AMID if told == PAUSED and call.missed_by(call.speaker) else told
+
+
+def breaks(pcm: np.ndarray, hz: float) -> list[int]:
+    """Return after how many ms a tone is not what it was 10 ms before: a gap, a repetition or a foreign sound.
 
     20 ms are no whole number of periods of 440 Hz, so that also a missing frame turns its phase.
     """
@@ -115,6 +125,6 @@ def breaks(pcm: np.ndarray, hz: float) -> int:
     windows = len(pcm) // _WINDOW
     means = (pcm * turns)[: windows * _WINDOW].reshape(windows, _WINDOW).mean(axis=1)
     steady = means[3:]  # the beginning of the tone
-    jumps = np.abs(np.angle(steady[1:] / steady[:-1])) > 0.5
+    jumps = np.abs(np.angle(steady[1:] * steady[:-1].conj())) > 0.5
     faint = np.abs(steady) < np.median(np.abs(steady)) * 0.5
-    return int(np.count_nonzero(jumps) + np.count_nonzero(faint))
+    return sorted({30 + 10 * int(window) for window in (*np.flatnonzero(jumps), *np.flatnonzero(faint))})
