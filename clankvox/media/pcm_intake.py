@@ -17,15 +17,16 @@ class PcmIntake:
     """Resamples a stream of chunks, with state across their borders. Not thread-safe.
 
     A sample that is cut in two by a border is put together again. A chunk of another rate ends the stretch of the
-    old rate, whose last samples come out before its own.
+    old rate, whose last samples come out before its own. The converter is kept: most parents know one rate.
     """
 
-    __slots__ = ("_given", "_half_sample", "_rate_hz", "_resampler", "_taken")
+    __slots__ = ("_given", "_half_sample", "_rate_hz", "_resampler", "_resampler_rate_hz", "_taken")
 
     def __init__(self) -> None:
         self._half_sample = b""
         self._rate_hz = RATE_HZ
-        self._resampler: StreamResampler | None = None
+        self._resampler = StreamResampler(RATE_HZ, RATE_HZ, 1)
+        self._resampler_rate_hz = RATE_HZ
         self._taken = 0
         self._given = 0
 
@@ -69,7 +70,7 @@ class PcmIntake:
 
     def finish_stretch(self) -> Mono:
         """Return what the resampler holds; the next chunk begins a new stretch. Half a sample stays."""
-        tail: Mono = _EMPTY if self._resampler is None else self._resampler.finish()[:, 0]
+        tail: Mono = self._resampler.finish()[:, 0]
         self._forget_stretch()
         return tail
 
@@ -79,14 +80,15 @@ class PcmIntake:
         self._forget_stretch()
 
     def _forget_stretch(self) -> None:
-        self._resampler = None
+        self._resampler.forget()
         self._taken = 0
         self._given = 0
 
     def _resample(self, samples: Mono) -> Mono:
-        if self._resampler is None and self._rate_hz != RATE_HZ:
+        if self._resampler_rate_hz != self._rate_hz:
             self._resampler = StreamResampler(self._rate_hz, RATE_HZ, 1)
-        ready = samples if self._resampler is None else self._resampler.push(samples[:, np.newaxis])[:, 0]
+            self._resampler_rate_hz = self._rate_hz
+        ready = self._resampler.push(samples[:, np.newaxis])[:, 0]
         self._taken += len(samples)
         self._given += len(ready)
         return ready

@@ -121,3 +121,27 @@ def test_a_rate_out_of_range_is_refused_and_changes_nothing(rate_hz):
     with pytest.raises(InvalidRequest):
         intake.push(b"\x01\x00\x02", rate_hz, ALL)
     assert intake.whole_samples(b"\x00") == 0
+
+
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 24_000])
+@pytest.mark.parametrize("end", ["finish_stretch", "clear"])
+def test_the_next_playback_sounds_as_if_none_had_been_before(rate_hz, end):
+    loud, quiet = voice(0.2, 1, rate_hz), voice(0.2, 2, rate_hz)
+    intake = PcmIntake()
+    intake.push(loud.tobytes(), rate_hz, ALL)
+    getattr(intake, end)()
+    intake.clear()
+    got = np.concatenate((intake.push(quiet.tobytes(), rate_hz, ALL), intake.finish_stretch()))
+    assert np.array_equal(got, one_shot(quiet, rate_hz))
+
+
+def test_one_converter_serves_all_playbacks_of_a_rate(monkeypatch):
+    made = []
+    monkeypatch.setattr("clankvox.media.pcm_intake.StreamResampler", lambda *given: made.append(given) or first(*given))
+    first = StreamResampler
+    intake = PcmIntake()
+    for _ in range(3):
+        intake.push(bytes(4_800), 24_000, ALL)
+        intake.finish_stretch()
+        intake.clear()
+    assert made.count((24_000, 48_000, 1)) == 1
