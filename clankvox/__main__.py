@@ -15,6 +15,7 @@ from clankvox.shells.prctl import set_process_name
 from clankvox.shells.stdio import claim_stdin, claim_stdout
 
 PROTOCOL_VERSION: Final = 1
+_ARGPARSE_USAGE: Final = 2
 
 USAGE: Final = """usage: clankvox [serve] [--config FILE] [--log-level LEVEL] [--log-format FORMAT]
                         [--allow-files] [--allow-private-hosts]
@@ -38,18 +39,8 @@ def main(argv: list[str] | None = None) -> int:
         case ["--version", *_]:
             sys.stdout.write(f"clankvox {__version__}\n")
             return 0
-        case ["demo", *rest]:
-            from clankvox.demo.cli import main as demo
-
-            return demo(rest)
-        case ["doctor", *rest]:
-            from clankvox.doctor.cli import main as doctor
-
-            return doctor(rest)
-        case ["loopback", *rest]:
-            from clankvox.loopback.cli import main as loopback
-
-            return loopback(rest)
+        case [("demo" | "doctor" | "loopback") as name, *rest]:
+            return _run(name, rest)
         case ["serve", *rest]:
             return _serve(rest)
         case [] | [_, *_] if not arguments or arguments[0].startswith("--"):
@@ -57,6 +48,25 @@ def main(argv: list[str] | None = None) -> int:
         case _:
             sys.stderr.write(USAGE)
             return ExitCode.USAGE
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    """Run a subcommand, with the exit codes of all the others."""
+    from importlib import import_module
+
+    try:
+        subcommand = import_module(f"clankvox.{name}.cli")
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as fault:  # noqa: BLE001 - see _serve
+        sys.stderr.write(_what_is_missing(fault) + "\n")
+        return ExitCode.UNAVAILABLE
+    try:
+        return int(subcommand.main(arguments))
+    except SystemExit as ended:
+        if ended.code == _ARGPARSE_USAGE:
+            return ExitCode.USAGE
+        raise
 
 
 def _serve(arguments: list[str]) -> int:
@@ -76,20 +86,29 @@ def _serve(arguments: list[str]) -> int:
     gc.disable()  # importing makes 60,000 objects and no garbage; the app switches it on again
     try:
         from clankvox import app
-    except ImportError as missing:
-        return _give_up(stdout_fd, missing)
+
+        if config.metrics_address is not None:
+            import clankvox.metrics  # noqa: F401 - the app imports it, and could not say what it lacks
+    except BaseException as fault:  # noqa: BLE001 - numpy on a CPU that is too old raises RuntimeError, Rust panics
+        return _give_up(stdout_fd, fault)
     return app.serve(stdin_fd, stdout_fd, config)
 
 
-def _give_up(stdout_fd: int, missing: ImportError) -> int:
-    """Say which library is missing, to people and to the parent."""
+def _give_up(stdout_fd: int, fault: BaseException) -> int:
+    """Say which library is missing or does not load, to people and to the parent."""
     import json
 
-    sentence = f"clankvox cannot run: {missing}. `clankvox doctor` examines the installation."
+    sentence = _what_is_missing(fault)
     sys.stderr.write(sentence + "\n")
     error = {"type": "error", "code": "voice_runtime_error", "message": sentence, "role": "voice"}
     os.write(stdout_fd, frame_json(json.dumps(error).encode()))
     return ExitCode.UNAVAILABLE
+
+
+def _what_is_missing(fault: BaseException) -> str:
+    """One line, also where a library explains itself at length."""
+    said = next((line.strip() for line in str(fault).splitlines() if line.strip()), type(fault).__name__)
+    return f"clankvox cannot run: {said.rstrip('.')}. `clankvox doctor` examines the installation."
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

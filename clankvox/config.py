@@ -191,13 +191,17 @@ def _parser() -> argparse.ArgumentParser:
         if setting.is_switch:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=setting.what)
         elif setting.choices:
-            parser.add_argument(flag, choices=setting.choices, help=setting.what)
+            parser.add_argument(flag, type=str.lower, choices=setting.choices, help=setting.what)
         else:
             parser.add_argument(flag, metavar=setting.metavar, help=setting.what)
     return parser
 
 
 def _rust_level(environment: Mapping[str, str]) -> str:
-    """Parents of the Rust program set RUST_LOG, such as `info` or `info,davey=warn`; it counts if nothing else does."""
-    first = environment.get("RUST_LOG", "").split(",")[0].strip().lower()
-    return _RUST_LEVELS.get(first, "info")
+    """Parents of the Rust program set RUST_LOG, such as `info,davey=warn` or `info,clankvox=debug`.
+
+    What it says of clankvox beats what it says of everything; it counts if nothing else does.
+    """
+    directives = [part.strip().lower().rpartition("=") for part in environment.get("RUST_LOG", "").split(",")]
+    levels = {target: level for target, _, level in directives if level in _RUST_LEVELS}
+    return _RUST_LEVELS[levels.get("clankvox", levels.get("", "info"))]

@@ -74,6 +74,63 @@ def test_a_wrong_setting_in_the_environment_is_a_configuration_error_without_a_b
     assert (done.returncode, done.stdout) == (78, b"")
 
 
+BROKEN = """
+import sys
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name == "{name}":
+            raise {error}
+sys.meta_path.insert(0, Broken())
+"""
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """Let a library raise something as soon as it is imported."""
+
+    def put(name, error):
+        (tmp_path / "sitecustomize.py").write_text(BROKEN.format(name=name, error=error))
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "flags"),
+    [
+        ("davey", "ModuleNotFoundError('No module named davey')", []),
+        ("numpy", "RuntimeError('this CPU is too old')", []),
+        ("simplejpeg", "BaseException('panicked')", []),
+        ("prometheus_client", "ModuleNotFoundError('no prometheus')", ["--metrics-addr", "127.0.0.1:0"]),
+        ("opuslib", "OSError('cannot open libopus')", ["--log-format", "json"]),
+    ],
+)
+def test_a_library_that_is_missing_or_does_not_load_is_told_to_people_and_to_the_parent(broken, name, error, flags):
+    broken(name, error)
+    done = clankvox(*flags, input=b"")
+    what = "libopus is missing or does not load" if name == "opuslib" else error.split("'")[1]
+    assert done.returncode == 69
+    assert done.stderr.decode() == f"clankvox cannot run: {what}. `clankvox doctor` examines the installation.\n"
+    ready, told = [entry.body for entry in frames_of(done.stdout)]
+    assert ready["type"] == "process_ready"
+    assert (told["type"], told["role"], told["message"] + "\n") == ("error", "voice", done.stderr.decode())
+
+
+@pytest.mark.parametrize("name", ["demo", "loopback"])
+def test_a_subcommand_whose_library_does_not_load_says_so_too(broken, name):
+    broken("numpy", "RuntimeError('this CPU is too old')")
+    done = clankvox(name, input=b"")
+    assert (done.returncode, done.stdout) == (69, b"")
+    assert done.stderr.startswith(b"clankvox cannot run: this CPU is too old. `clankvox doctor`")
+
+
+@pytest.mark.parametrize("name", ["demo", "doctor", "loopback"])
+def test_a_wrong_flag_of_a_subcommand_is_a_usage_error_as_all_others_are(name):
+    done = clankvox(name, "--nonsense")
+    assert (done.returncode, done.stdout) == (64, b"")
+    assert done.stderr.startswith(b"usage: ")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_is_still_importing_ends_it_with_code_0_too(tmp_path, monkeypatch, number):
     (tmp_path / "sitecustomize.py").write_text(STOPPED_WHILE_IMPORTING.format(name=number.name))

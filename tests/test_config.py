@@ -70,6 +70,7 @@ def test_a_flag_beats_the_environment_which_beats_the_file_which_beats_the_defau
     environment = {"CLANKVOX_CONFIG": path, "CLANKVOX_LOG_LEVEL": "Warning"}
     assert parse([], environment) == Config("warning", "json", allow_files=True)
     assert parse(["--log-level", "debug"], environment) == Config("debug", "json", allow_files=True)
+    assert parse(["--log-level", "DEBUG"], environment) == Config("debug", "json", allow_files=True)
     assert parse([], environment | {"CLANKVOX_ALLOW_FILES": "off"}) == Config("warning", "json")
     assert parse(["--no-allow-files"], environment) == Config("warning", "json")
     assert parse(["--config", file("")], environment) == Config("warning")
@@ -84,7 +85,17 @@ def test_what_is_empty_in_the_environment_is_not_said(file):
 
 @pytest.mark.parametrize(
     ("value", "level"),
-    [("info", "info"), ("trace", "debug"), ("warn,davey=error", "warning"), ("davey=warn", "info"), ("", "info")],
+    [
+        ("info", "info"),
+        ("trace", "debug"),
+        ("warn,davey=error", "warning"),
+        ("davey=error,warn", "warning"),
+        ("davey=warn", "info"),
+        ("warn,clankvox=DEBUG", "debug"),
+        ("clankvox=error,trace", "error"),
+        ("loud", "info"),
+        ("", "info"),
+    ],
 )
 def test_parents_that_set_rust_log_get_its_level_where_nothing_else_says_one(value, level, file):
     assert parse([], {"RUST_LOG": value}).log_level == level

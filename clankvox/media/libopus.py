@@ -46,7 +46,7 @@ def _import_opuslib() -> Any:
     except ImportError:
         raise
     except Exception as error:  # opuslib's own way to say that there is no library
-        raise ImportError("libopus is missing") from error
+        raise ImportError("libopus is missing or does not load") from error
     finally:
         ctypes.util.find_library = find_library
     return opuslib.api.libopus
