@@ -68,7 +68,7 @@ OWNERS = {
     "davey": {"media", "loopback", "doctor"},
     "dave": {"loopback"},
     "asyncio": {"loopback"},
-    "cryptography": {"loopback", "doctor"},
+    "cryptography": {"wire", "loopback", "doctor"},
     "nacl": {"wire"},
     "orjson": {"ipc", "demo", "loopback"},
     "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo", "telemetry"},

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from clankvox.errors import TransportLost
 from clankvox.ids import Ssrc
 from clankvox.wire.rtcp import RTCP_CLEAR_BYTES
-from clankvox.wire.transport_crypto import KEY_BYTES, NONCE_BYTES, TransportMode, open_sealed, seal
+from clankvox.wire.transport_crypto import KEY_BYTES, NONCE_BYTES, Opener, TransportMode, opener, seal
 
 _NONCE_COUNT: Final = 1 << (8 * NONCE_BYTES)
 
@@ -24,7 +24,7 @@ class PacketSealer:
     Key and counter live and die together: there is no way to copy a sealer, to read its key or to set its counter.
     """
 
-    __slots__ = ("_key", "_lock", "_mode", "_next_nonce", "_senders")
+    __slots__ = ("_key", "_lock", "_mode", "_next_nonce", "_senders", "open")
 
     def __init__(self, mode: TransportMode, key: bytes) -> None:
         """Take the 32-byte `key` for `mode`. ValueError for any other length."""
@@ -32,6 +32,8 @@ class PacketSealer:
             raise ValueError("a transport key has 32 bytes")
         self._mode = mode
         self._key = key
+        self.open: Final[Opener] = opener(mode, key)
+        """Returns what follows the first so many bytes of a datagram; OpenFailed if it does not authenticate."""
         self._next_nonce = 0
         self._lock = threading.Lock()
         self._senders: dict[Ssrc, Any] = {}
@@ -59,10 +61,6 @@ class PacketSealer:
                 raise TransportLost("every nonce of this transport key is used up")
             self._next_nonce = nonce + 1
         return seal(self._mode, self._key, clear, plaintext, nonce.to_bytes(NONCE_BYTES, "big"))
-
-    def open(self, datagram: bytes, clear_bytes: int) -> bytes:
-        """Return what follows the first `clear_bytes`; OpenFailed if it does not authenticate. Any thread."""
-        return open_sealed(self._mode, self._key, datagram, clear_bytes)
 
     def seal_rtcp(self, compound: bytes) -> bytes:
         """Return the datagram of a compound RTCP packet; see `seal`. Any thread."""

@@ -19,7 +19,7 @@ import numpy as np
 from clankvox.clock import SLOT_S, SystemClock
 from clankvox.media.opus_decoder import OpusDecoder
 from clankvox.wire.rtp import build_header
-from clankvox.wire.transport_crypto import TransportMode, open_sealed, seal
+from clankvox.wire.transport_crypto import TransportMode, opener, seal
 from tools.bench.plain_opus import encode
 from tools.bench.room import RATE_HZ
 
@@ -114,10 +114,11 @@ def receive(speakers: int) -> float:
     sys.stderr.write(f"{wire.getsockname()[1]}\n")
     sys.stderr.flush()
     out = sys.stdout.fileno()
+    opened = opener(_MODE, _KEY)
     before = time.process_time()
     while len(datagram := wire.recv(2048)) > len(_END):
         speaker = int.from_bytes(datagram[8:_HEADER_BYTES], "big")
-        os.write(out, decoders[speaker].decode(open_sealed(_MODE, _KEY, datagram, _HEADER_BYTES)))
+        os.write(out, decoders[speaker].decode(opened(datagram, _HEADER_BYTES)))
     return time.process_time() - before
 
 
