@@ -6,6 +6,7 @@ import msgspec
 
 from clankvox.errors import InvalidRequest, WireError
 from clankvox.ids import ChannelId, GuildId, UserId
+from clankvox.loopback.garbling import GarbledMedia
 from clankvox.loopback.impairment import Probability
 from clankvox.loopback.member_engine import VideoCodec
 from clankvox.wire.gateway_ops import snowflake
@@ -57,6 +58,19 @@ class Nat(Command, frozen=True, kw_only=True, tag="nat"):
     user_id: Snowflake
     server_id: Snowflake | None = None
     after_ms: Milliseconds | None = None
+
+
+class Garble(Command, frozen=True, kw_only=True, tag="garble"):
+    """Spoil what others say, or show, on its way to a user: no key opens it until its group or its session is new.
+
+    `of` one sender only.
+    """
+
+    user_id: Snowflake
+    server_id: Snowflake | None = None
+    media: GarbledMedia = "audio"
+    of: Snowflake | None = None
+    until: Literal["group", "session"] = "session"
 
 
 class Downgrade(Command, frozen=True, kw_only=True, tag="downgrade"):
@@ -239,6 +253,7 @@ AnyCommand: TypeAlias = (
     | Close
     | Stall
     | Nat
+    | Garble
     | Downgrade
     | Upgrade
     | BadCommit

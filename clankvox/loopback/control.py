@@ -19,6 +19,7 @@ from clankvox.loopback.commands import (
     Channel,
     Close,
     Downgrade,
+    Garble,
     Impair,
     Nat,
     Pause,
@@ -37,6 +38,7 @@ from clankvox.loopback.commands import (
     user,
 )
 from clankvox.loopback.film import open_film
+from clankvox.loopback.garbling import Garbling
 from clankvox.loopback.impairment import Impairment
 from clankvox.loopback.participant import Emit, Participant
 from clankvox.loopback.publisher import Publisher
@@ -99,6 +101,10 @@ class Control:
                     self._registry.close_session(session, command.code)
             case Stall() | Nat():
                 self._cut_off(command)
+            case Garble(media=media, of=of, until=until):
+                for session in self._sessions(command):
+                    sender = None if of is None else user(of)
+                    session.port.garbling = Garbling(media, sender, until_new_group=until == "group")
             case Channel():
                 self._registry.channels[server(command.server_id)] = channel(command.channel_id)
             case Downgrade(server_id=server_id):
@@ -199,7 +205,7 @@ class Control:
             raise InvalidRequest("no such room")
         return named
 
-    def _sessions(self, command: Close | Stall | Nat | UpdateSession) -> list[Session]:
+    def _sessions(self, command: Close | Stall | Nat | Garble | UpdateSession) -> list[Session]:
         server_id = _server(command.server_id)
         sessions = [
             session

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from clankvox.ids import Ssrc, UserId
+from clankvox.loopback.garbling import Garbling
 from clankvox.loopback.impairment import Impairment, Link
 from clankvox.loopback.nat_mapping import NatMapping
 from clankvox.loopback.packet_dress import PacketDress
@@ -102,6 +103,8 @@ class MediaPort(VideoPort):
         self.hear_rtcp: Callable[[list[RtcpPacket], float], None] | None = None
         self.stalled_until_s = float("-inf")
         self.nat = NatMapping()
+        self.garbling: Garbling | None = None
+        """What of that which others send to this client it cannot open."""
         self.up = Link(f"up/{user_id}")
         self.down = Link(f"down/{user_id}")
         self.up_probes = Link(f"up-probes/{user_id}")

@@ -145,6 +145,8 @@ class Room:
         user_id = participant.user_id
         match op, payload:
             case Op.MLS_KEY_PACKAGE, bytes():
+                if participant.port.garbling is not None and participant.port.garbling.until_new_group:
+                    participant.port.garbling = None
                 self.apply(self.service.key_package(user_id, payload), now)
             case Op.MLS_COMMIT_WELCOME, bytes():
                 self.apply(self.service.commit_welcome(user_id, payload), now)

@@ -230,7 +230,10 @@ class Sfu:
             receiver.forwarded["nat_forgotten"] += 1
         else:
             receiver.forwarded["packets"] += 1
-            datagram = receiver.transport.seal_rtp(packet.clear, packet.plaintext)
+            plaintext = packet.plaintext
+            if receiver.garbling is not None:
+                plaintext = receiver.garbling.spoil(packet.sender, packet.header, packet.payload, plaintext)
+            datagram = receiver.transport.seal_rtp(packet.clear, plaintext)
             if receiver.down.clean:
                 self._send(datagram, receiver.address)
             else:

@@ -124,6 +124,24 @@ def test_a_nat_forgets_only_the_silent(discord):
     assert sequences(receiver) == []
 
 
+@pytest.mark.parametrize(("until", "opens"), [("group", True), ("session", False)])
+def test_what_is_garbled_opens_for_nobody_else_until_a_new_group_if_that_is_to_end_it(discord, until, opens):
+    sender, receiver = pair(discord)
+    discord.command({"type": "garble", "userId": "2", "until": until})
+    sender.send_frame(b"spoilt")
+    assert [frame for _, _, frame in receiver.hear(1)] == [None]
+    discord.command({"type": "bad_commit", "userId": "2"})
+    third = RawClient(discord, 3)
+    receiver.wait_until(lambda: receiver.member.dropped["commit_failed"] == 1)
+    for client in (third, receiver):
+        client.wait_ready()
+    heard = []
+    while (b"a word", b"a word" if opens else None) not in heard:  # the sender changes its key a moment later
+        sender.send_frame(b"a word")
+        heard.append(tuple(client.hear(1)[0][2] for client in (third, receiver)))
+    assert opens or {mine for _, mine in heard} == {None}
+
+
 def test_stats_tell_rooms_and_clients(discord):
     pair(discord)
     stats = discord.command({"type": "stats", "id": "x"})
