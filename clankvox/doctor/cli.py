@@ -8,6 +8,7 @@ from typing import Final, NoReturn
 from clankvox.clock import SystemClock
 from clankvox.doctor import report
 from clankvox.doctor.examination import examine
+from clankvox.doctor.machine import stun_server
 from clankvox.doctor.versions import versions
 
 _FAILED: Final = 1
@@ -33,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="clankvox doctor", description="Check this installation and this machine.")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument(
-        "--stun", metavar="HOST[:PORT]", help="also ask this STUN server whether UDP reaches the internet"
+        "--stun",
+        type=stun_server,
+        metavar="HOST[:PORT]",
+        help="also ask this STUN server whether UDP reaches the internet; [HOST]:PORT for an IPv6 address",
     )
     return parser

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from clankvox.clock import Clock
 from clankvox.doctor.finding import Doubtful, Finding, Skipped, Verdict, Wrong
+from clankvox.doctor.machine import StunServer, udp_egress
 
 
 class Check(NamedTuple):
@@ -40,12 +41,13 @@ CHECKS: Final = (
     Check("timer", "machine", "timer", "Give it more CPU: fewer neighbours, a higher quota, another governor."),
     Check("page resolver", "machine", "page_resolver", ""),
 )
+_SEE_LIBRARIES: Final = "See `libraries`, above."
 _UDP_ADVICE: Final = (
     "Let UDP out, to Discord's ports 50000 to 65535, and its answers in; try another STUN server as well."
 )
 
 
-def examine(clock: Clock, stun_server: str | None = None) -> list[Finding]:
+def examine(clock: Clock, stun_server: StunServer | None = None) -> list[Finding]:
     """Run all checks and return what they found, in order; takes about two seconds. Never raises."""
     findings = [_found(check.name, clock, partial(_run, check), check.advice) for check in CHECKS]
     findings.append(_found("UDP to the internet", clock, partial(_egress, stun_server), _UDP_ADVICE))
@@ -53,13 +55,18 @@ def examine(clock: Clock, stun_server: str | None = None) -> list[Finding]:
 
 
 def _run(check: Check) -> str:
-    module = importlib.import_module(f"clankvox.doctor.{check.module}")
+    try:
+        module = importlib.import_module(f"clankvox.doctor.{check.module}")
+    except ModuleNotFoundError as missing:
+        raise Wrong(f"{missing.name} is not installed", _SEE_LIBRARIES) from None
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - see _found
+        raise Wrong("not examined: a library does not load", _SEE_LIBRARIES) from None
     return str(getattr(module, check.function)())
 
 
-def _egress(server: str | None) -> str:
-    from clankvox.doctor.machine import udp_egress  # noqa: PLC0415 - as with the others
-
+def _egress(server: StunServer | None) -> str:
     return udp_egress(server)
 
 

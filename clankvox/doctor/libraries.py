@@ -1,6 +1,7 @@
 """Whether every library that this version was tested with is there, loads, and has that version."""
 
 import importlib
+import re
 from importlib import metadata
 from typing import Final, NamedTuple
 
@@ -13,6 +14,8 @@ _MODULES: Final = {
     "python-statemachine": "statemachine",
 }
 """What to import of a distribution whose module has another name."""
+_FOLDERS: Final = re.compile(r"[^\s'\"(]*/")
+_REASON_CHARACTERS: Final = 160
 
 
 class Pin(NamedTuple):
@@ -67,5 +70,12 @@ def _fault(name: str) -> str:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - what a broken library raises is the finding, native panics too
-        return f"does not load ({type(error).__name__})"
+        return f"does not load ({_reason(error)})"
     return ""
+
+
+def _reason(error: BaseException) -> str:
+    """Return the class and the first line of an error, with names of files but without their folders."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    said = _FOLDERS.sub("", first)[:_REASON_CHARACTERS]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

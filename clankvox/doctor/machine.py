@@ -1,9 +1,10 @@
 """Whether this machine keeps time, passes datagrams, and has what is optional."""
 
 import importlib.util
+import re
 import secrets
 import socket
-from typing import Final
+from typing import Final, NamedTuple
 
 from clankvox.clock import SystemClock
 from clankvox.doctor.finding import Doubtful, Skipped, Wrong
@@ -17,6 +18,8 @@ _DATAGRAMS: Final = 100
 _DATAGRAM_BYTES: Final = 1_200
 _UDP_TIMEOUT_S: Final = 2.0
 STUN_PORT: Final = 3478
+_LAST_PORT: Final = 65_535
+_STUN_SERVER: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.%]+)\]|(?P<host>[^:\[\]\s/]+))(?::(?P<port>\d{1,5}))?")
 _STUN_BINDING: Final = b"\x00\x01\x00\x00\x21\x12\xa4\x42"
 """Binding request without attributes, and the magic cookie (RFC 5389 section 6)."""
 _STUN_ANSWER: Final = b"\x01\x01"
@@ -61,28 +64,48 @@ def udp_loopback() -> str:
     return f"{_DATAGRAMS} datagrams of {_DATAGRAM_BYTES} bytes"
 
 
-def udp_egress(server: str | None) -> str:
+class StunServer(NamedTuple):
+    """Where a STUN server is."""
+
+    host: str
+    port: int
+
+
+def stun_server(text: str) -> StunServer:
+    """Read HOST, HOST:PORT, [IPV6] or [IPV6]:PORT; ValueError for anything else."""
+    found = _STUN_SERVER.fullmatch(text)
+    if found is None or not 0 < int(found["port"] or STUN_PORT) <= _LAST_PORT:
+        raise ValueError(text)
+    return StunServer(found["v6"] or found["host"], int(found["port"] or STUN_PORT))
+
+
+def udp_egress(server: StunServer | None) -> str:
     """Ask a STUN server, whose answer proves that UDP leaves this network and comes back; what it says is not told."""
-    if not server:
+    if server is None:
         raise Skipped("not asked for", "clankvox doctor --stun HOST[:PORT] asks a STUN server")
-    host, _, port = server.partition(":")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(*server, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, socket.SOCK_DGRAM) as asked:
+            asked.settimeout(_UDP_TIMEOUT_S)
+            asked.connect(address)
+            return _ask(asked)
+    except (OSError, UnicodeError) as error:
+        said = getattr(error, "strerror", None) or type(error).__name__
+        raise Wrong(f"UDP cannot leave: {said}") from None
+
+
+def _ask(asked: socket.socket) -> str:
     clock = SystemClock()
     request = _STUN_BINDING + secrets.token_bytes(12)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
-        asked.settimeout(_UDP_TIMEOUT_S)
+    for _ in range(_STUN_TRIES):
+        sent_at = clock.now()
+        asked.send(request)
         try:
-            asked.connect((host, int(port or STUN_PORT)))
-            for _ in range(_STUN_TRIES):
-                sent_at = clock.now()
-                asked.send(request)
-                try:
-                    answer = asked.recv(2048)
-                except TimeoutError:
-                    continue
-                if answer[:2] == _STUN_ANSWER and answer[4:20] == request[4:20]:
-                    return f"answered in {(clock.now() - sent_at) * 1000:.0f} ms"
-        except (OSError, ValueError) as error:
-            raise Wrong(f"UDP cannot leave: {type(error).__name__}") from None
+            answer = asked.recv(2048)
+        except TimeoutError:
+            continue
+        if answer[:2] == _STUN_ANSWER and answer[4:20] == request[4:20]:
+            return f"answered in {(clock.now() - sent_at) * 1000:.0f} ms"
     raise Wrong("no answer: UDP does not leave this network, or does not come back")
 
 

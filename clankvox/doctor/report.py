@@ -35,4 +35,7 @@ def as_json(findings: Sequence[Finding], versions: Mapping[str, str]) -> str:
 
 def _summary(findings: Sequence[Finding]) -> str:
     failed = [finding.name for finding in findings if finding.verdict is Verdict.FAILED]
-    return f"Failed: {', '.join(failed)}." if failed else "This installation works."
+    if failed:
+        return f"Failed: {', '.join(failed)}."
+    doubtful = [finding.name for finding in findings if finding.verdict is Verdict.WARNING]
+    return f"This installation works; see {', '.join(doubtful)}." if doubtful else "This installation works."

@@ -11,6 +11,7 @@ import pytest
 from clankvox.doctor import cli
 from clankvox.doctor.examination import CHECKS
 from clankvox.doctor.finding import Finding, Verdict
+from clankvox.doctor.machine import StunServer
 
 
 def doctor(*arguments, **options):
@@ -37,7 +38,7 @@ def test_a_good_installation_is_well_and_the_report_names_nothing_of_the_machine
 def test_people_get_a_table():
     done = doctor()
     assert done.returncode == 0
-    assert "This installation works." in done.stdout
+    assert "\nThis installation works" in done.stdout
 
 
 def test_broken_libraries_are_findings_with_a_remedy_and_code_1(tmp_path):
@@ -50,21 +51,23 @@ def test_broken_libraries_are_findings_with_a_remedy_and_code_1(tmp_path):
     found = {finding["name"]: finding for finding in report["findings"]}
     assert (done.returncode, done.stderr, report["passed"]) == (1, "", False)
     broken = found["libraries"]
-    for said in ("websockets is not installed", "davey does not load (ImportError)"):
+    for said in ("websockets is not installed", "davey does not load (ImportError: broken)"):
         assert said in broken["detail"]
     assert broken["advice"].startswith("pip install --force-reinstall '")
     assert all(f"'{name}==" in broken["advice"] for name in ("websockets", "davey"))
-    assert found["end-to-end encryption (DAVE)"]["detail"] == "raised ImportError"
-    assert "davey" in found["end-to-end encryption (DAVE)"]["advice"]
+    assert found["end-to-end encryption (DAVE)"]["detail"] == "not examined: a library does not load"
+    assert "libraries" in found["end-to-end encryption (DAVE)"]["advice"]
     assert found["JPEG"]["detail"] == "simplejpeg is not installed"
+    assert {found[name]["verdict"] for name in ("Opus", "H.264", "VP8", "resampling")} == {"ok"}
     failed = {name for name, finding in found.items() if finding["verdict"] == "failed"}
     assert all(found[name]["advice"] for name in failed)
     assert found["transport encryption"]["verdict"] == "ok"
     assert found["UDP on loopback"]["verdict"] == "ok"
 
 
-def test_a_wrong_flag_is_a_usage_error():
-    done = doctor("--colour")
+@pytest.mark.parametrize("flags", [["--colour"], ["--stun", "host:port"], ["--stun", "[::1"], ["--stun", ""]])
+def test_a_wrong_flag_is_a_usage_error(flags):
+    done = doctor(*flags)
     assert (done.returncode, done.stdout) == (64, "")
 
 
@@ -75,5 +78,5 @@ def test_only_a_failure_makes_the_exit_code_1(monkeypatch, capsys, verdict, code
         cli, "examine", lambda _clock, stun: asked.append(stun) or [Finding("x", verdict, "detail", 0.0)]
     )
     assert cli.main(["--stun", "host:1"]) == code
-    assert asked == ["host:1"]
+    assert asked == [StunServer("host", 1)]
     assert "detail" in capsys.readouterr().out

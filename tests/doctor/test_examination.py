@@ -58,3 +58,21 @@ def test_every_check_exists(check: Check):
     module = __import__(f"clankvox.doctor.{check.module}", fromlist=[check.function])
     assert callable(getattr(module, check.function))
     assert check.advice or check.name == "page resolver"  # which is never wrong
+
+
+@pytest.mark.parametrize(
+    ("error", "detail"),
+    [
+        (ModuleNotFoundError(name="numpy"), "numpy is not installed"),
+        (ImportError("a path"), "not examined: a library does not load"),
+        (Panic("a secret"), "not examined: a library does not load"),
+    ],
+)
+def test_a_check_whose_libraries_do_not_load_blames_no_other_one(monkeypatch, error, detail):
+    def fails(_name):
+        raise error
+
+    monkeypatch.setattr(examination.importlib, "import_module", fails)
+    told = examine(ManualClock())[:-1]
+    assert {(finding.verdict, finding.detail) for finding in told} == {(Verdict.FAILED, detail)}
+    assert {finding.advice for finding in told} == {"See `libraries`, above."}

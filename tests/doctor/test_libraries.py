@@ -46,7 +46,11 @@ def test_a_library_that_is_missing_is_named_with_the_command(wanted):
     [
         (ModuleNotFoundError(name="numpy"), "numpy is not installed"),
         (ModuleNotFoundError(name="libfoo"), "numpy lacks libfoo"),
-        (ImportError("GLIBC_2.99 not found"), r"numpy does not load \(ImportError\)"),
+        (
+            ImportError("/home/me/lib/libx.so.6: version `GLIBC_2.99' not found (required by /home/me/x.so)\nmore"),
+            r"numpy does not load \(ImportError: libx\.so\.6: version `GLIBC_2\.99' not found \(required by x\.so\)\)",
+        ),
+        (ImportError("libopus.so.0: cannot open"), r"numpy does not load \(ImportError: libopus\.so\.0: cannot open\)"),
         (SystemError(), r"numpy does not load \(SystemError\)"),
     ],
 )

@@ -1,6 +1,7 @@
 """Time, datagrams, and what is optional."""
 
 import importlib.util
+import re
 import socket
 import threading
 
@@ -8,6 +9,7 @@ import pytest
 
 from clankvox.doctor import machine
 from clankvox.doctor.finding import Doubtful, Skipped, Wrong
+from clankvox.doctor.machine import StunServer
 
 
 class Slow:
@@ -50,11 +52,15 @@ def test_a_loopback_that_loses_datagrams_is_wrong(monkeypatch):
         machine.udp_loopback()
 
 
-@pytest.fixture
-def stun():
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def stun(request):
     """A server on loopback that answers as told; gives its address and the requests that it got."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as server:
+        try:
+            server.bind((request.param, 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
         requests, answer = [], {}
 
         def serve():
@@ -72,9 +78,9 @@ def stun():
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        host, port = server.getsockname()
-        yield f"{host}:{port}", requests, answer
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+        host, port = server.getsockname()[:2]
+        yield StunServer(host, port), requests, answer
+        with socket.socket(family, socket.SOCK_DGRAM) as last:
             last.sendto(b"end", (host, port))
         thread.join(5)
 
@@ -95,17 +101,43 @@ def test_no_answer_and_a_strangers_answer_prove_nothing(stun, make, monkeypatch)
         machine.udp_egress(address)
 
 
-@pytest.mark.parametrize("server", [None, ""])
-def test_nothing_is_sent_to_the_internet_unless_asked_for(server, monkeypatch):
+def test_nothing_is_sent_to_the_internet_unless_asked_for(monkeypatch):
     monkeypatch.setattr(socket, "socket", None)
     with pytest.raises(Skipped):
-        machine.udp_egress(server)
+        machine.udp_egress(None)
 
 
-def test_a_host_that_cannot_be_had_is_wrong_and_not_named():
-    with pytest.raises(Wrong, match=r"^UDP cannot leave: ") as found:
-        machine.udp_egress("127.0.0.1:not-a-port")
-    assert "127" not in str(found.value)
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("127.0.0.1", "Connection refused"),
+        ("nosuch.invalid", "Name or service not known|Temporary failure in name resolution|No address"),
+        ("x" * 300, "Unicode|Name|too long"),
+    ],
+)
+def test_a_server_that_cannot_be_had_is_wrong_and_not_named(host, said):
+    with pytest.raises(Wrong, match=rf"^UDP cannot leave: .*({said})") as found:
+        machine.udp_egress(StunServer(host, 9))
+    assert host not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("stun.example", StunServer("stun.example", 3478)),
+        ("10.0.0.1:9", StunServer("10.0.0.1", 9)),
+        ("[::1]", StunServer("::1", 3478)),
+        ("[2001:db8::1]:19302", StunServer("2001:db8::1", 19_302)),
+    ],
+)
+def test_a_stun_server_is_a_host_and_perhaps_a_port(text, server):
+    assert machine.stun_server(text) == server
+
+
+@pytest.mark.parametrize("text", ["", ":1", "host:", "host:port", "host:0", "host:65536", "::1", "[::1", "stun://host"])
+def test_what_is_no_stun_server_is_refused(text):
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+        machine.stun_server(text)
 
 
 def test_yt_dlp_is_optional(monkeypatch):

@@ -20,8 +20,9 @@ def test_the_table_has_a_line_a_finding_and_says_what_failed():
         "",
         "clankvox 1  davey 2",
         "",
-        "This installation works.",
+        "This installation works; see timer.",
     ]
+    assert as_text(GOOD[:1], VERSIONS).endswith("\nThis installation works.\n")
     assert as_text(BAD, VERSIONS).endswith("Failed: VP8.\n")
 
 
