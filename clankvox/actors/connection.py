@@ -15,6 +15,7 @@ from clankvox.fsm.connection import ConnectionMachine, ConnectionState
 from clankvox.ids import dave_address, video_address
 from clankvox.messages.common import Inspect, ResetBaton
 from clankvox.messages.connection import (
+    AskDue,
     Close,
     ConnectionMessage,
     ConnectionOrder,
@@ -81,7 +82,7 @@ class ConnectionActor(LinkActor):
                 self._take_order(message)
             case ResetBaton(ticket=ticket) | ResetOverdue(ticket=ticket):
                 self._on_reset_done(ticket)
-            case RetryDue(attempt=attempt) | CredentialsOverdue(attempt=attempt):
+            case AskDue(attempt=attempt) | RetryDue(attempt=attempt) | CredentialsOverdue(attempt=attempt):
                 if attempt == self._attempt:
                     self._on_wait_over(message)
             case OutageOverdue():
@@ -119,7 +120,7 @@ class ConnectionActor(LinkActor):
         """Make another session: the group of this one is lost for an error of ours."""
         self._lose(ClosePolicy(None, Recovery.NEW_SESSION, reason, "An internal error occurred."), reason)
 
-    def _on_wait_over(self, wait: RetryDue | CredentialsOverdue | OutageOverdue) -> None:
+    def _on_wait_over(self, wait: AskDue | RetryDue | CredentialsOverdue | OutageOverdue) -> None:
         """Go on after a wait; a role that never waits has nothing to do."""
 
     # --- orders: one at a time, each answered with Settled ---

@@ -18,6 +18,7 @@ from clankvox.fsm.connection import ConnectionState
 from clankvox.ids import PLAYBACK, ChannelId, ConnectionId
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.messages.connection import (
+    AskDue,
     Close,
     ConnectionOrder,
     CredentialsOverdue,
@@ -46,6 +47,8 @@ CREDENTIALS_WAIT_S: Final = 15.0
 """How long a connection that lost its server waits for the gateway to announce another one."""
 FALLBACK_WAIT_S: Final = 3.0
 """A re-join of the same channel may bring no new credentials: after this the old ones are tried."""
+ANSWER_WAIT_S: Final = 1.0
+"""The gateway need not answer op 4 with credentials: after this the ones that we have are tried."""
 OUTAGE_LIMIT_S: Final = BUDGETS[Recovery.NEW_SESSION].window_s
 """A lost call is over after so long, however its tries end: a chain of handshakes that time out uses up no budget."""
 
@@ -69,8 +72,12 @@ class VoiceActor(ConnectionActor):
         """Number of the loss that is still to be made good."""
         self._budgets: dict[Recovery, AttemptBudget] = {}
 
-    def _on_wait_over(self, wait: RetryDue | CredentialsOverdue | OutageOverdue) -> None:
+    def _on_wait_over(self, wait: AskDue | RetryDue | CredentialsOverdue | OutageOverdue) -> None:
         match wait:
+            case AskDue():
+                if self._state is ConnectionState.RECONNECTING:
+                    self._send_op4()
+                    self.later(ANSWER_WAIT_S, RetryDue(attempt=self._attempt))
             case RetryDue():
                 if self._state is ConnectionState.RECONNECTING:
                     self._retry()
@@ -320,19 +327,26 @@ class VoiceActor(ConnectionActor):
                 assert_never(policy.recovery)
 
     def _reconnect(self, policy: ClosePolicy, name: str, wait_s: float | None = None) -> None:
-        """Ask for credentials (one op 4) and identify anew after a back-off, as often as the policy's budget allows."""
+        """Ask for credentials (one op 4) and identify anew, as often as the policy's budget allows.
+
+        The first op 4 leaves at once, all others after a back-off: for credentials end any wait, and a gateway that
+        answers within milliseconds would let a server that is gone for a second use up all attempts.
+        """
         recovery = Recovery.NEW_SESSION if policy.recovery is Recovery.RESUME else policy.recovery
         budget = self._budgets.setdefault(recovery, AttemptBudget(*BUDGETS[recovery]))
         if not self._modes or not budget.spend(self._clock.now()):
             self._give_up(name, policy.sentence)
             return
         self._suspend(name)
-        self._send_op4()
         self._tries += 1
         if wait_s is not None:
+            self._send_op4()
             self.later(wait_s, CredentialsOverdue(attempt=self._attempt))
-        else:
+        elif self._tries == 1:
+            self._send_op4()
             self.later(self._backoff.delay_s(self._tries), RetryDue(attempt=self._attempt))
+        else:
+            self.later(self._backoff.delay_s(self._tries), AskDue(attempt=self._attempt))
 
     def _retry(self) -> None:
         if self._credentials.complete:

@@ -141,8 +141,14 @@ class DeadlineReached(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
+class AskDue(Message, frozen=True, kw_only=True):
+    """Own timer: back-off is over, and credentials are asked for once more; `attempt` is the one that failed."""
+
+    attempt: Attempt
+
+
 class RetryDue(Message, frozen=True, kw_only=True):
-    """Own timer: back-off before `attempt` is over."""
+    """Own timer: the wait before the next attempt is over; `attempt` is the one that failed."""
 
     attempt: Attempt
 
@@ -258,6 +264,7 @@ ConnectionMessage = (
     | DiscoveryReplied
     | PongReceived
     | DeadlineReached
+    | AskDue
     | RetryDue
     | ResumeDue
     | OutageOverdue

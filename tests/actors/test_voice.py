@@ -1,7 +1,10 @@
 """The voice connection as the parent sees it: joins, leaves, moves, losses; every event in its order."""
 
+from itertools import pairwise
+
 import pytest
 
+from clankvox.actors.voice import ANSWER_WAIT_S
 from tests.support.factory import CHANNEL, GUILD, Call, short
 
 OP4 = "adapter_send"
@@ -641,7 +644,38 @@ def test_back_off_grows_until_a_session_stands():
         while len(call.web_socket.urls) == tries:
             call.run(0.1)
         waits.append(call.clock.now() - begun)
-    assert [0.5 * 2**n <= wait <= 2**n + 0.2 for n, wait in enumerate(waits)] == [True] * 4
+    answers_s = [0.0, ANSWER_WAIT_S, ANSWER_WAIT_S, ANSWER_WAIT_S]
+    longest_s = [2**n + answer_s for n, answer_s in enumerate(answers_s)]
+    assert [0.5 * 2**n <= wait <= longest_s[n] + 0.2 for n, wait in enumerate(waits)] == [True] * 4
+
+
+def test_a_gateway_that_answers_every_op_4_at_once_does_not_use_up_the_tries_at_a_server_that_is_away():
+    call = Call().connect()
+    asked_s = []
+    call.server.lost(4006)
+    begun = call.clock.now()
+    while "connection_state disconnected" not in (told := short(call.events())):
+        if OP4 in told:
+            asked_s.append(call.clock.now() - begun)
+            call.voice_server(token=f"t{len(asked_s)}")
+            call.drain()
+            call.server.lost(None)
+        call.run(0.1)
+    assert len(asked_s) == 5
+    waits = [after - before for before, after in pairwise(asked_s)]
+    assert [2.0**n <= wait <= 2 * 2.0**n + 0.3 for n, wait in enumerate(waits)] == [True] * 4
+
+
+def test_unasked_credentials_end_a_later_back_off_as_well():
+    call = Call().connect()
+    call.server.lost(4006)
+    call.voice_server(token="t1")
+    call.drain()
+    call.server.lost(None)
+    call.run(0.2)
+    call.voice_server(token="t2")
+    call.drain()
+    assert len(call.web_socket.urls) == 3
 
 
 def test_4004_wants_one_set_of_fresh_credentials():

@@ -30,9 +30,8 @@ from clankvox.media.audio_stream import AudioStream
 from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.media.frame_ledger import FrameFate
 from clankvox.messages.common import ResetBaton
-from clankvox.messages.connection import CredentialsOverdue, KeepaliveDue, RetryDue
+from clankvox.messages.connection import AskDue, CredentialsOverdue, KeepaliveDue, RetryDue
 from clankvox.messages.router import MusicReplaced, SpeakingReported
-from clankvox.ports import SendOutcome
 from clankvox.protocol.backoff import AttemptBudget
 from clankvox.protocol.dave import DaveConversation
 from clankvox.protocol.session_offer import resume
@@ -186,7 +185,7 @@ def news_of_old_sockets_are_heard(patch):
 
 def old_timers_are_heard(patch):
     def handle(self, message):
-        late = isinstance(message, RetryDue | CredentialsOverdue)
+        late = isinstance(message, AskDue | RetryDue | CredentialsOverdue)
         return original(self, _as_if_of(message, self._attempt) if late else message)
 
     original = ConnectionActor.handle
@@ -225,29 +224,24 @@ def a_capture_is_armed_behind_its_end_without_a_new_arming(patch):
 
 
 def frames_are_forgotten_when_the_key_changes(patch):
-    def account(self, packet, outcome, *, wanted):
-        original(self, packet, outcome, wanted=wanted and outcome is not SendOutcome.STALE)
+    def withdraw(self):
+        for frame in self._take_back(self._output.pacer.disarm(self._ssrc), wanted=False):
+            self._over(frame, FrameFate.DROPPED)
 
-    original = Transmission._account
-    patch.setattr(Transmission, "_account", account)
+    patch.setattr(Transmission, "_withdraw", withdraw)
 
 
 def a_frame_has_no_fate_when_the_key_changes(patch):
-    def account(self, packet, outcome, *, wanted):
-        if outcome is not SendOutcome.STALE:
-            original(self, packet, outcome, wanted=wanted)
+    def withdraw(self):
+        self._take_back(self._output.pacer.disarm(self._ssrc), wanted=True)
 
-    original = Transmission._account
-    patch.setattr(Transmission, "_account", account)
+    patch.setattr(Transmission, "_withdraw", withdraw)
 
 
 def late_slot_reports_are_counted(patch):
-    def on_slot(self, _path, report):
-        packet, self._armed = self._armed, None
-        if packet is not None:
-            self._account(packet, report.outcome, wanted=True)
-        else:
-            self._ledger.settle(FrameFate.SENT, 0)
+    def on_slot(self, _path):
+        if self._armed:
+            self._over(self._armed.popleft().frame, FrameFate.SENT)
         self._go_on()
 
     patch.setattr(Transmission, "on_slot", on_slot)

@@ -36,6 +36,7 @@ LATE = {
     "send": lambda old: link.SendGatewayJson(
         attempt=old, op=Op.SPEAKING, payload=Speaking(speaking=0, ssrc=1, delay=0)
     ),
+    "ask": lambda old: link.AskDue(attempt=old),
     "retry": lambda old: link.RetryDue(attempt=old),
     "overdue": lambda old: link.CredentialsOverdue(attempt=old),
     "prepared": lambda old: link.TransitionPrepared(attempt=old),
@@ -314,7 +315,7 @@ class Speech:
         if not way or self.call.state("playback") != "idle" or self.call.state("music") != "idle":
             return
         self.wholes += 1
-        name = f"whole{self.wholes}"
+        name, failed = f"whole{self.wholes}", len(self.call.pump.failures)
         self.call.audio(name, ms)
         self.call.finish(name)
         self.call.run(0.05)
@@ -324,7 +325,7 @@ class Speech:
         self.watcher.see(frames)
         way = self.is_talking and self.call.cipher.gate != "closed"
         ends = [e for e in self.watcher.decoded(frames) if e.get("playbackId") == name and "playedMs" in e]
-        if way and change != "lost":
+        if way and change != "lost" and failed == len(self.call.pump.failures):
             heard = [(end["status"], end["playedMs"]) for end in ends]
             NotSaid.unless(("drained", ms) in heard, f"{ms} ms became {heard} after {change}")
 
@@ -486,6 +487,7 @@ class Faults:
         events = self.watcher.decoded(frames)
         told = [event.get("message", "") for event in events]
         OverBudget.unless("internal error: Bug" in told, f"{address} may fail as often as it likes")
-        ends = [event for event in events if (event.get("status"), event.get("reason")) == ("failed", INTERNAL_ERROR)]
+        states = [event for event in events if event["type"] == "transport_state"]
+        ends = [event for event in states if (event["status"], event.get("reason")) == ("failed", INTERNAL_ERROR)]
         NotAsTold.unless(len(ends) == publishes, f"{ends} where {'a' if publishes else 'no'} source was published")
         self.rest()
