@@ -1,5 +1,6 @@
 """For every test: nothing that it brought to life may outlive it."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -7,13 +8,13 @@ import psutil
 import pykka
 import pytest
 from hypothesis import HealthCheck, settings
-from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("calm")
 """A busy machine makes no property false: how long an example took is not looked at."""
 
 HERE = Path(__file__).parent
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 GRACE_S = 5.0
 """How long what was told to end may take; a leak is what is still there then."""
 MACHINES = ("actors", "stateful", "test_transitions.py")
@@ -35,17 +36,25 @@ def _turn(item):
     return (0, LONG.index(folder)) if folder in LONG else (2, 0)
 
 
-class FilesTogether(LoadScopeScheduling):
-    """A file, whose tests share processes, goes to one worker; so does what takes and judges transitions."""
+def _scope(nodeid):
+    """What goes to one worker: a file, whose tests share processes; and all that takes and judges transitions.
 
-    def _split_scope(self, nodeid):
-        file = nodeid.split("::", 1)[0]
-        return "machines" if file.split("/")[1] in MACHINES else file
+    By night each suite takes hours, and goes where there is room.
+    """
+    file = nodeid.split("::", 1)[0]
+    if NIGHTLY:
+        return nodeid
+    return "machines" if file.split("/")[1] in MACHINES else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """What `make test` runs side by side; plain pytest never asks."""
-    return FilesTogether(config, log)
+    """What `make test` runs side by side; without xdist nobody asks."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415 - there may be none
+
+    scheduling = LoadScopeScheduling(config, log)
+    scheduling._split_scope = _scope
+    return scheduling
 
 
 @pytest.fixture(autouse=True)

@@ -141,6 +141,10 @@ def _new_ids(cause: Message | None) -> list[PlaybackId]:
             return []
 
 
+_SETTLING: Final = music.PlayMusic | music.StopMusic | music.PauseMusic | music.ResumeMusic | music.SetMusicGain
+"""Commands behind which others wait."""
+
+
 class MusicWish(Wish):
     """The piece that the parent wants to hear, and where it is. Commands of music settle one after the other."""
 
@@ -153,7 +157,7 @@ class MusicWish(Wish):
 
     def ordered(self, message: Message) -> None:
         """See Wish."""
-        if isinstance(message, music.PlayMusic | music.StopMusic | music.PauseMusic | music.ResumeMusic):
+        if isinstance(message, _SETTLING):
             self._under_way = message
 
     def covers(self, message: Message) -> bool:
@@ -218,8 +222,9 @@ class MusicWish(Wish):
                 )
             )
         cause = failure.cause
-        if isinstance(cause, music.StopAllMusic) or _is_new(cause, self._order):
-            orders += [] if cause is None else [cause]
+        unsettled = cause is self._under_way or isinstance(cause, music.StopAllMusic)
+        if cause is not None and (unsettled or _is_new(cause, self._order)):
+            orders.append(cause)  # what comes behind it waits until the heir has carried it out
         return self.to_heir(*orders)
 
     def last_words(self, failure: ActorFailed) -> list[reports.Report]:

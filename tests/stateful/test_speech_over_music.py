@@ -3,13 +3,15 @@
 from collections import Counter
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 from hypothesis.stateful import precondition, rule
 
 from clankvox.media.frame_ledger import FrameFate
-from tests.support.call_machine import CallMachine, profile
+from tests.support.call_machine import NIGHTLY, CallMachine, profile, run_suite
 from tests.support.call_rules import Speech
 from tests.support.factory import Call
+from tests.support.kept_orders import keeping
 
 
 class SpeechOverMusic(Speech, CallMachine):
@@ -147,8 +149,11 @@ class SpeechOverMusic(Speech, CallMachine):
 
 SUITES = {SpeechOverMusic: 60}
 """Examples of each."""
-TestSpeechOverMusic = SpeechOverMusic.TestCase
-TestSpeechOverMusic.settings = profile(SUITES[SpeechOverMusic])
+
+
+@pytest.mark.timeout(0 if NIGHTLY else 600)
+def test_every_order_of_speech_and_music_keeps_the_promises():
+    run_suite(SpeechOverMusic, SUITES[SpeechOverMusic])
 
 
 MUSIC_STEPS = st.lists(
@@ -204,6 +209,7 @@ class Air:
         ]
 
 
+@keeping
 @profile(60)
 @given(MUSIC_STEPS, MUSIC_STEPS, st.sampled_from([20, 90, 200]))
 def test_whatever_music_does_before_in_and_after_it_a_finished_playback_drains_exactly_once(before, after, ms):

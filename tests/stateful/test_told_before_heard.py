@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.factory import Call
+from tests.support.kept_orders import keeping
 
 ALICE, BOB = 42, 43
 STEPS = st.lists(
@@ -85,6 +86,7 @@ class Story:
         return pieces
 
 
+@keeping
 @settings(max_examples=200, deadline=None)
 @given(STEPS)
 @example(

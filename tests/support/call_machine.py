@@ -20,6 +20,7 @@ from clankvox.media.frame_cipher import Gate
 from clankvox.media.frame_ledger import FrameFate, FrameImbalance
 from tests.support import belongings
 from tests.support.factory import Call
+from tests.support.kept_orders import kept
 from tests.support.promises import BlamedTwice, InClear, LeftOver, NotSaid, OutOfOrder, Unbalanced
 from tests.support.watchers import OWN_CHANNELS, EventWatcher, QueueWatcher
 
@@ -45,10 +46,11 @@ def profile(examples: int, **more: object) -> settings:
 
 
 def run_suite(suite: type[RuleBasedStateMachine], examples: int, **more: object) -> None:
-    """Let hypothesis run `suite`; raises what a broken promise raises, with the steps that led there."""
+    """Let hypothesis run `suite`; raises what a broken promise raises, and keeps the steps that led there."""
     case = suite.TestCase
     case.settings = profile(examples, **more)
-    case("runTest").runTest()
+    with kept(suite):
+        case("runTest").runTest()
 
 
 class CallMachine(RuleBasedStateMachine):
