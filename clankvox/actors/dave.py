@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, assert_never
 
 from clankvox.actors.base import BaseActor, Surroundings
+from clankvox.clock import Clock
 from clankvox.fsm.dave import DaveMachine, DaveState
 from clankvox.ids import PLAYBACK, PUBLISH, Attempt, ChannelId, ConnectionId, Role, UserId, connection_address
 from clankvox.media.frame_cipher import FrameCipher, Gate
@@ -22,6 +23,7 @@ from clankvox.messages.dave import (
     MembersConnected,
     PatienceEnded,
     RecoveryDue,
+    RepetitionDue,
     SessionNegotiated,
     SwitchDue,
 )
@@ -49,6 +51,8 @@ _log = logging.getLogger("clankvox.dave")
 
 PATIENCE_S: Final = 2.0
 """How long a re-key with members present stays untold: a delivery service gives members 2 s to answer."""
+REPLAY_S: Final = 0.3
+"""How long after a resume we wait for what the server says again, before we do: most of it is its answer to us."""
 
 GATE_OF: Final = {
     DaveState.INACTIVE: Gate.CLOSED,
@@ -67,11 +71,16 @@ EngineFactory = Callable[[int, UserId, ChannelId], MlsEngine]
 class LockedGroup:
     """MlsGroup for the conversation: every call runs under the frame cipher's lock."""
 
-    def __init__(self, cipher: FrameCipher, make_engine: EngineFactory, user_id: UserId, group_id: ChannelId) -> None:
+    def __init__(
+        self, cipher: FrameCipher, clock: Clock, make_engine: EngineFactory, user_id: UserId, group_id: ChannelId
+    ) -> None:
         self._cipher = cipher
+        self._clock = clock
         self._make_engine = make_engine
         self._user_id = user_id
         self._group_id = group_id
+        self._version = 0
+        self._external_sender: bytes | None = None
 
     @property
     def ready(self) -> bool:
@@ -81,14 +90,19 @@ class LockedGroup:
     def begin(self, version: int) -> None:
         """Install a fresh session; raises MlsError for a version that the library does not speak."""
         self._cipher.install(self._make_engine(version, self._user_id, self._group_id))
+        self._version = version
 
-    def reinit(self) -> None:
-        """See MlsEngine.reinit."""
-        self._cipher.mls(lambda engine: engine.reinit())
+    def begin_anew(self) -> None:
+        """Leave the group for a fresh session that knows the external sender; see FrameCipher.succeed."""
+        engine = self._make_engine(self._version, self._user_id, self._group_id)
+        if self._external_sender is not None:
+            engine.set_external_sender(self._external_sender)
+        self._cipher.succeed(engine, self._clock.now())
 
     def set_external_sender(self, package: bytes) -> None:
         """See MlsEngine.set_external_sender."""
         self._cipher.mls(lambda engine: engine.set_external_sender(package))
+        self._external_sender = package
 
     def key_package(self) -> bytes:
         """See MlsEngine.key_package."""
@@ -145,6 +159,9 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
             case SwitchDue(attempt=attempt, transition_id=transition):
                 if attempt == self._attempt and self._conversation is not None:
                     self._carry_out(self._conversation.switch_overdue(transition, self._clock.now()))
+            case RepetitionDue(attempt=attempt):
+                if attempt == self._attempt and self._conversation is not None:
+                    self._carry_out(self._conversation.say_again())
             case FramesUndecryptable(attempt=attempt):
                 if attempt == self._attempt and self._conversation is not None:
                     self._carry_out(self._conversation.frames_undecryptable(self._clock.now()))
@@ -167,7 +184,7 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
         return DaveState(self._machine.current_state_value)
 
     def _on_session(self, message: SessionNegotiated) -> None:
-        group = LockedGroup(self._cipher, self._make_engine, message.user_id, message.group_id)
+        group = LockedGroup(self._cipher, self._clock, self._make_engine, message.user_id, message.group_id)
         self._attempt = message.attempt
         self._connection_id = message.connection_id
         self._conversation = DaveConversation(group, message.user_id, message.version)
@@ -231,7 +248,7 @@ class DaveActor(BaseActor[DaveMessage | Inspect]):
         if attempt == self._attempt and self._state is DaveState.SWITCHING:
             self._to_connection(TransitionPrepared(attempt=attempt))
         if attempt == self._attempt and self._conversation is not None:
-            self._carry_out(self._conversation.resumed())
+            self.later(REPLAY_S, RepetitionDue(attempt=attempt))
 
     def _on_reset(self, baton: ResetBaton) -> None:
         self._conversation = None

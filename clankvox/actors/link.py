@@ -15,17 +15,20 @@ from typing import Final, NamedTuple
 
 from clankvox.actors.base import Surroundings
 from clankvox.actors.media_link import MediaLinkActor
-from clankvox.ids import Attempt, ChannelId, UserId, capture_address, dave_address, next_attempt, video_address
+from clankvox.ids import Attempt, ChannelId, UserId, next_attempt, video_address
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.media.receive import ReceivePipeline
-from clankvox.messages.capture import MemberGone
 from clankvox.messages.connection import (
     DeadlineReached,
     DiscoveryPoll,
     DiscoveryReplied,
+    FarewellDue,
     GatewayPoll,
     KeepaliveDue,
+    OfSession,
+    OfSocket,
     PongReceived,
+    ReadOutDue,
     ResumeDue,
     SendGatewayBinary,
     SendGatewayJson,
@@ -43,7 +46,7 @@ from clankvox.messages.dave import (
     MembersConnected,
     SessionNegotiated,
 )
-from clankvox.messages.video import VideoLinkReady, VideoMemberGone, VideoStateAnnounced
+from clankvox.messages.video import VideoLinkReady, VideoStateAnnounced
 from clankvox.ports import UdpPort, WebSocketPort
 from clankvox.protocol import gateway_effects as effects
 from clankvox.protocol.backoff import AttemptBudget, Backoff
@@ -60,11 +63,7 @@ _log = logging.getLogger("clankvox.connection")
 HANDSHAKE_DEADLINE_S: Final = 15.0
 """One deadline over DNS, TCP, TLS, handshake, IP discovery and session description."""
 CLOSE_NORMAL: Final = 1000
-OfSocket = SocketOpened | SocketText | SocketBinary | SocketLost | DeadlineReached | GatewayPoll | ResumeDue
-"""Their `attempt` is the number of a WebSocket."""
-OfSession = (
-    UdpLost | DiscoveryReplied | PongReceived | DiscoveryPoll | KeepaliveDue | SendGatewayJson | SendGatewayBinary
-)
+_STANDING: Final = frozenset({gateway_ops.Op.SPEAKING, gateway_ops.Op.VIDEO, gateway_ops.Op.MEDIA_SINK_WANTS})
 LinkMessage = OfSocket | OfSession | SendSpeaking
 
 
@@ -101,6 +100,8 @@ class LinkActor(MediaLinkActor):
         self._last_number = Attempt(surroundings.first_number)
         self._socket = Attempt(0)
         """Number of the WebSocket that is open or opening."""
+        self._standing: dict[int, str] = {}
+        """What holds until it is said otherwise, as it was said last, by opcode."""
         self._gateway: VoiceGateway | None = None
         self._gateway_poll_at: float | None = None
         self._server: Server | None = None
@@ -149,6 +150,7 @@ class LinkActor(MediaLinkActor):
         self._gateway = VoiceGateway(server.credentials, self._address.role, self._modes, self._rng)
         self._resumes = AttemptBudget(*BUDGETS[Recovery.RESUME])
         self._members.clear()
+        self._standing.clear()
         self._connect_socket(self._attempt, HANDSHAKE_DEADLINE_S)
 
     def _connect_socket(self, number: Attempt, patience_s: float) -> None:
@@ -239,6 +241,10 @@ class LinkActor(MediaLinkActor):
                 self._poll_discovery()
             case KeepaliveDue():
                 self._on_keepalive_due()
+            case FarewellDue():
+                self._on_farewell_due(message)
+            case ReadOutDue():
+                self._on_read_out_due()
             case PongReceived(counter=counter):
                 self._on_pong(counter)
             case SendGatewayJson(op=op, payload=payload):
@@ -271,6 +277,8 @@ class LinkActor(MediaLinkActor):
             case effects.SpeakingAnnounced():
                 self._on_speaking(effect)
             case effects.MembersConnected(user_ids=users):
+                for user in users:
+                    self._end_farewell(user)
                 self._members.update(users)
                 self._to_dave(MembersConnected(attempt=self._attempt, user_ids=tuple(users)))
             case effects.MemberDisconnected(user_id=user):
@@ -317,9 +325,13 @@ class LinkActor(MediaLinkActor):
             self._connect_socket(self._socket, self._resumption.patience_s(now))
 
     def _end_resume(self) -> None:
-        """Say what was kept, in its order, behind the server's word and before anything newer."""
+        """Say what was kept, in its order, behind the server's word and before anything newer.
+
+        Then what holds until it is said otherwise: it may have gone down with the socket, and nobody would ask for it.
+        """
         resumption, self._resumption = self._resumption, None
-        for frame in resumption.take_kept() if resumption is not None else ():
+        kept = resumption.take_kept() if resumption is not None else []
+        for frame in [*kept, *(frame for frame in self._standing.values() if frame not in kept)]:
             self._web_socket.send(frame)
         self._on_session_resumed()
         self._to_dave(ConnectionResumed(attempt=self._attempt))
@@ -365,25 +377,14 @@ class LinkActor(MediaLinkActor):
             )
         )
 
-    def _on_speaking(self, announced: effects.SpeakingAnnounced) -> None:
-        self._pipeline.hint(announced.ssrc, announced.user_id)
-        if announced.flags:
-            self._speaking.add(announced.user_id)
-        else:
-            self._speaking.discard(announced.user_id)
-
     def _on_member_gone(self, user: UserId) -> None:
         self._members.discard(user)
         self._speaking.discard(user)
         self._to_dave(MemberDisconnected(attempt=self._attempt, user_id=user))
-        self._pipeline.forget_user(user)
-        self.send(capture_address(user, self._address.role), MemberGone())
-        self.send(video_address(self._address.role), VideoMemberGone(user_id=user))
-
-    def _to_dave(
-        self, message: SessionNegotiated | DaveOpReceived | MembersConnected | MemberDisconnected | ConnectionResumed
-    ) -> None:
-        self.send(dave_address(self._address.role), message)
+        self._bid_farewell(user)
 
     def _send_json(self, op: int, payload: gateway_ops.Payload) -> None:
-        self._say(gateway_ops.encode_json(gateway_ops.Op(op), payload))
+        frame = gateway_ops.encode_json(gateway_ops.Op(op), payload)
+        if op in _STANDING:
+            self._standing[op] = frame
+        self._say(frame)

@@ -72,6 +72,8 @@ class AudioStream:
         self._window = ReorderWindow()
         self._line = Line(self.ledger, self._window)
         self._held: deque[_HeldPacket] = deque()
+        self._tried_generation = 0
+        """The cipher's when all that is held was tried last."""
         self._speaker: Speaker | None = None
         self._announced: UserId | None = None
         self._failures = 0
@@ -95,6 +97,16 @@ class AudioStream:
 
     def receive(self, packet: Frame, now: float) -> None:
         """Take a packet that the transport authenticated; its payload is not opened yet."""
+        cipher = self._tools.cipher
+        if not self._held:
+            self._receive(packet, now)
+            return
+        with cipher.unchanged():
+            if cipher.generation != self._tried_generation:
+                self.retry(now)  # a key that came this moment would refuse what waits behind this packet
+            self._receive(packet, now)
+
+    def _receive(self, packet: Frame, now: float) -> None:
         position = self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
         if self._held and packet.payload == SILENCE_FRAME and self._would_overtake(packet, position):
             self._window.mark_unusable(packet.sequence)
@@ -121,7 +133,17 @@ class AudioStream:
         """Try again what could not be opened; the window sees all of it before it lets anything through."""
         if not self._held:
             return
-        # In the order of sending: a receiver that opens its first frame refuses all frames before that one.
+        with self._tools.cipher.unchanged():
+            self._tried_generation = self._tools.cipher.generation
+            opened = self._open_held(now)
+        for frame, user_id, authenticated in opened:
+            self._assign(user_id)
+            position = self._window.locate(frame.sequence, frame.timestamp, frame.arrival)
+            self._accept(frame, position, authenticated=authenticated)
+        self._play(now)
+
+    def _open_held(self, now: float) -> list[_Opened]:
+        """Try all that is held, in the order of sending: see FrameCipher.unchanged."""
         held = sorted(self._held, key=cmp_to_key(_by_sequence))
         self._held = deque()
         opened: list[_Opened] = []
@@ -134,11 +156,7 @@ class AudioStream:
             blocked = again is None
             if again is not None:
                 opened.append(again)
-        for frame, user_id, authenticated in opened:
-            self._assign(user_id)
-            position = self._window.locate(frame.sequence, frame.timestamp, frame.arrival)
-            self._accept(frame, position, authenticated=authenticated)
-        self._play(now)
+        return opened
 
     def poll(self, now: float) -> None:
         """Let through what has waited long enough and drop what was held for too long."""
@@ -150,11 +168,23 @@ class AudioStream:
             self._drop(self._held.popleft())
         self._ask_for_poll()
 
+    @property
+    def holds_packets(self) -> bool:
+        """Whether packets wait here for their key."""
+        return bool(self._held)
+
+    def may_be_of(self, user_id: UserId) -> bool:
+        """Whether the user is who sends this, as far as is known."""
+        return user_id in (self.user_id, self.binding.proven, self.binding.hinted)
+
     def forget_user(self, user_id: UserId) -> None:
-        """Take a user who left off this SSRC."""
+        """Take a user who left off this SSRC; what is opened of him and waits for its turn is played first."""
         self.binding.forget(user_id)
         if self.user_id == user_id:
-            self._settle_waiting()
+            self._flush()
+            self._window.restart()
+            while self._held:
+                self._drop(self._held.popleft())
             self.user_id = self._announced = self._speaker = None
 
     def discard(self) -> None:

@@ -6,6 +6,7 @@ thread (open). Its lock orders MLS calls and frame calls of one davey session, w
 
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeVar
 
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 SILENCE_FRAME: Final = b"\xf8\xff\xfe"
 """The Opus silence frame: the only one that may pass in clear, both ways."""
+FORMER_S: Final = 2.0
+"""How long after a new beginning frames of the group before it still open: as long as packets are held."""
 
 
 class Gate(StrEnum):
@@ -69,8 +72,10 @@ class FrameCipher:
     def __init__(self, wake: Callable[[], None] = nobody_waits) -> None:
         """`wake` is called after every change, outside the lock: frames that wait for a key may open now."""
         self._wake = wake
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._engine: MlsEngine | None = None
+        self._former: MlsEngine | None = None
+        self._former_until = 0.0
         self._gate = Gate.CLOSED
         self._version_zero = False
         self._clear_until = 0.0
@@ -95,16 +100,29 @@ class FrameCipher:
             return self._engine is not None and self._engine.ready
 
     def install(self, engine: MlsEngine | None) -> None:
-        """Replace the group; closes the gate. DAVE actor.
+        """Replace the group, and forget the one before it; closes the gate. DAVE actor.
 
         Where version 0 was in force it stays so for others' frames until `accept_clear_until` says how long yet: a
         session that is made for an upgrade takes its time, and they go on speaking in clear meanwhile.
         """
         with self._lock:
-            self._engine = engine
+            self._engine, self._former = engine, None
             self._gate = Gate.CLOSED
             self._version_zero = self._version_zero and engine is not None
             self._clear_until = 0.0
+            self._generation += 1
+        self._wake()
+
+    def succeed(self, engine: MlsEngine, now: float) -> None:
+        """Begin anew with a session that has no group yet; gate and windows stay. DAVE actor.
+
+        What others sent before they heard of it has the keys of the group before, which goes on opening it for
+        FORMER_S of arrivals: a leaving that makes us the last one resets the group right behind the leaver's words.
+        """
+        with self._lock:
+            if self._engine is not None and self._engine.ready:
+                self._former, self._former_until = self._engine, now + FORMER_S
+            self._engine = engine
             self._generation += 1
         self._wake()
 
@@ -117,6 +135,14 @@ class FrameCipher:
             self._version_zero = gate is Gate.CLEAR
             self._generation += 1
         self._wake()
+
+    def unchanged(self) -> AbstractContextManager[object]:
+        """Hold off every change while frames are opened in their order: a few milliseconds at most. UDP thread.
+
+        The group library refuses what was sent before the first frame that it opens with a key. So of frames that
+        wait for one key the first has to be tried before any other, and no key may come in the midst of it.
+        """
+        return self._lock
 
     def accept_clear_until(self, deadline: float) -> None:
         """Accept clear frames up to `deadline`: others change between clear and encrypted now. DAVE actor."""
@@ -158,18 +184,28 @@ class FrameCipher:
         if not is_dave_frame(frame):
             return self._open_clear(frame, now)
         with self._lock:
-            try:
-                return OpenedFrame(self._group().decrypt_audio(user_id, frame), True)
-            except OpenFailed:
-                raise FrameRejected(RejectReason.NO_KEY) from None
+            reason = RejectReason.NO_GROUP
+            if self._engine is not None and self._engine.ready:
+                try:
+                    return OpenedFrame(self._engine.decrypt_audio(user_id, frame), True)
+                except OpenFailed:
+                    reason = RejectReason.NO_KEY
+            former = self._former_of(now)
+            if former is not None:
+                with suppress(OpenFailed):
+                    return OpenedFrame(former.decrypt_audio(user_id, frame), True)
+            raise FrameRejected(reason)
 
     def open_video(self, user_id: UserId, frame: bytes, now: float) -> OpenedFrame:
         """Open a whole access unit that `user_id` is thought to have sent. UDP thread. Raises FrameRejected."""
         if not is_dave_frame(frame):
             return self._open_clear(frame, now)
         with self._lock:
+            engine = self._engine
+            if engine is None or not engine.ready:
+                raise FrameRejected(RejectReason.NO_GROUP)
             try:
-                return OpenedFrame(self._group().decrypt_video(user_id, frame), authenticated=True)
+                return OpenedFrame(engine.decrypt_video(user_id, frame), authenticated=True)
             except OpenFailed:
                 raise FrameRejected(RejectReason.NO_KEY) from None
 
@@ -211,9 +247,8 @@ class FrameCipher:
             return OpenedFrame(frame, authenticated=False)
         raise FrameRejected(RejectReason.UNENCRYPTED)
 
-    def _group(self) -> MlsEngine:
-        """Return the engine if it can open frames; the lock is held. Raises FrameRejected."""
-        engine = self._engine
-        if engine is None or not engine.ready:
-            raise FrameRejected(RejectReason.NO_GROUP)
-        return engine
+    def _former_of(self, arrival: float) -> MlsEngine | None:
+        """Return the group before this one if it may open what came at `arrival`; the lock is held."""
+        if self._former is not None and arrival >= self._former_until:
+            self._former = None
+        return self._former

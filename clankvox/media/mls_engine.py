@@ -67,10 +67,6 @@ class MlsEngine(Protocol):
         """Op 30 payload after the transition id. Raises MlsError."""
         ...
 
-    def reinit(self) -> None:
-        """Forget the group, keep the external sender, make a new signing key."""
-        ...
-
     def encrypt_opus(self, frame: bytes) -> bytes:
         """Encrypt one Opus frame; exact silence comes back unchanged. Raises MlsError."""
         ...
@@ -105,9 +101,6 @@ class DaveyEngine:
 
     def __init__(self, version: int, user_id: UserId, group_id: ChannelId) -> None:
         """Make a session without a group. Raises MlsError for a version that davey does not speak."""
-        self._version = version
-        self._user_id = user_id
-        self._group_id = group_id
         self._session = _contained(lambda: davey.DaveSession(version, user_id, group_id, None), MlsError)
 
     @property
@@ -156,10 +149,6 @@ class DaveyEngine:
     def process_welcome(self, welcome: bytes) -> None:
         """See MlsEngine."""
         _contained(lambda: self._session.process_welcome(welcome), MlsError)
-
-    def reinit(self) -> None:
-        """See MlsEngine."""
-        _contained(lambda: self._session.reinit(self._version, self._user_id, self._group_id, None), MlsError)
 
     def encrypt_opus(self, frame: bytes) -> bytes:
         """See MlsEngine."""

@@ -71,6 +71,7 @@ class ReceivePipeline:
         self._seen_generation = -1
         self._seen_version = -1
         self._hints_changed = False
+        self._polled_at = 0.0
 
     # --- the connection actor ---
 
@@ -102,8 +103,28 @@ class ReceivePipeline:
             self._hints_changed = True
             self._alarm.due = 0.0
 
+    def expects(self, user_id: UserId) -> bool:
+        """Whether the user was announced as a speaker, or heard."""
+        with self._board.lock:
+            return self._streams.expects(user_id)
+
+    def has_last_words(self, user_id: UserId, left_at: float) -> bool:
+        """Whether something of a user who left is still to be heard.
+
+        Packets of his that wait for their key, or frames for their capture to be armed anew, or what is perhaps in the
+        socket: see `was_read_out`.
+        """
+        if not self.was_read_out(left_at):
+            return True
+        with self._board.lock:
+            return self._streams.holds(user_id) or self._roster.awaits_capture(user_id)
+
+    def was_read_out(self, since: float) -> bool:
+        """Whether what the socket had received by `since` (s) was looked at: a batch is read before each poll."""
+        return self._polled_at > since
+
     def forget_user(self, user_id: UserId) -> None:
-        """Op 13: the user left."""
+        """Op 13, once what the user sent before it was heard: he left."""
         with self._board.lock:
             self._streams.forget_user(user_id)
             if self._video is not None:
@@ -177,6 +198,7 @@ class ReceivePipeline:
     def poll(self, now: float) -> float:
         """Do what time or a change asks for; return when to come back at the latest."""
         with self._board.lock:
+            self._polled_at = now
             self._catch_up(now)
             if now >= self._alarm.due:
                 self._alarm.restart(now)

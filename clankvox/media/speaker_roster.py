@@ -57,6 +57,11 @@ class SpeakerRoster:
         speaker = self._speakers.get(user_id)
         return speaker.close(arming) if speaker is not None else None
 
+    def awaits_capture(self, user_id: UserId) -> bool:
+        """Whether something of the user is kept for the next arming of his capture."""
+        speaker = self._speakers.get(user_id)
+        return speaker is not None and speaker.awaits_capture
+
     def returned(self, user_id: UserId) -> None:
         """Expect packets of the user (again)."""
         self._gone_until.pop(user_id, None)

@@ -68,6 +68,14 @@ class StreamRegister:
         if stream is not None:
             stream.binding.hinted = user_id
 
+    def expects(self, user_id: UserId) -> bool:
+        """Whether any SSRC is thought to be the user's."""
+        return user_id in self._hints.values() or any(stream.may_be_of(user_id) for stream in self)
+
+    def holds(self, user_id: UserId) -> bool:
+        """Whether packets that may be the user's wait for their key."""
+        return any(stream.may_be_of(user_id) and stream.holds_packets for stream in self)
+
     def forget_user(self, user_id: UserId) -> None:
         """Take a user who left off his streams and off the roster, and tell the end of what he sent."""
         self._hints = {ssrc: user for ssrc, user in self._hints.items() if user != user_id}

@@ -189,6 +189,20 @@ class KeepaliveDue(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
+class FarewellDue(Message, frozen=True, kw_only=True):
+    """Own timer: look whether all that `user_id` said before he left, at `left_at` (s), has been heard."""
+
+    attempt: Attempt
+    user_id: UserId
+    left_at: float
+
+
+class ReadOutDue(Message, frozen=True, kw_only=True):
+    """Own timer: look whether the UDP thread has read what came before a member left."""
+
+    attempt: Attempt
+
+
 class ResetOverdue(Message, frozen=True, kw_only=True):
     """Own timer: the baton of `ticket` did not come back."""
 
@@ -254,6 +268,22 @@ class SessionLost(Message, frozen=True, kw_only=True):
 ConnectionOrder = Join | Leave | VoiceServerUpdated | VoiceStateUpdated | StreamConnect | StreamDisconnect | Close
 """What the router sends for a command of the parent; each is answered with Settled."""
 
+OfSocket = SocketOpened | SocketText | SocketBinary | SocketLost | DeadlineReached | GatewayPoll | ResumeDue
+"""Their `attempt` is the number of a WebSocket."""
+
+OfSession = (
+    UdpLost
+    | DiscoveryReplied
+    | PongReceived
+    | DiscoveryPoll
+    | KeepaliveDue
+    | FarewellDue
+    | ReadOutDue
+    | SendGatewayJson
+    | SendGatewayBinary
+)
+"""Their `attempt` is the number of a session."""
+
 ConnectionMessage = (
     ConnectionOrder
     | SocketOpened
@@ -272,6 +302,8 @@ ConnectionMessage = (
     | GatewayPoll
     | DiscoveryPoll
     | KeepaliveDue
+    | FarewellDue
+    | ReadOutDue
     | ResetOverdue
     | SendSpeaking
     | SendGatewayJson

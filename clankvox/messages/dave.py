@@ -63,6 +63,12 @@ class RecoveryDue(Message, frozen=True, kw_only=True):
     attempt: Attempt
 
 
+class RepetitionDue(Message, frozen=True, kw_only=True):
+    """Own timer: what the server said again after a resume has come; what is still unanswered was perhaps lost."""
+
+    attempt: Attempt
+
+
 class SwitchDue(Message, frozen=True, kw_only=True):
     """Own timer: by now op 22 of this transition should have come."""
 
@@ -87,6 +93,9 @@ class DaveRevived(Message, frozen=True, kw_only=True):
     connection_id: ConnectionId | None
 
 
+GroupNews = SessionNegotiated | DaveOpReceived | MembersConnected | MemberDisconnected | ConnectionResumed
+"""What the connection hands on of the server's words, in their order."""
+
 DaveMessage = (
     SessionNegotiated
     | DaveOpReceived
@@ -96,6 +105,7 @@ DaveMessage = (
     | ConnectionResumed
     | PatienceEnded
     | RecoveryDue
+    | RepetitionDue
     | SwitchDue
     | FramesUndecryptable
     | DaveRevived

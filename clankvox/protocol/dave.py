@@ -6,6 +6,7 @@ machine through the facts. The MLS library is injected, so that this module is r
 
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from clankvox.errors import MlsError
@@ -58,8 +59,8 @@ class MlsGroup(Protocol):
         """Make a fresh session for `version`."""
         ...
 
-    def reinit(self) -> None:
-        """Forget the group, keep the external sender."""
+    def begin_anew(self) -> None:
+        """Leave the group, keep the external sender; frames that are on their way still open."""
         ...
 
     def set_external_sender(self, package: bytes) -> None:
@@ -107,6 +108,9 @@ class DaveConversation:
         self._external_sender: bytes | None = None
         self._in_session = False
         self._package: bytes | None = None
+        """What was said in op 26, until the server shows that it has it."""
+        self._answer: bytes | None = None
+        """What was said in op 28, until the group changes or begins anew."""
         self._pending: dict[TransitionId, int] = {}
         self._commit: _Commit | None = None
         self._entering = False
@@ -136,14 +140,21 @@ class DaveConversation:
             return [ClearNegotiated()]
         return [VersionNegotiated(self._version, upgrade=False), *self._begin(self._version)]
 
-    def resumed(self) -> list[Effect]:
-        """Say the key package again while there is no group: it may have gone down with the socket.
+    def say_again(self) -> list[Effect]:
+        """After a resume say again what is unanswered: it may have gone down with the socket.
 
         The server says again what we have not seen, but nobody tells us what it has not (op 7 has no such number).
+        What it has already changes nothing: it takes one commit for an epoch, one answer to a transition, and the
+        last key package. Op 31 is said once only: a member's key package asks to be added anew as well.
         """
-        if not self._in_session or self._package is None or self._mls.ready:
-            return []
-        return [Send(Op.MLS_KEY_PACKAGE, self._package)]
+        again: list[Effect] = []
+        if self._in_session and self._package is not None:
+            again.append(Send(Op.MLS_KEY_PACKAGE, self._package))
+        if self._in_session and self._answer is not None:
+            again.append(Send(Op.MLS_COMMIT_WELCOME, self._answer))
+        return again + [
+            Send(Op.TRANSITION_READY, TransitionReady(transition_id=transition)) for transition in self._pending
+        ]
 
     def members_connected(self, users: Iterable[UserId]) -> list[Effect]:
         """Op 11: these users may be added to the group."""
@@ -213,6 +224,7 @@ class DaveConversation:
         upgrade = self._version == 0
         self._version = message.protocol_version
         self._recovering_since = self._unfollowed = None
+        self._take_last_keys()
         self._forget_pending()
         if upgrade:
             return [
@@ -248,18 +260,18 @@ class DaveConversation:
         except MlsError:
             return [Ignored("session_refused")]
         self._in_session = True
-        self._package = package
+        self._package, self._answer = package, None
         return [Send(Op.MLS_KEY_PACKAGE, package)]
 
     def _begin_again(self) -> list[Effect]:
         if not self._in_session:
             return self._begin(self._version)
         try:
-            self._mls.reinit()
+            self._mls.begin_anew()
             package = self._mls.key_package()
         except MlsError:
             return self._begin(self._version)
-        self._package = package
+        self._package, self._answer = package, None
         return [Send(Op.MLS_KEY_PACKAGE, package)]
 
     def _on_external_sender(self, package: bytes) -> list[Effect]:
@@ -279,6 +291,7 @@ class DaveConversation:
             answer = self._mls.process_proposals(payload, {*self._others, self._self_id})
         except MlsError:
             return [*effects, Ignored("proposals_refused")]
+        self._package, self._answer = None, answer
         return effects if answer is None else [*effects, Send(Op.MLS_COMMIT_WELCOME, answer)]
 
     def _on_group_change(self, op: int, payload: bytes, now: float) -> list[Effect]:
@@ -288,6 +301,7 @@ class DaveConversation:
         if op == Op.MLS_WELCOME and self._mls.ready:
             return [Ignored("welcome_of_a_member")]
         before = self._follow(now)
+        self._answer = None
         self._last_received = (transition, now)
         in_use = self._mls.ready and not self._entering
         if in_use and transition != 0:
@@ -300,7 +314,7 @@ class DaveConversation:
                 self._mls.process_commit(payload[2:])
         except MlsError:
             return [*before, *self._on_unfollowed(transition, now)]
-        self._recovering_since = self._unfollowed = None
+        self._recovering_since = self._unfollowed = self._package = None
         self._entering = transition != 0
         return [*before, *(self._await_switch(transition, now) if self._entering else [GroupEstablished()])]
 
@@ -319,6 +333,13 @@ class DaveConversation:
             return self._on_unfollowed(commit.transition_id, now)
         self._recovering_since = self._unfollowed = None
         return []
+
+    def _take_last_keys(self) -> None:
+        """Follow what waits before the group is left: frames that are held open with its keys, or with none."""
+        commit, self._commit = self._commit, None
+        if commit is not None:
+            with suppress(MlsError):
+                self._mls.process_commit(commit.message)
 
     def _on_unfollowed(self, transition: TransitionId, now: float) -> list[Effect]:
         """Recover, but not again for what was on its way already: each new key package would outdate its answer."""
@@ -351,6 +372,7 @@ class DaveConversation:
         self._version = version
         if version == 0:
             self._entering = False
+            self._package = self._answer = None
             return [DowngradeExecuted()]
         if upgrade:
             # the window first: closing the gate ends version 0, and others still send in clear

@@ -2,6 +2,7 @@
 
 import pytest
 
+from clankvox.actors.media_link import FAREWELL_S
 from clankvox.media.segment import Segment
 from clankvox.messages.capture import Unsubscribe
 from tests.support.factory import Call, short
@@ -212,7 +213,7 @@ def test_a_member_who_leaves_ends_in_the_contracts_order():
     speak(call)
     lane(call)
     call.server.member_gone(42)
-    call.drain()
+    call.run(FAREWELL_S)
     assert lane(call) == [
         '{"type":"speaking_end","userId":"42","captureId":"k1"}',
         '{"type":"client_disconnect","userId":"42"}',

@@ -210,12 +210,13 @@ def test_an_epoch_that_is_not_the_first_keeps_the_group():
     assert (call.server.new_ops(), call.state("dave")) == ([], "established")
 
 
-def test_a_library_that_refuses_to_begin_anew_is_replaced(monkeypatch):
-    monkeypatch.setattr(FakeEngine, "refuse_reinit", True)
+def test_a_group_that_begins_anew_does_so_in_a_session_of_its_own():
+    """The session before it stays, with its keys for what is on the way; it seals nothing any more."""
     call = Call().establish(42)
     call.server.prepare_epoch()
     call.drain()
-    assert len(call.engines) == 2
+    assert [engine.ready for engine in call.engines] == [True, False]
+    assert call.cipher.seal_opus(b"word") is None
     call.server.welcome(0)
     call.drain()
     assert call.state("dave") == "established"

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import pytest
 
+from clankvox.actors.dave import REPLAY_S
+from clankvox.actors.media_link import FAREWELL_LIMIT_S, FAREWELL_S
 from clankvox.messages.connection import SendGatewayBinary, SendGatewayJson, SendSpeaking
 from clankvox.protocol.resumption import KEPT_FRAMES
 from clankvox.protocol.voice_gateway import Ignored
@@ -13,6 +15,9 @@ from clankvox.wire.seq import seq_delta
 from clankvox.wire.transport_crypto import TransportMode
 from tests.support.factory import Call, short
 from tests.support.fake_server import SSRC
+
+STANDING = [Op.VIDEO, Op.SPEAKING]
+"""Said again behind every resume: nobody would ask for them."""
 
 
 def connecting():
@@ -188,8 +193,7 @@ def test_a_lost_socket_is_replaced_at_once_and_the_session_resumed_where_it_was(
     assert len(call.web_socket.urls) == 2
     assert call.web_socket.urls[0] == call.web_socket.urls[1]
     call.server.resumed()
-    op, body = call.server.json_sent()[-1]
-    assert op == Op.RESUME
+    (body,) = [body for op, body in call.server.json_sent() if op == Op.RESUME]
     assert body == {
         "server_id": "10",
         "channel_id": "20",
@@ -250,7 +254,7 @@ def test_what_is_said_meanwhile_is_said_in_order_behind_the_servers_word():
     assert call.server.new_ops() == [Op.RESUME]
     call.server.text(Op.RESUMED)
     call.drain()
-    assert call.server.new_ops() == [Op.TRANSITION_READY, Op.MLS_KEY_PACKAGE] * 3
+    assert call.server.new_ops() == [*[Op.TRANSITION_READY, Op.MLS_KEY_PACKAGE] * 3, *STANDING]
     assert [payload for op, payload in call.server.binary_sent() if op == Op.MLS_KEY_PACKAGE][-3:] == [
         b"\0",
         b"\1",
@@ -284,7 +288,7 @@ def test_what_the_server_tells_again_is_not_done_again():
     call.server.commit(3)
     call.server.execute_transition(3)
     call.drain()
-    assert call.server.new_ops() == [Op.RESUME]
+    assert call.server.new_ops() == [Op.RESUME, *STANDING]
     assert call.state("dave") == "established"
     assert call.connection._gateway.ignored[Ignored.REPEATED] == 1
 
@@ -372,6 +376,84 @@ def test_a_key_package_that_may_have_gone_down_with_the_socket_is_said_again_whi
     call.server.reset()
     call.drain()
     call.server.resumed()
+    assert Op.MLS_KEY_PACKAGE not in call.server.new_ops(), "what the server says again comes first"
+    call.run(REPLAY_S)
     assert call.server.new_ops().count(Op.MLS_KEY_PACKAGE) == (not grouped)
     again = [frame for frame in call.server.binary_sent() if frame[0] == Op.MLS_KEY_PACKAGE][len(packages) :]
     assert again == ([] if grouped else packages[-1:])
+
+
+def test_what_holds_until_it_is_said_otherwise_is_said_again_as_it_was_said_last():
+    call = speaking()
+    before = {op: body for op, body in call.server.json_sent() if op in STANDING}
+    assert before[Op.SPEAKING]["speaking"] == 1
+    call.server.reset()
+    call.drain()
+    call.server.resumed()
+    assert call.server.json_sent()[-2:] == [*before.items()]
+
+
+# --- farewells ---
+
+
+def leaving(*, waits=False):
+    """User 42 is captured, amid a word, and leaves; `waits` for packets of his that have no key yet."""
+    call = speaking()
+    call.pipeline.hint(4_242, 42)
+    if waits:
+        call.pipeline.waiting.add(42)
+    call.pipeline.packet(42)
+    call.server.member_gone(42)
+    call.drain()
+    return call
+
+
+def left(call):
+    return [line for line in short(call.events()) if line.startswith(("client", "user_audio_end", "speaking_end"))]
+
+
+GONE = ["speaking_end 42 k1", "client_disconnect 42", "user_audio_end 42 k1"]
+
+
+def test_a_user_who_left_is_heard_to_the_end_of_what_overtook_him():
+    call = leaving()
+    call.frames()
+    call.run(FAREWELL_S / 2)
+    call.pipeline.packet(42)
+    assert [frame_format for frame_format, _ in call.frames()] == [1]
+    call.run(FAREWELL_S)
+    assert sorted(left(call)) == sorted(GONE)
+    assert call.pipeline.hints == {}
+
+
+def test_words_whose_key_is_on_its_way_are_waited_for_but_not_for_ever():
+    call = leaving(waits=True)
+    call.run(FAREWELL_LIMIT_S / 2)
+    assert left(call) == []
+    call.pipeline.waiting.clear()
+    call.run(FAREWELL_S)
+    assert sorted(left(call)) == sorted(GONE)
+    call = leaving(waits=True)
+    call.run(FAREWELL_LIMIT_S + FAREWELL_S)
+    assert sorted(left(call)) == sorted(GONE)
+
+
+def test_who_comes_back_meanwhile_begins_anew_at_once_and_is_not_forgotten_later():
+    call = leaving(waits=True)
+    call.server.members(42)
+    call.drain()
+    assert sorted(left(call)) == sorted(GONE)
+    call.pipeline.packet(42)
+    call.run(FAREWELL_LIMIT_S)
+    assert left(call) == []
+
+
+def test_a_second_leaving_is_the_first_and_the_end_of_the_session_ends_all_farewells():
+    call = leaving(waits=True)
+    call.server.member_gone(42)
+    call.run(FAREWELL_S)
+    call.server.lost(4006)
+    call.drain()
+    assert sorted(left(call)) == sorted(GONE)
+    call.run(FAREWELL_LIMIT_S)
+    assert left(call) == []

@@ -1,5 +1,8 @@
 import numpy as np
+import pytest
 
+from clankvox.media.reorder import Frame
+from tests.support.dave_room import DaveRoom
 from tests.support.hearing import ALICE, BOB, ME, Ears, Talker, opus_packets, plain_decode, room_of
 
 SPEECH = opus_packets(3.0, seed=9)
@@ -202,3 +205,25 @@ def test_copies_in_clear_here_and_there_are_no_restart():
         ears.hear([datagram, datagram], interval_s=0.01)
     assert ears.check()[7].ledger.restarts == 0
     assert np.array_equal(ears.heard.pcm(ALICE), plain_decode(SPEECH))
+
+
+@pytest.mark.parametrize("library", ["davey", "libdave"])
+def test_a_key_that_comes_between_two_packets_opens_the_one_that_waits_first(library):
+    """A receiver refuses what was sent before the first frame that it opens with a key."""
+    room = DaveRoom()
+    room.join(ME)
+    room.join(ALICE, library)
+    room.run()
+    ears = Ears()
+    ears.arm(ALICE)
+    ears.pipeline.hint(7, ALICE)
+    talker = Talker(7, room.members[ALICE])
+    ears.hear(talker.packets(SPEECH[:3]))
+    assert ears.check()[7].pending == 3
+    stream = ears.pipeline._streams.get(7)
+    ears.join(room)  # by the DAVE actor's thread, amid the packet that the UDP thread has begun to look at
+    stream.ledger.arrived += 1
+    sealed = room.members[ALICE].encrypt_opus(SPEECH[3])
+    stream.receive(Frame(sealed, talker.sequence & 0xFFFF, talker.timestamp & 0xFFFF_FFFF, ears.now), ears.now)
+    ears.wait(1)
+    assert ears.fates(7) == {"decoded": 4}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clankvox.errors import MlsError
-from clankvox.media.frame_cipher import FrameCipher, FrameRejected, Gate, RejectReason
+from clankvox.media.frame_cipher import FORMER_S, FrameCipher, FrameRejected, Gate, RejectReason
 from clankvox.wire.dave_frame import is_dave_frame
 from clankvox.wire.video_codec import VideoCodec
 from tests.support.fake_mls import FakeEngine
@@ -170,6 +170,38 @@ def test_an_encrypted_frame_without_a_group_or_key_may_open_later():
     forged = b"\xfc" + bytes(8) + b"\x01" + b"\x0c\xfa\xfa"
     rejected = reason(cipher_with_group(), forged)
     assert (rejected.reason, rejected.may_open_later) == (RejectReason.NO_KEY, True)
+
+
+def test_the_group_before_opens_what_arrived_in_time_and_seals_nothing():
+    cipher = cipher_with_group()
+    sealed = cipher.seal_opus(FRAME)
+    cipher.succeed(FakeEngine(1, 7, 20), NOW)
+    cipher.succeed(FakeEngine(1, 7, 20), NOW + 1.0)  # begun anew twice: it had no group to keep
+    assert cipher.open_audio(42, sealed, NOW + FORMER_S - 0.01) == (FRAME, True)
+    assert cipher.seal_opus(FRAME) is None
+    assert (cipher.gate, cipher.group_ready, cipher.members()) == (Gate.ENCRYPT, False, frozenset())
+    assert reason(cipher, sealed, NOW + FORMER_S).reason is RejectReason.NO_GROUP
+    assert reason(cipher, sealed, NOW).reason is RejectReason.NO_GROUP, "it is gone for good"
+
+
+def test_the_group_before_goes_with_its_connection():
+    cipher = cipher_with_group()
+    sealed = cipher.seal_opus(FRAME)
+    cipher.succeed(FakeEngine(1, 7, 20), NOW)
+    cipher.install(None)
+    assert reason(cipher, sealed).reason is RejectReason.NO_GROUP
+
+
+def test_nothing_changes_while_frames_are_opened_in_their_order():
+    cipher = cipher_with_group()
+    changed = threading.Thread(target=cipher.succeed, args=(FakeEngine(1, 7, 20), NOW))
+    with cipher.unchanged():
+        before = cipher.generation
+        changed.start()
+        changed.join(0.05)
+        assert (cipher.generation, changed.is_alive()) == (before, True)
+    changed.join(5.0)
+    assert cipher.generation == before + 1
 
 
 def test_pictures_in_clear_pass_in_version_zero_and_in_a_window_only():

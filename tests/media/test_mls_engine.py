@@ -84,9 +84,8 @@ def test_a_frame_of_another_sender_or_with_a_flipped_bit_does_not_open(room):
         room.engine.decrypt_audio(OTHER, bytes([sealed[0] ^ 1]) + sealed[1:])
 
 
-def test_reinit_forgets_the_group_and_keeps_the_sender():
-    engine = OneOfUs("davey").engine
-    engine.reinit()
+def test_a_session_without_a_group_has_a_key_package_and_nothing_else():
+    engine = DaveyEngine(DAVE_VERSION, ME, CHANNEL)
     assert (engine.ready, engine.epoch, engine.members, engine.privacy_code) == (False, None, frozenset(), None)
     assert engine.key_package()
     with pytest.raises(MlsError):

@@ -57,6 +57,9 @@ class Group(FakeEngine):
         self.begun.append(version)
         self.ready = False
 
+    def begin_anew(self):
+        self.ready, self.epoch = False, None
+
 
 def conversation(version=1, *, ready=False):
     group = Group()
@@ -204,13 +207,40 @@ def test_a_commit_that_cannot_be_followed_is_flagged_when_it_is_its_turn(what):
     assert told[:3] == [flag(5), GroupReset(), Send(Op.MLS_KEY_PACKAGE, b"package2")]
 
 
-def test_a_new_group_makes_a_commit_of_the_old_one_void():
+def test_a_new_group_takes_the_last_keys_of_the_old_one_for_what_is_held_and_nothing_else():
     talk, group = conversation(ready=True)
     talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 0.0)
     talk.prepare_epoch(PrepareEpoch(protocol_version=1, epoch=1))
     assert talk.execute_transition(executed(5), 0.0) == [Ignored("unknown_transition")]
     assert talk.switch_overdue(5, SWITCH_LIMIT_S) == []
-    assert group.followed == []
+    assert (group.followed, group.ready) == ([b"ok"], False)
+
+
+def test_last_keys_that_cannot_be_had_keep_no_new_group_from_beginning():
+    talk, _ = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5, BAD), 0.0)
+    package = Send(Op.MLS_KEY_PACKAGE, b"package2")
+    assert talk.prepare_epoch(PrepareEpoch(protocol_version=1, epoch=1)) == [GroupReset(), package]
+
+
+def test_only_what_is_unanswered_is_said_again():
+    talk, _ = conversation()
+    assert talk.say_again() == [Send(Op.MLS_KEY_PACKAGE, b"package1")]
+    talk.feed_binary(Op.MLS_PROPOSALS, b"\x00add", 0.0)
+    assert talk.say_again() == [Send(Op.MLS_COMMIT_WELCOME, b"commit")]
+    talk.feed_binary(Op.MLS_WELCOME, change(0), 0.0)
+    assert talk.say_again() == []
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 0.0)
+    talk.prepare_transition(prepared(6, 0), 0.0)
+    assert talk.say_again() == [ready(5), ready(6)]
+    talk.execute_transition(executed(6), 0.0)
+    assert talk.say_again() == []
+
+
+def test_a_transition_is_blamed_once_also_if_that_may_have_been_lost():
+    talk, _ = conversation()
+    assert flag(0) in talk.feed_binary(Op.MLS_WELCOME, change(0, BAD), 0.0)
+    assert talk.say_again() == [Send(Op.MLS_KEY_PACKAGE, b"package2")]
 
 
 def test_an_op_22_that_does_not_come_keeps_nobody_mute():

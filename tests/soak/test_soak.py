@@ -159,3 +159,17 @@ def _stats(arrived, ended, user):
     body = {"type": "stream_stats", "role": "voice", "ssrc": 9, "ended": ended, "expected": arrived, "arrived": arrived}
     body |= {"missing": 0, "pending": 0, "gaps": 0, "restarts": 0, "fates": {"decoded": arrived}}
     return Event(0.0, body if user is None else {**body, "userId": user})
+
+
+@pytest.mark.parametrize(
+    ("sent", "ledger", "missed"),
+    [
+        (12, {"arrived": 12, "decoded": 9, "quiet": 2, "empty": 1}, {}),
+        (12, {"arrived": 12, "decoded": 11, "no_key": 1}, {"no_key": 1}),
+        (12, {"arrived": 12, "decoded": 11, "pending": 1}, {"without a fate": 1}),
+        (12, {"arrived": 10, "decoded": 10, "concealed": 2}, {"never arrived": 2}),
+        (3, {}, {"never arrived": 3}),
+    ],
+)
+def test_whatever_a_member_sent_and_we_did_not_hear_has_a_name(sent, ledger, missed):
+    assert churn.unheard_of(sent, Counter(ledger)) == Counter(missed)

@@ -15,7 +15,6 @@ _TRAILER = bytes(8) + b"\x00" + b"\x0c\xfa\xfa"
 class FakeEngine:
     """clankvox.media.mls_engine.MlsEngine without cryptography; what it seals still looks like a DAVE frame."""
 
-    refuse_reinit = False
     refuse_encrypt = False
 
     def __init__(self, version: int, user_id: UserId, group_id: ChannelId) -> None:
@@ -51,11 +50,6 @@ class FakeEngine:
     def process_welcome(self, welcome: bytes) -> None:
         self._refuse(welcome)
         self._advance()
-
-    def reinit(self) -> None:
-        if self.refuse_reinit:
-            raise MlsError("refused")
-        self.ready, self.epoch = False, None
 
     def encrypt_opus(self, frame: bytes) -> bytes:
         if self.refuse_encrypt or not self.ready:

@@ -101,6 +101,10 @@ class ModelPipeline:
         self.hints: dict[Ssrc, UserId] = {}
         self.heard = Hearing(0, 0)
         """Frames that were opened, and that were not: tests say how many."""
+        self.waiting: set[UserId] = set()
+        """Whose packets wait for their key: tests say."""
+        self.unread = False
+        """Whether the socket holds what was not read: tests say."""
         self._speaking: set[UserId] = set()
         self._flowing: dict[UserId, int] = {}
         self._ended: dict[UserId, int] = {}
@@ -124,7 +128,17 @@ class ModelPipeline:
     def hint(self, ssrc: Ssrc, user_id: UserId) -> None:
         self.hints[ssrc] = user_id
 
+    def expects(self, user_id: UserId) -> bool:
+        return user_id in self.hints.values() or user_id in self._speaking or user_id in self._flowing
+
+    def has_last_words(self, user_id: UserId, left_at: float) -> bool:
+        return user_id in self.waiting
+
+    def was_read_out(self, since: float) -> bool:
+        return not self.unread
+
     def forget_user(self, user_id: UserId) -> None:
+        self.hints = {ssrc: user for ssrc, user in self.hints.items() if user != user_id}
         with self._board.lock:
             self._speaking.discard(user_id)
             self._flowing.pop(user_id, None)

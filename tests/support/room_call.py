@@ -1,6 +1,7 @@
 """A call whose DAVE group is real: our actors with davey, the delivery service, and members with their libraries."""
 
 from collections import deque
+from typing import Any
 
 from clankvox.loopback.member import Answer
 from clankvox.media.mls_engine import DaveyEngine
@@ -21,9 +22,9 @@ _JSON_ANSWERS = {Op.TRANSITION_READY: TransitionReady, Op.INVALID_COMMIT_WELCOME
 class RoomCall(DaveRoom):
     """A DaveRoom in which one client is ours: what it gets goes through the whole call, what it says comes back."""
 
-    def __init__(self, *others: int) -> None:
+    def __init__(self, *others: int, **more: Any) -> None:
         super().__init__()
-        self.call = Call(make_engine=DaveyEngine)
+        self.call = Call(make_engine=DaveyEngine, **more)
         self._heard = 0
         for other in others:
             self.join(other)

@@ -13,7 +13,7 @@ from clankvox.clock import SystemClock
 from clankvox.demo.journal import NotSeen
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
-from clankvox.protocol.dave import SWITCH_LIMIT_S
+from clankvox.ledger import Fate
 from tools.soak.agent import Agent
 from tools.soak.bars import Bar
 from tools.soak.captured import RATE_HZ, Captured, SoakJournal
@@ -30,14 +30,9 @@ _ENOUGH_FRAMES: Final = 3
 _HURRY_S: Final = 0.3
 _IN_PEACE: Final = 0.4
 """Share of events after which the group comes to rest; else the next one comes in its midst."""
-_CUT_FRAMES: Final = 25
-"""The last 500 ms of a member who leaves amid a word: op 13 may overtake them, by so much on a busy machine."""
-_KEPT_FRAMES: Final = round(SWITCH_LIMIT_S / 0.020)
-"""Of a member who leaves amid a change may wait for op 22, which is waited for no longer than this."""
-_CUT_SHARE: Final = 0.05
-"""Of all frames may be cut, so that what a leaving explains hides no deafness."""
-_HEARD: Final = ("decoded", "quiet")
-_ALWAYS_OURS: Final = ("aead_failed", "malformed", "codec_failed", "other_ssrc", "boundary_dropped", "unspoken", "late")
+_HEARD: Final = ("decoded", "quiet", "empty")
+_MADE_UP: Final = ("recovered", "concealed", "silenced", "lost")
+"""What stands in for packets that never arrived: no packet has such a fate."""
 _REPORT_EVERY: Final = 100
 
 
@@ -70,17 +65,13 @@ class ChurnOutcome(NamedTuple):
     """Times that everybody was found to hear everybody."""
     problems: list[str]
     remarks: list[str]
-    """Who refused frames of ours by our fault, and when."""
+    """Who refused frames of ours by our fault, and who was not heard to the end."""
     heard: Counter[str]
     """All streams of all members, by fate."""
     sent: int
-    """By all members, as they say."""
-    cut: int
-    """Of it, what was not heard because its sender left before it could be opened."""
-    lost: int
-    """Of it, what was not heard beyond that."""
-    spoilt: int
-    """Of it, what became of no other's leaving."""
+    """Packets of all members that the media server put on our wire, padding included: it never loses one."""
+    unheard: Counter[str]
+    """Of these, what we did not get to hear, by fate; and what never arrived."""
     opened: int
     """Frames of ours, by all members."""
     refused: Counter[str]
@@ -96,9 +87,8 @@ class ChurnOutcome(NamedTuple):
 class Churn:
     """A context: the process is in the call on entry, and gone on exit.
 
-    Of a member's stay all is heard but its very end: what op 13 overtakes, and what it sent while the group still
-    changed as it left. davey seals with a new key before op 22 says that all have it; we follow at op 22 and keep such
-    frames till then, unless their sender has left.
+    Of a member's stay all is heard, its last word too: the media server says with each leaving how many packets of
+    that SSRC it has put on our wire, and the process what became of each of them.
     """
 
     def __init__(self, seed: int, folder: Path) -> None:
@@ -108,10 +98,6 @@ class Churn:
         self._captured, self._streams = Captured(), Streams()
         self._numbers = itertools.count(1)
         self._members: dict[str, str] = {}
-        self._sent: Counter[str] = Counter()
-        self._may_be_cut: Counter[str] = Counter()
-        self._sent_at_check: dict[str, int] = {}
-        self._changes_since_check = 0
         self._gave_up = 0
         self._opened = self._checks = 0
         self._refused: Counter[str] = Counter()
@@ -178,7 +164,6 @@ class Churn:
                 for _ in range(min(self._draws.choice(_REFILL), _MOST - len(self._members))):
                     self._join()
             case Event.REKEY:
-                self._changes_since_check += 1
                 self._discord.order({"type": "downgrade", "serverId": GUILD})
                 self._clock.sleep(self._draws.uniform(0.0, _HURRY_S))
                 self._discord.order({"type": "upgrade", "serverId": GUILD})
@@ -202,7 +187,6 @@ class Churn:
         self._vox.send({"type": "subscribe_user", "userId": user_id, "sampleRate": RATE_HZ, "timeline": True})
         self._discord.order(order)
         self._members[user_id] = library
-        self._changes_since_check += 1
 
     def _leave(self, user_id: str) -> None:
         self._look()
@@ -211,19 +195,12 @@ class Churn:
         if client is None:
             self._problems.append(f"{user_id} ({self._members[user_id]}) was thrown out")
         else:
-            self._sent[user_id] += client["framesSent"]
-            self._may_be_cut[user_id] += _CUT_FRAMES
-            if self._changes_since_check:
-                since_check = client["framesSent"] - self._sent_at_check.get(user_id, 0)
-                self._may_be_cut[user_id] += min(since_check, _KEPT_FRAMES)
             self._gave_up += client["memberDropped"].get("commit_failed", 0)
             self._opened += client["decrypted"].get(OURSELVES, 0)
             self._note_refusals(user_id, client)
             self._discord.order({"type": "remove_member", "userId": user_id, "serverId": GUILD})
             self._vox.wait_for("client_disconnect", since=since, userId=user_id)
         del self._members[user_id]
-        self._sent_at_check.pop(user_id, None)
-        self._changes_since_check += 1
 
     def _note_refusals(self, user_id: str, client: dict[str, Any]) -> None:
         refused = Counter(client["refused"].get(OURSELVES, {}))
@@ -265,8 +242,6 @@ class Churn:
             if deaf:
                 self._clock.sleep(_POLL_S)
         self._checks += 1
-        self._changes_since_check = 0
-        self._sent_at_check = {user: self._clients[user]["framesSent"] for user in self._members.keys() & self._clients}
         self._problems += [f"{when}: {each}" for each in deaf]
 
     def _part(self) -> ChurnOutcome:
@@ -281,23 +256,15 @@ class Churn:
             self._problems.append(str(missing))
         self._vox.send({"type": "destroy"})
         exit_code = self._vox.wait_exit()
-        every = self._streams.all("voice")
-        cut = lost = 0
-        for user_id, sent in self._sent.items():
-            ledger = self._streams.of("voice", user_id)
-            unheard = max(0, sent - sum(ledger[fate] for fate in _HEARD))
-            cut += min(unheard, self._may_be_cut[user_id])
-            lost += max(0, unheard - self._may_be_cut[user_id])
+        sent, unheard = self._accounts()
         return ChurnOutcome(
             self._events,
             self._checks,
             self._problems,
             self._remarks,
-            every,
-            self._sent.total(),
-            cut,
-            lost,
-            sum(every[fate] for fate in _ALWAYS_OURS),
+            self._streams.all("voice"),
+            sent,
+            unheard,
             self._opened,
             self._refused,
             self._gave_up,
@@ -307,14 +274,33 @@ class Churn:
             exit_code,
         )
 
+    def _accounts(self) -> tuple[int, Counter[str]]:
+        """Return the packets that all members sent, and what became of those that were not heard."""
+        sent, unheard = 0, Counter[str]()
+        for left in self._discord.happenings:
+            if left["type"] != "left" or left["serverId"] != GUILD or left["userId"] == OURSELVES:
+                continue
+            ssrc, packets = left["counters"]["ssrc"], left["counters"]["packets"]
+            missed = unheard_of(packets, self._streams.of_ssrc("voice", ssrc))
+            if missed:
+                self._remarks.append(f"{left['userId']} (SSRC {ssrc}): of {packets} packets {dict(missed)}")
+            sent, unheard = sent + packets, unheard + missed
+        return sent, unheard
+
+
+def unheard_of(sent: int, ledger: Counter[str]) -> Counter[str]:
+    """Return what became of those of `sent` packets of one SSRC that were not heard, by fate."""
+    missed = Counter({fate.value: ledger[fate.value] for fate in Fate if fate.value not in (*_HEARD, *_MADE_UP)})
+    missed["without a fate"] = ledger["pending"]
+    missed["never arrived"] = max(0, sent - ledger["arrived"])
+    return +missed
+
 
 def judge(outcome: ChurnOutcome) -> list[Bar]:
     """Return the bars of a run; the network is clean, so nothing at all may be missing."""
     return [
         Bar("somebody is deaf, or gone", len(outcome.problems), 0),
-        Bar("frames of members that we did not get to hear", outcome.lost, 0),
-        Bar("frames of members that their leaving cut, share", outcome.cut / max(1, outcome.sent), _CUT_SHARE),
-        Bar("frames of members with a fate that no leaving explains", outcome.spoilt, 0),
+        Bar("packets of members that we did not get to hear", outcome.unheard.total(), 0),
         *(Bar(f"frames of ours refused: {why}", outcome.refused[why], 0) for why in OUR_FAULT),
         Bar("frames of ours in clear", outcome.plaintext, 0),
         Bar("ledgers that do not sum up", outcome.imbalances, 0),

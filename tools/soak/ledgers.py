@@ -51,6 +51,10 @@ class Streams:
         """Return the entries of a user, over all connections."""
         return sum((_entries(body) for body in self._of(role) if body.get("userId") == user_id), Counter[str]())
 
+    def of_ssrc(self, role: str, ssrc: int) -> Counter[str]:
+        """Return the entries of an SSRC, over all connections."""
+        return sum((_entries(body) for body in self._of(role) if body["ssrc"] == ssrc), Counter[str]())
+
     def all(self, role: str) -> Counter[str]:
         """Return the entries of everybody."""
         return sum(map(_entries, self._of(role)), Counter[str]())

@@ -41,15 +41,15 @@ def markdown(outcome: Outcome, bars: Sequence[Bar]) -> str:
 def churn_markdown(outcome: ChurnOutcome, bars: Sequence[Bar]) -> str:
     """Return the report of the group's changes."""
     events = ", ".join(f"{count} {event}" for event, count in sorted(outcome.events.items()))
-    fates, refused = (
+    fates, unheard, refused = (
         ", ".join(f"{fate} {count}" for fate, count in sorted(counts.items()) if count) or "none"
-        for counts in (outcome.heard, outcome.refused)
+        for counts in (outcome.heard, outcome.unheard, outcome.refused)
     )
     parts = [
         f"# Churn: {outcome.events.total()} changes of the group, {outcome.checks} times all were heard by all",
         verdicts(bars),
         f"- {events}",
-        f"- frames of members: {outcome.sent}, {outcome.cut} of them cut by their leaving; {fates}",
+        f"- packets of members: {outcome.sent}; not heard: {unheard}; fates of all streams: {fates}",
         f"- frames of ours that members opened: {outcome.opened}; that they could not open: {refused}",
         f"- members whose library could not follow a commit: {outcome.gave_up}",
     ]
