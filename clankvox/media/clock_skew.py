@@ -31,21 +31,18 @@ class Point(NamedTuple):
 class ClockSkew:
     """One sender's skew, learned over stretches in which its RTP time ran on. Not thread-safe; at most 32 points."""
 
-    __slots__ = ("_grain", "_learned", "_learned_variance", "_points", "_variance", "value")
+    __slots__ = ("_grain", "_learned", "_learned_variance", "_points", "_variance", "doubt", "value")
 
     def __init__(self) -> None:
         self.value = 0.0
         """The fraction by which the sender's clock is slow."""
-        self._variance = _USUAL_SKEW**2
+        self.doubt = 0.0
+        """By how much `value` may be wrong: two standard deviations."""
+        self._believe(_USUAL_SKEW**2)
         self._learned, self._learned_variance = self.value, self._variance
         self._points: list[Point] = []
         self._grain = 1
         """Packets that are joined to one point; twice as many whenever the points become too many."""
-
-    @property
-    def doubt(self) -> float:
-        """By how much `value` may be wrong: two standard deviations."""
-        return 2.0 * math.sqrt(self._variance)
 
     def begin(self) -> None:
         """Begin another stretch: RTP time was set anew, and offsets are not comparable with those before."""
@@ -55,7 +52,8 @@ class ClockSkew:
 
     def forget(self) -> None:
         """Unlearn this stretch: RTP time did not run on in it."""
-        self.value, self._variance = self._learned, self._learned_variance
+        self.value = self._learned
+        self._believe(self._learned_variance)
 
     def add(self, point: Point) -> None:
         """Take the least delayed packet of about a second."""
@@ -85,7 +83,11 @@ class ClockSkew:
         trust = self._learned_variance / (self._learned_variance + variance)
         value = self._learned + trust * (slope - self._learned)
         self.value = min(max(value, -MOST_SKEW), MOST_SKEW)
-        self._variance = max((1.0 - trust) * self._learned_variance, _BEST_KNOWN**2)
+        self._believe(max((1.0 - trust) * self._learned_variance, _BEST_KNOWN**2))
+
+    def _believe(self, variance: float) -> None:
+        self._variance = variance
+        self.doubt = 2.0 * math.sqrt(variance)
 
 
 def _midpoint(a: Point, b: Point) -> Point:

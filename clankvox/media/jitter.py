@@ -42,7 +42,8 @@ class ArrivalJitter:
                 self._peak_s -= lateness
                 lateness = 0.0
             self._lateness_s = lateness
-            self._peak_s = max(lateness, self._peak_s * _PEAK_LEAK)
+            peak_s = self._peak_s * _PEAK_LEAK
+            self._peak_s = lateness if lateness > peak_s else peak_s
         self._arrival = arrival
         self._timestamp = timestamp
         self._seen += 1

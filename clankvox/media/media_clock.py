@@ -138,14 +138,19 @@ class MediaClock:
 
     def _go_on(self, made: float, step: int, duration_ticks: int) -> None:
         self._advance(step)
-        delay = min(max(made - self._sent - self._least, 0.0), _LONGEST_DELAY_TICKS)
+        delay = made - self._sent - self._least
+        if delay < 0.0:
+            delay = 0.0
+        elif delay > _LONGEST_DELAY_TICKS:
+            delay = _LONGEST_DELAY_TICKS
         self._usual_delay += _DELAY_FOLLOW * duration_ticks / _WINDOW_TICKS * (delay - self._usual_delay)
-        self._most_delay = max(delay, self._most_delay * _MOST_DELAY_LEAK)
+        most_delay = self._most_delay * _MOST_DELAY_LEAK
+        self._most_delay = delay if delay > most_delay else most_delay
         if self._resumed:
             self._look_for_jump(made - self._sent)
         self._take_note(made, duration_ticks)
         missing = self._wanted - self._offset
-        if abs(missing) > _NEAR_TICKS:
+        if not -_NEAR_TICKS <= missing <= _NEAR_TICKS:
             most = step * (_SETTLING_SLEW if self._packets <= _SETTLING_PACKETS else _SLEW)
             self._offset += min(max(missing, -most), most)
 
@@ -207,7 +212,8 @@ class MediaClock:
         sent = self._sent
         offset = made - sent
         self._packets += 1
-        self._least = min(self._least, offset)
+        if offset < self._least:
+            self._least = offset
         least = self._window_least
         if least is None or offset <= least.offset + self._skew.value * (sent - least.sent):
             least = self._window_least = Point(sent, offset)
@@ -225,7 +231,7 @@ class MediaClock:
             return True
         if self._quiet and waited > _QUIET_PAUSE_TICKS:
             return True
-        return abs(made - self._sent - self._offset - step) > _PAUSE_TICKS
+        return not -_PAUSE_TICKS <= made - self._sent - self._offset - step <= _PAUSE_TICKS
 
     def _ran_on(self, made: float, step: int) -> bool:
         """Whether the sender's clock went on through the pause as ours did."""

@@ -102,16 +102,19 @@ class ReorderWindow:
         self.jitter.observe(frame.arrival, frame.timestamp)
 
     def pass_on(self, frame: Frame) -> OrderedFrame | None:
-        """Release a frame that fits at once if it follows the last one and none waits: `push` and `drain` in one.
+        """Release a frame at once if it follows the last one and none waits: `locate`, `push` and `drain` in one.
 
-        None if it has to be pushed; nothing is changed then.
+        None if there is more to be said; nothing is changed then.
         """
         last = self._last
         if last is None or self._waiting or (frame.sequence - last.sequence) & 0xFFFF != 1:
             return None
+        if timestamp_delta(frame.timestamp, last.timestamp) <= 0:
+            return None
         self._last = frame
         self._last_index += 1
-        self._unusable.discard(self._last_index)
+        if self._unusable:
+            self._unusable.discard(self._last_index)
         self.jitter.observe(frame.arrival, frame.timestamp)
         return OrderedFrame(frame, 0, 0, False, False)
 

@@ -14,7 +14,7 @@ from clankvox.media.reorder import Frame, OrderedFrame, ReorderWindow
 from clankvox.media.segment import Segment
 from clankvox.media.signal_meter import SignalMeter
 from clankvox.media.speech_decoder import PcmPiece, SpeechDecoder
-from clankvox.media.speech_outlet import Sound, SpeechOutlet
+from clankvox.media.speech_outlet import SpeechOutlet
 from clankvox.wire.rtp import OPUS_CLOCK_HZ
 
 SPEAKING_TIMEOUT_S: Final = 0.100
@@ -46,14 +46,6 @@ class SpeakerTools(NamedTuple):
 class _HeldFrame(NamedTuple):
     line: Line
     ordered: OrderedFrame
-
-
-class _Played(NamedTuple):
-    """The frame whose PCM is on its way, and that of what was missing before it."""
-
-    line: Line
-    media_time: int
-    arrival: float
 
 
 class Speaker:
@@ -97,8 +89,10 @@ class Speaker:
         arrival = frame.arrival
         if line is not self._line:
             self._choose(line, frame)
-        line.last_heard = max(line.last_heard, arrival)
-        self._last_heard = max(self._last_heard, arrival)
+        if arrival > line.last_heard:
+            line.last_heard = arrival
+        if arrival > self._last_heard:
+            self._last_heard = arrival
         if not self._speaking:
             self._speaking = True
             self._tools.alarm.by(self._last_heard + SPEAKING_TIMEOUT_S)
@@ -223,7 +217,9 @@ class Speaker:
         line.ledger.settle(fate)
 
     def _play(self, line: Line, ordered: OrderedFrame, config: CaptureConfig) -> None:
-        media_time = self._stamp(line, ordered)
+        frame = ordered.frame
+        quiet = is_quiet(frame.payload)
+        media_time = self._stamp(line, ordered, quiet=quiet)
         decoder = self._decoder
         if decoder is None:
             decoder = self._decoder = SpeechDecoder(config.sample_rate_hz)
@@ -231,42 +227,50 @@ class Speaker:
             decoder.reset()
         continues = self._in_speech and self._decoded_line is line and not ordered.begins
         self._decoded_line = line
-        if not self._in_speech and is_quiet(ordered.frame.payload):
+        if quiet and not self._in_speech:
             decoder.decode(ordered)[0].pcm.fill(0)  # it shapes what the decoder makes of the next frame
             self._settle(line, ordered, Fate.QUIET)
             return
-        played = _Played(line, media_time, ordered.frame.arrival)
         if ordered.missing_ticks or ordered.missing_packets:
             for piece in decoder.fill(ordered, line.ledger, self._tools.totals, in_speech=continues):
-                self._deliver(piece, played, None, config)
+                self._deliver(piece, line, media_time, frame.arrival, None, config)
         piece, fate = decoder.decode(ordered)
         if fate is Fate.CODEC_FAILED and not self._in_speech:
             piece.pcm.fill(0)  # nothing says that this is speech
             line.ledger.settle(fate)
             return
-        self._deliver(piece, played, fate, config)
-        self._last_played = max(self._last_played, ordered.frame.arrival)
+        self._deliver(piece, line, media_time, frame.arrival, fate, config)
+        if frame.arrival > self._last_played:
+            self._last_played = frame.arrival
 
-    def _stamp(self, line: Line, ordered: OrderedFrame) -> int:
+    def _stamp(self, line: Line, ordered: OrderedFrame, *, quiet: bool) -> int:
         """Return when the frame was made, in ticks of the process's timeline."""
         frame = ordered.frame
         begins = ordered.begins or line is not self._clocked_line
         self._clocked_line = line
-        ticks, quiet = duration_ticks(frame.payload), is_quiet(frame.payload)
+        ticks = duration_ticks(frame.payload)
         return self._clock.stamp(frame.timestamp, frame.arrival, ticks, quiet=quiet, begins=begins)
 
-    def _deliver(self, piece: PcmPiece, played: _Played, fate: Fate | None, config: CaptureConfig) -> None:
-        """Hand PCM to the outlet, which wipes it and enters `fate`."""
+    def _deliver(
+        self,
+        piece: PcmPiece,
+        line: Line,
+        frame_time: int,
+        arrival: float,
+        fate: Fate | None,
+        config: CaptureConfig,
+    ) -> None:
+        """Hand PCM of a frame, or of what was missing before it, to the outlet, which wipes it and enters `fate`."""
         if not self._in_speech and len(piece.pcm):
             self._in_speech = True
             self._last_played = float("-inf")
             self._tools.alarm.by(self._last_heard + _silence_s(config))
             self._outlet.begin(config)
-        media_time = played.media_time + piece.offset_ticks
-        self._media_end = media_time + piece.duration_ticks
-        arrival = round(played.arrival * OPUS_CLOCK_HZ)
-        timing = Timing(media_time, piece.duration_ticks, arrival, piece.origin)
-        self._outlet.take(Sound(piece.pcm, timing, played.line.ledger, fate), config)
+        pcm, origin, offset_ticks, duration_ticks = piece
+        media_time = frame_time + offset_ticks
+        self._media_end = media_time + duration_ticks
+        timing = Timing(media_time, duration_ticks, round(arrival * OPUS_CLOCK_HZ), origin)
+        self._outlet.take(pcm, timing, line.ledger, fate, config)
 
     def _end_speech_for_good(self, config: CaptureConfig) -> None:
         """End speech by silence: what the window still holds belongs to it."""
@@ -279,7 +283,7 @@ class Speaker:
     def _end_speech(self, config: CaptureConfig) -> None:
         tail = self._decoder.finish() if self._decoder is not None else None
         if tail is not None and self._clocked_line is not None:
-            self._deliver(tail, _Played(self._clocked_line, self._media_end, self._last_played), None, config)
+            self._deliver(tail, self._clocked_line, self._media_end, self._last_played, None, config)
         self._in_speech = False
         opened, segment = self._outlet.finish()
         if opened:

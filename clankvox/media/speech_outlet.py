@@ -1,7 +1,5 @@
 """The last step of the receive path: one user's PCM into the capture that asked for it."""
 
-from typing import NamedTuple
-
 from clankvox.ids import UserId
 from clankvox.ledger import Fate, StreamLedger
 from clankvox.media.capture_board import CaptureConfig
@@ -11,22 +9,6 @@ from clankvox.media.segment import Segment, SegmentMeter
 from clankvox.media.signal_meter import Signal, SignalMeter
 from clankvox.media.speech_gate import HeldSound, SpeechGate
 from clankvox.media.voice_activity import VoiceActivity
-
-
-class Sound(NamedTuple):
-    """Some PCM, which is wiped when it is taken, and what is to be entered for the packet that it came with."""
-
-    pcm: Mono
-    timing: Timing
-    ledger: StreamLedger
-    fate: Fate | None
-    """None: it stands in for a packet that did not come, which is entered already."""
-
-    def settle(self, *, delivered: bool) -> None:
-        """Enter the packet's fate."""
-        if self.fate is not None:
-            dropped = self.fate is Fate.DECODED and not delivered
-            self.ledger.settle(Fate.BOUNDARY_DROPPED if dropped else self.fate)
 
 
 class SpeechOutlet:
@@ -55,18 +37,25 @@ class SpeechOutlet:
         if config.wants_segments and self._activity is None:
             self._activity = VoiceActivity()
 
-    def take(self, sound: Sound, config: CaptureConfig) -> None:
-        """Deliver or hold some PCM of the utterance; the caller's copy is wiped."""
-        signal = self._meter.measure(sound.pcm)
-        if not signal.total:
-            sound.settle(delivered=True)
-            return
-        if self._segment is None or self._activity is None:
-            delivered = self._pass(sound.pcm.data.cast("B"), signal, sound.timing, config)
-            sound.settle(delivered=delivered)
-        else:
-            self._take_measured(sound, signal, config, self._segment, self._activity)
-        sound.pcm.fill(0)
+    def take(self, pcm: Mono, timing: Timing, ledger: StreamLedger, fate: Fate | None, config: CaptureConfig) -> None:
+        """Deliver or hold some PCM of the utterance; the caller's copy is wiped.
+
+        `fate` is entered for the packet that it came with; None for what stands in for one that did not come.
+        """
+        signal = self._meter.measure(pcm)
+        if self._segment is not None and self._activity is not None and signal.total:
+            activity = self._activity.judge(pcm, config.sample_rate_hz)
+            if self._gate is not None:
+                self._hold(
+                    HeldSound(bytearray(pcm.data.cast("B")), signal, timing, activity, ledger, fate), config, self._gate
+                )
+                pcm.fill(0)
+                return
+            self._segment.add(timing.media_time, timing.duration_ticks, signal, activity)
+        delivered = not signal.total or self._pass(pcm.data.cast("B"), signal, timing, config)
+        pcm.fill(0)
+        if fate is not None:
+            ledger.settle(fate if delivered or fate is not Fate.DECODED else Fate.BOUNDARY_DROPPED)
 
     def finish(self) -> tuple[bool, Segment | None]:
         """End the utterance; whether any of it was delivered, and what is told of it."""
@@ -86,21 +75,13 @@ class SpeechOutlet:
         if self._gate is not None:
             self._gate.discard(Fate.DISCARDED)
 
-    def _take_measured(
-        self, sound: Sound, signal: Signal, config: CaptureConfig, segment: SegmentMeter, voice: VoiceActivity
-    ) -> None:
-        activity = voice.judge(sound.pcm, config.sample_rate_hz)
-        pcm = sound.pcm.data.cast("B")
-        if self._gate is None:
-            segment.add(sound.timing.media_time, sound.timing.duration_ticks, signal, activity)
-            sound.settle(delivered=self._pass(pcm, signal, sound.timing, config))
-            return
-        held = HeldSound(bytearray(pcm), signal, sound.timing, activity, sound.ledger, sound.fate)
-        opened = self._gate.hold(held)
+    def _hold(self, sound: HeldSound, config: CaptureConfig, gate: SpeechGate) -> None:
+        opened = gate.hold(sound)
         if opened:
             self._gate = None
         for each in opened:
-            segment.add(each.timing.media_time, each.timing.duration_ticks, each.signal, each.activity)
+            if self._segment is not None:
+                self._segment.add(each.timing.media_time, each.timing.duration_ticks, each.signal, each.activity)
             delivered = self._pass(memoryview(each.pcm), each.signal, each.timing, config)
             each.drop(Fate.BOUNDARY_DROPPED if each.fate is Fate.DECODED and not delivered else each.fate or Fate.LOST)
 

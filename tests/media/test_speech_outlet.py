@@ -6,7 +6,7 @@ from clankvox.ledger import Fate, StreamLedger
 from clankvox.media.capture_board import CaptureConfig
 from clankvox.media.receive_ports import Origin, Timing
 from clankvox.media.signal_meter import SignalMeter
-from clankvox.media.speech_outlet import Sound, SpeechOutlet
+from clankvox.media.speech_outlet import SpeechOutlet
 from tests.support.hearing import ALICE, Heard
 
 
@@ -22,7 +22,7 @@ class Outlet:
         pcm = (np.random.default_rng(1).standard_normal(480) * level).astype(np.int16)
         said = pcm.copy()
         self.ledger.arrived += fate is not None
-        self.outlet.take(Sound(pcm, Timing(self.at, 960, self.at + 1, origin), self.ledger, fate), self.config)
+        self.outlet.take(pcm, Timing(self.at, 960, self.at + 1, origin), self.ledger, fate, self.config)
         assert not pcm.any(), "the decoder's copy is wiped"
         self.at += 960
         return said
