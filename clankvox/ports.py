@@ -5,7 +5,7 @@ No method here blocks. Shells answer by calling the sink that they were given, f
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from clankvox.ids import Attempt, Ssrc
 
@@ -79,7 +79,7 @@ class PreparedPacket(Protocol):
 
 
 class SlotReport(NamedTuple):
-    """What the pacer tells a subscriber after each slot, once the packet has left."""
+    """What the pacer tells a subscriber of a slot, once the packet has left."""
 
     slot_deadline: float
     """When this slot was due, in seconds of the clock."""
@@ -92,34 +92,41 @@ class SlotReport(NamedTuple):
     """The packet that was in the slot."""
 
 
+AHEAD_SLOTS: Final = 5
+"""How many packets of an SSRC may wait for their slots."""
+LOW_SLOTS: Final = 2
+"""With so few left the subscriber hears of every slot: it has two whole slots of time before one would be empty."""
+
+
 class PacerPort(Protocol):
-    """The pacing clock (one thread for all roles): an absolute 20 ms grid with one slot per SSRC."""
+    """The pacing clock (one thread for all roles): an absolute 20 ms grid with one packet per slot and SSRC."""
 
     def subscribe(self, ssrc: Ssrc, on_slot: Callable[[SlotReport], None], first: PreparedPacket | None) -> None:
         """Tick for `ssrc` from now on, beginning with `first`.
 
         If nobody was subscribed for a slot or longer the grid re-phases to now, so that the first frame after
         idle leaves at once; else `first` leaves at the next deadline of the running grid. `on_slot` runs on the
-        pacer thread; one report of a slot that is being served may still come after `unsubscribe`.
+        pacer thread, behind slots that leave LOW_SLOTS packets or fewer, or whose packet did not leave; one report of
+        a slot that is being served may still come after `unsubscribe`.
         """
         ...
 
-    def unsubscribe(self, ssrc: Ssrc) -> PreparedPacket | None:
-        """Stop ticking for `ssrc`; returns the packet that had not left yet."""
+    def unsubscribe(self, ssrc: Ssrc) -> list[PreparedPacket]:
+        """Stop ticking for `ssrc`; returns the packets that had not left, in the order of their slots."""
         ...
 
-    def arm(self, ssrc: Ssrc, packet: PreparedPacket) -> PreparedPacket | None:
-        """Put `packet` into the next slot of a subscribed SSRC; returns the one that it replaced.
+    def arm(self, ssrc: Ssrc, packet: PreparedPacket) -> bool:
+        """Put `packet` into the first slot that is free; False, and it is not kept, if AHEAD_SLOTS wait already.
 
-        An SSRC that is not subscribed hands `packet` itself back: what is returned has not left.
+        Nor is it where nobody is subscribed for `ssrc`.
         """
         ...
 
-    def disarm(self, ssrc: Ssrc) -> PreparedPacket | None:
-        """Empty the slot at once; returns the packet that had not left."""
+    def disarm(self, ssrc: Ssrc) -> list[PreparedPacket]:
+        """Empty all slots at once; returns the packets that had not left, in the order of their slots."""
         ...
 
-    def next_deadline(self) -> float:
+    def next_deadline(self, ssrc: Ssrc) -> float:
         """Instant at which a packet armed now would leave."""
         ...
 

@@ -1,6 +1,7 @@
 """Playback: what is heard of us in the voice call. One TTS playback at a time, and music underneath it.
 
-Frames are mixed and encoded one slot ahead (media/programme.py) and sent by a Transmission.
+Frames are mixed and encoded ahead of their slots (media/programme.py) and sent by a Transmission: what has music in it
+one slot ahead, speech alone several.
 """
 
 from collections import deque
@@ -14,7 +15,7 @@ from clankvox.actors.transmission import Transmission
 from clankvox.clock import SLOT_S
 from clankvox.fsm.playback import PlaybackMachine, PlaybackState
 from clankvox.ids import MUSIC, PlaybackId, Role, Ssrc, Track, connection_address
-from clankvox.media.frame_ledger import FrameFate
+from clankvox.media.frame_ledger import Faults, FrameFate
 from clankvox.media.mixer import Ducking, Mixer
 from clankvox.media.programme import Programme
 from clankvox.media.rtp_sender import OpusFrame
@@ -72,7 +73,7 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
         self._programme = Programme(self._mixer)
         self._tracks = Tracks(self._mixer, lambda message: self.send(MUSIC, message))
         self._ledger = output.ledger
-        self._faults = (0, 0, 0)
+        self._faults = Faults()
         self._speech = Speech(0)
         self._quiet_for: Track | None = None
         self._mix_due = 0.0
@@ -83,9 +84,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
 
     def handle(self, message: PlaybackMessage | Inspect) -> object:
         """See BaseActor."""
+        self._transmission.settle()  # what has left by now was heard, whether it was told yet or not
         match message:
-            case SlotServed():  # fifty a second, so first
-                self._transmission.on_slot(message.path, message.report)
+            case SlotServed():  # the most frequent one, so first
+                self._transmission.on_slot(message.path)
             case _ if isinstance(message, MixMessage):
                 self._on_mix(message)
             case PlayTts():
@@ -103,9 +105,11 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             case PathSuspended():
                 self._transmission.suspend()
             case GateChanged() | BufferPoll():
+                self._transmission.renew()
                 self._transmission.begin()
             case DepthDue():
-                self._on_depth_due()
+                self._report_depth()
+                self._watch_depth()
             case SpeechLost():
                 self._on_speech_lost(message)
             case ResetBaton():
@@ -256,8 +260,15 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._tracks.made(frame)
         if self._mixer.has_music:
             self._tell_mix()
-        self._count_faults()
+        faults = Faults(self._buffer.underruns, self._mixer.music_underruns, self._mixer.limited_frames)
+        self._faults = self._ledger.enter(faults, self._faults)
         return frame
+
+    def frame_ahead(self, deadline_s: float) -> OpusFrame | None:
+        """Encode whole frames of speech ahead; music may be stopped, ducked or faded before a later slot."""
+        if self._mixer.has_music or not self._buffer.has_whole_frame:
+            return None
+        return self.next_frame(deadline_s)
 
     def frame_over(self, frame: OpusFrame, fate: FrameFate) -> None:
         """Count what was heard; tell that the playback is heard, and that it is over."""
@@ -383,18 +394,6 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._depth_due = now + DEPTH_S
             self.at(self._depth_due, DepthDue())
 
-    def _on_depth_due(self) -> None:
-        self._report_depth()
-        self._watch_depth()
-
     def _report_depth(self) -> None:
         speech, music = self._buffer.buffered_samples, self._mixer.buffered_samples
         self.report(BufferDepthReported(tts_samples=speech, music_samples=music))
-
-    def _count_faults(self) -> None:
-        """Enter in the ledger what went wrong before a frame was made."""
-        faults = (self._buffer.underruns, self._mixer.music_underruns, self._mixer.limited_frames)
-        self._ledger.speech_underruns += faults[0] - self._faults[0]
-        self._ledger.music_underruns += faults[1] - self._faults[1]
-        self._ledger.limited += faults[2] - self._faults[2]
-        self._faults = faults

@@ -340,6 +340,10 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         except CodecError:
             return None
 
+    def frame_ahead(self, _deadline_s: float) -> OpusFrame | None:
+        """See FrameMaker: what sounds with a picture is known when its slot comes."""
+        return None
+
     def frame_over(self, frame: OpusFrame, fate: FrameFate) -> None:
         """See FrameMaker: the ledger has counted it."""
 
@@ -366,7 +370,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         packet = report.packet
         if report.outcome is SendOutcome.SENT and isinstance(packet, SealedPacket):
             self._way.sound_left(len(packet.frame.payload), packet.timestamp, report.slot_deadline)
-        self._transmission.on_slot(path, report)
+        self._transmission.on_slot(path)
 
     def _begin_sound(self) -> None:
         if self._request is not None and self._request.with_audio:

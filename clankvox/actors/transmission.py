@@ -1,8 +1,9 @@
 """One outgoing Opus stream: a plain object of the actor that makes its frames, on that actor's thread.
 
-It asks for a frame one slot ahead, seals it, and arms it; the pacer sends it and reports the slot. What was prepared
-and did not leave (a stop, a change of key, a lost link) gives back its place in the stream, and is sealed anew. It
-knows nothing of what is in the frames: speech, music and a stream's sound are all the same to it.
+It asks for the frame of the next slot, and for those behind it that nothing which may still come can change, seals
+and arms them; the pacer sends them. What was prepared and did not leave (a stop, a change of key, a lost link) gives
+back its place in the stream, and is sealed anew. It knows nothing of what is in the frames: speech, music and a
+stream's sound are all the same to it.
 """
 
 import logging
@@ -21,7 +22,7 @@ from clankvox.media.frame_ledger import FrameFate
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.media.rtp_sender import OpusFrame, RtpSender, SealedPacket
 from clankvox.media.silence_tail import SilenceTail
-from clankvox.ports import PreparedPacket, SendOutcome, SlotReport
+from clankvox.ports import AHEAD_SLOTS, PreparedPacket, SendOutcome, SlotReport
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE
 
 _log = logging.getLogger("clankvox.transmission")
@@ -37,6 +38,10 @@ class FrameMaker(Protocol):
 
     def next_frame(self, deadline_s: float) -> OpusFrame | None:
         """Return what the slot that is due at `deadline_s` shall carry; None for nothing. Called once per slot."""
+        ...
+
+    def frame_ahead(self, deadline_s: float) -> OpusFrame | None:
+        """Return the same for a later slot, if it is certain already; None if it is not: it will be asked for again."""
         ...
 
     def frame_over(self, frame: OpusFrame, fate: FrameFate) -> None:
@@ -61,7 +66,7 @@ class FrameMaker(Protocol):
 
 
 class _Leaving(NamedTuple):
-    """A packet that the pacer had taken before it could be taken back: its report is still to come."""
+    """A packet that the pacer had taken before it could be taken back: its outcome is still to come."""
 
     packet: SealedPacket
     wanted: bool
@@ -86,7 +91,7 @@ class Transmission:
         self._path = 0
         self._ssrc = Ssrc(0)
         self._sender: RtpSender | None = None
-        self._armed: SealedPacket | None = None
+        self._armed: deque[SealedPacket] = deque()
         self._leaving: list[_Leaving] = []
         self._failures_in_a_row = 0
 
@@ -123,7 +128,7 @@ class Transmission:
     @property
     def pending_frames(self) -> int:
         """Frames that were made and have no fate yet."""
-        return len(self._unsent) + (self._armed is not None) + len(self._leaving)
+        return len(self._unsent) + len(self._armed) + len(self._leaving)
 
     # --- the path ---
 
@@ -164,71 +169,94 @@ class Transmission:
         if self.flow is not Flow.RESTING or self._cipher.gate is Gate.CLOSED:
             return
         try:
-            packet = self._prepare(self._output.pacer.next_deadline())
+            packet = self._prepare(self._maker.next_frame)
         except _NotSealed:
             packet = None
         if packet is None:
             self._maker.nothing_to_send()
             return
-        self._armed = packet
+        self._armed.append(packet)
         path, slot_served = self._path, self._maker.slot_served
         self._output.pacer.subscribe(self._ssrc, lambda report: slot_served(path, report), packet)
         self._machine.talkspurt_begun()  # behind the packet, which leaves at once: a transition takes its time
         self._maker.speaking_changed(self._ssrc, speaking=True)
 
-    def on_slot(self, path: int, report: SlotReport) -> None:
-        """Settle the packet of a slot that is over, and fill the next slot."""
-        if self._leaving:
-            self._settle_leaving(report)
-        if path != self._path or self.flow is not Flow.TICKING:
-            return
-        if self._armed is not None and report.packet is self._armed:
-            packet, self._armed = self._armed, None
-            self._account(packet, report.outcome, wanted=True)
+    def on_slot(self, path: int) -> None:
+        """Settle the packets whose slots are over, and fill the slots to come."""
+        self.settle()
+        if path == self._path:
+            self._go_on()
+
+    def renew(self) -> None:
+        """Seal anew what a change of key or gate made stale, before its slots come."""
+        self.settle()
         self._go_on()
 
-    def _settle_leaving(self, report: SlotReport) -> None:
-        for leaving in [each for each in self._leaving if each.packet is report.packet]:
-            self._leaving.remove(leaving)
-            self._account(leaving.packet, report.outcome, wanted=leaving.wanted)
+    def settle(self) -> None:
+        """Enter what became of the packets whose slots are over; the pacer does not tell every one."""
+        if not self._leaving and not (self._armed and self._armed[0].outcome is not None):
+            return
+        over = [each for each in self._leaving if each.packet.outcome is not None]
+        self._leaving = [each for each in self._leaving if each.packet.outcome is None]
+        while self._armed and self._armed[0].outcome is not None:
+            over.append(_Leaving(self._armed.popleft(), wanted=True))
+        stale = [each for each in over if each.packet.outcome is SendOutcome.STALE]
+        if stale:
+            self._withdraw()
+        for packet, wanted in reversed(stale):
+            self._give_back(packet)
+            if wanted:
+                self._unsent.appendleft(packet.frame)
+        for packet, wanted in over:
+            self._account(packet, wanted=wanted)
 
     def retract(self, *, armed: bool) -> None:
-        """Drop the frames that wait to be sealed anew, and with `armed` also the one in its slot.
+        """Drop the frames that wait to be sealed anew, and with `armed` also those in their slots.
 
-        The silence that was owed before is still owed, and the slot is filled anew.
+        The silence that was owed before is still owed, and the next slot is filled anew.
         """
+        self.settle()
         self._drop_unsent()
         self._leaving = [leaving._replace(wanted=False) for leaving in self._leaving]
         if not armed or self.flow is not Flow.TICKING:
             return
-        frame = self._take_back(self._output.pacer.disarm(self._ssrc), wanted=False)
-        if frame is not None:
+        for frame in self._take_back(self._output.pacer.disarm(self._ssrc), wanted=False):
             self._over(frame, FrameFate.DROPPED)
             if frame.is_silence:
                 self._tail.give_back()
         self._go_on()
 
     def _go_on(self) -> None:
-        """Fill the next slot, unless that was done already or what came before has ended the ticking."""
-        if self.flow is Flow.TICKING and self._armed is None:
-            self._prepare_next()
+        """Fill the next slot, whatever it carries, and those behind it with what is certain already."""
+        while self.flow is Flow.TICKING and len(self._armed) < AHEAD_SLOTS:
+            if self._is_stale:
+                self._withdraw()
+            if any(leaving.wanted for leaving in self._leaving):
+                return  # it may have to go before all others, and is reported in a moment
+            if not self._prepare_next():
+                return
+
+    @property
+    def _is_stale(self) -> bool:
+        return bool(self._armed) and self._armed[-1].generation != self._cipher.generation
 
     def _halt(self) -> None:
         """Stop ticking; what was prepared and has not left is kept, but for silence."""
+        self.settle()
         if self.flow is not Flow.TICKING:
             return
         self._machine.talkspurt_ended()
-        frame = self._take_back(self._output.pacer.unsubscribe(self._ssrc), wanted=True)
-        if frame is not None and frame.is_silence:
-            self._over(frame, FrameFate.DROPPED)
-            self._tail.give_back()
-        elif frame is not None:
-            self._unsent.appendleft(frame)
+        for frame in reversed(self._take_back(self._output.pacer.unsubscribe(self._ssrc), wanted=True)):
+            if frame.is_silence:
+                self._over(frame, FrameFate.DROPPED)
+                self._tail.give_back()
+            else:
+                self._unsent.appendleft(frame)
         self._maker.speaking_changed(self._ssrc, speaking=False)
 
     def _end_talkspurt(self, sender: RtpSender) -> None:
         """Send the silence that is owed, with the timestamps of the slots to come: no slot follows any more."""
-        due_s, generation = self._output.pacer.next_deadline(), self._cipher.generation
+        due_s, generation = self._output.pacer.next_deadline(self._ssrc), self._cipher.generation
         while self._cipher.gate is not Gate.CLOSED and (silence := self._tail.next_frame()) is not None:
             try:
                 sealed = self._cipher.seal_opus(silence)
@@ -243,28 +271,34 @@ class Transmission:
             self._ledger.settle(FrameFate.SENT)
             due_s += SLOT_S
 
-    def _take_back(self, packet: PreparedPacket | None, *, wanted: bool) -> OpusFrame | None:
-        """Return the frame of `packet`, which the pacer gave back; None if it had none to give."""
-        armed, self._armed = self._armed, None
-        if not isinstance(packet, SealedPacket):
-            if armed is not None:
-                self._leaving.append(_Leaving(armed, wanted))
-            return None
-        self._give_back(packet)
-        return packet.frame
+    def _withdraw(self) -> None:
+        """Take back all that has not left, to be sealed anew."""
+        frames = self._take_back(self._output.pacer.disarm(self._ssrc), wanted=True)
+        self._unsent.extendleft(reversed(frames))
 
-    def _account(self, packet: SealedPacket, outcome: SendOutcome, *, wanted: bool) -> None:
-        match outcome:
+    def _take_back(self, packets: list[PreparedPacket], *, wanted: bool) -> list[OpusFrame]:
+        """Return the frames of `packets`, which the pacer gave back; it had taken all others of those in their slots.
+
+        In the order of their slots; their places are given back.
+        """
+        returned = [packet for packet in packets if isinstance(packet, SealedPacket)]
+        for packet in reversed(returned):
+            self._give_back(packet)
+            self._armed.pop()
+        self._leaving += [_Leaving(packet, wanted) for packet in self._armed]
+        self._armed.clear()
+        return [packet.frame for packet in returned]
+
+    def _account(self, packet: SealedPacket, *, wanted: bool) -> None:
+        """Enter what became of a packet that has an outcome; what is sealed anew has no fate yet."""
+        match packet.outcome:
             case SendOutcome.SENT:
                 self._failures_in_a_row = 0
                 self._over(packet.frame, FrameFate.SENT)
-            case SendOutcome.STALE if wanted:
-                self._give_back(packet)
-                self._unsent.appendleft(packet.frame)
             case SendOutcome.STALE:
-                self._give_back(packet)
-                self._over(packet.frame, FrameFate.DROPPED)
-            case SendOutcome.FAILED | SendOutcome.EMPTY:
+                if not wanted:
+                    self._over(packet.frame, FrameFate.DROPPED)
+            case _:
                 self._give_back(packet)
                 self._over(packet.frame, FrameFate.REFUSED)
                 self._count_failure(NOT_SENT)
@@ -273,28 +307,36 @@ class Transmission:
         if self._sender is not None:
             self._sender.give_back(packet)
 
-    def _prepare_next(self) -> None:
+    def _prepare_next(self) -> bool:
+        """Fill one slot more; False if there is nothing to fill it with."""
+        ahead = bool(self._armed)
         try:
-            packet = self._prepare(self._output.pacer.next_deadline())
+            packet = self._prepare(self._maker.frame_ahead if ahead else self._maker.next_frame, ahead=ahead)
         except _NotSealed:
-            return  # the slot stays empty, and the next one is tried
-        if packet is None:
+            return False  # the slot stays empty, and the next one is tried
+        if packet is None and not ahead:
             self._halt()
             self._maker.nothing_to_send()
-            return
-        self._armed = packet
-        replaced = self._output.pacer.arm(self._ssrc, packet)
-        if replaced is not None:
-            _log.error("two packets for one slot")
+        if packet is None:
+            return False
+        if self._armed and self._armed[-1].generation != packet.generation:  # changed meanwhile: all anew, in order
+            self._give_back(packet)
+            self._unsent.appendleft(packet.frame)
+            return True
+        self._armed.append(packet)
+        if not self._output.pacer.arm(self._ssrc, packet):
+            _log.error("no slot for a packet")
+        return True
 
-    def _prepare(self, deadline_s: float) -> SealedPacket | None:
-        """Seal what the slot at `deadline_s` shall carry; None if nothing is to be sent, or nothing may leave.
+    def _prepare(self, make: Callable[[float], OpusFrame | None], *, ahead: bool = False) -> SealedPacket | None:
+        """Seal what the next free slot shall carry; None if nothing is to be sent, or nothing may leave.
 
         Raises _NotSealed when a frame was lost because it could not be sealed; there may be more.
         """
         if self._cipher.gate is Gate.CLOSED or self._sender is None:
             return None
-        frame = self._next_frame(deadline_s)
+        deadline_s = self._output.pacer.next_deadline(self._ssrc)
+        frame = self._next_frame(make, deadline_s, ahead=ahead)
         if frame is None:
             return None
         generation = self._cipher.generation
@@ -309,16 +351,17 @@ class Transmission:
             self._count_failure(NOT_ENCRYPTED)
             raise _NotSealed from None
 
-    def _next_frame(self, deadline_s: float) -> OpusFrame | None:
+    def _next_frame(
+        self, make: Callable[[float], OpusFrame | None], deadline_s: float, *, ahead: bool
+    ) -> OpusFrame | None:
         if self._unsent:
             self._ledger.resealed += 1
             return self._unsent.popleft()
-        frame = self._maker.next_frame(deadline_s)
+        frame = make(deadline_s)
         if frame is not None:
             self._tail.audio_went()
-        else:
-            silence = self._tail.next_frame()
-            frame = None if silence is None else OpusFrame(silence, audible=False)
+        elif not ahead and (silence := self._tail.next_frame()) is not None:
+            frame = OpusFrame(silence, audible=False)
         if frame is not None:
             self._ledger.made += 1
         return frame

@@ -6,7 +6,7 @@ where at most a few frames are pending: in their slot, or waiting to be sealed a
 """
 
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from clankvox.errors import ClankvoxError
 
@@ -30,6 +30,14 @@ class FrameImbalance(ClankvoxError):
     code = "frame_imbalance"
 
 
+class Faults(NamedTuple):
+    """What went wrong before frames were made, as their maker has counted it."""
+
+    speech_underruns: int = 0
+    music_underruns: int = 0
+    limited: int = 0
+
+
 class FrameLedger:
     """Entries of one outgoing stream since the process started. Written by one thread, read by any."""
 
@@ -50,6 +58,13 @@ class FrameLedger:
     def settle(self, fate: FrameFate, count: int = 1) -> None:
         """Enter what became of `count` frames."""
         self.fates[fate] += count
+
+    def enter(self, faults: Faults, known: Faults) -> Faults:
+        """Enter by how much `faults` exceed those that are `known`, and return them."""
+        self.speech_underruns += faults.speech_underruns - known.speech_underruns
+        self.music_underruns += faults.music_underruns - known.music_underruns
+        self.limited += faults.limited - known.limited
+        return faults
 
     @property
     def pending(self) -> int:

@@ -1,7 +1,7 @@
 """Sequence numbers, timestamps and sealing of one outgoing Opus stream (RFC 3550 section 5.1).
 
-The playback actor prepares a packet for the next slot; the pacer thread sends it. What was prepared may still be
-superseded, stopped or made stale by a change of key: then its place in the stream is given back, its nonce never.
+The playback actor prepares packets for the slots to come; the pacer thread sends them. What was prepared may still be
+stopped or made stale by a change of key: then its place in the stream is given back, its nonce never.
 """
 
 from collections.abc import Callable, Hashable
@@ -79,8 +79,8 @@ class PacketState(StrEnum):
 class SealedPacket:
     """A datagram that waits for its slot (a ports.PreparedPacket).
 
-    One thread owns it at a time: the actor until it is armed, then the pacer, and the actor again once the pacer
-    has reported it or handed it back.
+    One thread owns it at a time: the actor until it is armed, then the pacer, and the actor again once it has an
+    outcome or was handed back.
     """
 
     datagram: bytes
@@ -91,6 +91,8 @@ class SealedPacket:
     generation: int
     """The FrameCipher's generation that it was sealed under."""
     state: PacketState = PacketState.WAITING
+    outcome: SendOutcome | None = None
+    """What `send` came to, its last word; None before."""
     _place: _Place
     _before: _Place | None
     _cipher: Generational
@@ -101,6 +103,14 @@ class SealedPacket:
 
         After STALE and FAILED the packet has not left, and may be given back.
         """
+        outcome = SendOutcome.FAILED
+        try:
+            outcome = self._leave()
+        finally:
+            self.outcome = outcome
+        return outcome
+
+    def _leave(self) -> SendOutcome:
         if self.state is not PacketState.WAITING or self.generation != self._cipher.generation:
             return SendOutcome.STALE
         try:

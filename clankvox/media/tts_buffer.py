@@ -99,6 +99,11 @@ class TtsBuffer:
         return len(self._ring) + self._intake.pending_samples
 
     @property
+    def has_whole_frame(self) -> bool:
+        """Whether frames flow, and the next one needs neither padding nor what is still to come."""
+        return self._state is FlowState.FLOWING and len(self._ring) >= FRAME_SAMPLES
+
+    @property
     def drained(self) -> bool:
         """Whether `finish` was called and every frame has been given."""
         return self._finished and self._state is FlowState.EMPTY

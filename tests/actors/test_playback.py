@@ -7,7 +7,8 @@ from clankvox.actors.playback import TOMBSTONES
 from clankvox.actors.transmission import FAILURE_LIMIT
 from clankvox.media.frame_ledger import FrameFate
 from clankvox.messages.music import SourceStarted
-from clankvox.messages.playback import AwaitQuiet, PlayTts
+from clankvox.messages.playback import AwaitQuiet, GateChanged, PlayTts
+from clankvox.ports import LOW_SLOTS
 from clankvox.wire.rtp import SILENCE_FRAME
 from tests.support.factory import Call, in_clear, short
 from tests.support.fake_mls import FakeEngine
@@ -850,3 +851,43 @@ def test_the_last_one_who_asks_for_quiet_is_answered_once():
     assert call.playback._quiet_for == 92
     call.run(1.0)
     assert call.playback._quiet_for is None
+
+
+# --- ahead of the slots ---
+
+
+def test_speech_waits_ahead_of_its_slots_and_a_stop_says_what_was_heard_of_it():
+    call = Call().connect()
+    call.audio("p1", 2_000)
+    call.run(0.5)
+    assert call.playback._transmission.pending_frames > LOW_SLOTS
+    call.line(type="stop_tts_playback", playbackId="p1")
+    call.drain()
+    heard, _ = speech_and_tail(call.left())
+    call.run(1.0)
+    assert speech_and_tail(call.left()) == (0, 5)
+    (stopped,) = [event for event in call.events() if event.get("status") == "stopped"]
+    assert stopped["playedMs"] == 20 * heard
+
+
+def test_what_has_music_in_it_waits_one_slot_ahead_so_that_no_order_comes_late():
+    call = Call().connect()
+    music(call)
+    call.run(0.5)
+    assert call.playback._transmission.pending_frames == 1
+    call.audio(None, 1_000)
+    call.run(0.5)
+    assert call.playback._transmission.pending_frames == 1
+
+
+def test_a_change_of_the_group_seals_what_waits_anew_before_its_slot():
+    call = Call().connect()
+    call.audio("p1", 2_000)
+    call.run(0.5)
+    waiting = call.playback._transmission.pending_frames
+    call.cipher.accept_clear_until(0.0)
+    call.playback.handle(GateChanged())
+    assert call.ledger.resealed == waiting
+    call.run(0.5)
+    assert call.pacer.statistics().slots == len(call.left())
+    assert call.ledger.resealed == waiting

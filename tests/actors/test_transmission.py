@@ -1,5 +1,6 @@
 """One outgoing stream: what is made leaves once, in order, or has another fate; whoever makes the frames."""
 
+from itertools import pairwise
 from random import Random
 
 import hypothesis.strategies as st
@@ -14,6 +15,7 @@ from clankvox.media.frame_cipher import FrameCipher, Gate
 from clankvox.media.frame_ledger import FrameFate, FrameLedger
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.media.rtp_sender import OpusFrame
+from clankvox.ports import AHEAD_SLOTS, LOW_SLOTS, SendOutcome
 from clankvox.wire.rtp import SILENCE_FRAME, parse_header
 from clankvox.wire.transport_crypto import TransportMode
 from tests.support.fake_shells import SteppedPacer
@@ -28,17 +30,25 @@ class Maker:
         self.pacer = SteppedPacer(self.clock)
         self.cipher = FrameCipher()
         self.cipher.set_gate(Gate.CLEAR)
-        self.wire, self.broken, self.refusing = [], False, False
+        self.wire, self.broken = [], False
+        self.during = None
+        """What happens once while a packet is being sent, as on another thread."""
         self.sealer = PacketSealer(TransportMode.XCHACHA20, bytes(32))
         self.ledger = FrameLedger()
-        self.frames, self.made = 0, 0
+        self.frames, self.made, self.certain = 0, 0, True
+        self.places, self.on_making = [], lambda number: None
         self.fates, self.flags, self.broken_ways, self.reports, self.idle = [], [], [], [], 0
         self.transmission = Transmission(Output(self.cipher, self.pacer, self._transmit, self.ledger, Random(1)), self)
 
     def _transmit(self, datagram):
+        during, self.during = self.during, None
+        if during is not None:
+            during()
         if self.broken:
             raise TransportLost("no socket")
-        self.wire.append(self.sealer.open(datagram, parse_header(datagram).clear_bytes))
+        header = parse_header(datagram)
+        self.places.append(header.sequence)
+        self.wire.append(self.sealer.open(datagram, header.clear_bytes))
 
     # FrameMaker
 
@@ -47,7 +57,11 @@ class Maker:
             return None
         self.frames -= 1
         self.made += 1
+        self.on_making(self.made)
         return OpusFrame(b"%d" % self.made, audible=True)
+
+    def frame_ahead(self, deadline_s):
+        return self.next_frame(deadline_s) if self.certain else None
 
     def frame_over(self, frame, fate):
         self.fates.append((frame.payload, fate))
@@ -82,7 +96,7 @@ class Maker:
 
     def hear(self):
         while self.reports:
-            self.transmission.on_slot(*self.reports.pop(0))
+            self.transmission.on_slot(self.reports.pop(0)[0])
 
     def run(self, slots=100):
         for _ in range(slots):
@@ -92,6 +106,9 @@ class Maker:
 
     def speech(self):
         return [frame for frame in self.wire if frame != SILENCE_FRAME]
+
+    def gaps(self):
+        return {(after - before) & 0xFFFF for before, after in pairwise(self.places)}
 
     def balanced(self):
         self.ledger.check(self.transmission.pending_frames)
@@ -221,8 +238,35 @@ def _refuse(_cipher, _frame):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.sampled_from(["slot", "slot", "hear", "hear", "make", "key", "suspend", "open", "begin", "break",
-                                 "mend", "retract", "drop", "close"]), max_size=60))  # fmt: skip
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    "slot",
+                    "slot",
+                    "hear",
+                    "hear",
+                    "make",
+                    "key",
+                    "suspend",
+                    "open",
+                    "begin",
+                    "break",
+                    "mend",
+                    "retract",
+                    "drop",
+                    "close",
+                    "more",
+                    "renew",
+                    "unsure",
+                ]
+            ),
+            st.sampled_from(["", "", "", "key", "suspend", "retract", "drop", "open", "close"]),
+        ),
+        max_size=60,
+    )
+)
 def test_in_any_order_every_frame_has_one_fate_and_none_leaves_twice(steps):
     maker = Maker().open(2)
     actions = {
@@ -238,14 +282,152 @@ def test_in_any_order_every_frame_has_one_fate_and_none_leaves_twice(steps):
         "retract": lambda: maker.transmission.retract(armed=True),
         "drop": lambda: maker.transmission.retract(armed=False),
         "close": maker.transmission.close,
+        "more": lambda: setattr(maker, "frames", 12),
+        "renew": maker.transmission.renew,
+        "unsure": lambda: setattr(maker, "certain", not maker.certain),
     }
-    for step in steps:
+    for step, meanwhile in steps:
+        maker.during = actions.get(meanwhile) if step == "slot" else None
         actions[step]()
         maker.ledger.check(maker.transmission.pending_frames)
     maker.hear()
     maker.balanced()
     numbers = [int(frame) for frame in maker.speech()]
     assert numbers == sorted(set(numbers))
+
+
+# --- ahead of the slots -----------------------------------------------------------------------------------------------
+
+
+def test_an_actor_that_gets_no_time_for_two_slots_costs_none():
+    maker = Maker().open(20)
+    maker.run(4)
+    while maker.speech() != [b"%d" % number for number in range(1, 21)]:
+        while not maker.reports:
+            assert maker.slot()
+        assert all(maker.slot() for _ in range(LOW_SLOTS)), "behind the slot that was told of there are so many more"
+        assert {report.outcome for _, report in maker.reports} <= {SendOutcome.SENT}
+        maker.hear()
+    maker.balanced()
+
+
+def test_it_wakes_its_actor_for_several_frames_at_once():
+    maker = Maker().open(100)
+    heard = 0
+    while len(maker.wire) < 100:
+        heard += len(maker.reports)
+        maker.hear()
+        maker.slot()
+    assert heard <= 100 / (AHEAD_SLOTS - LOW_SLOTS) + 3
+
+
+def test_what_is_not_certain_yet_is_made_one_slot_ahead():
+    maker = Maker()
+    maker.certain = False
+    maker.open(5)
+    for served in range(1, 6):
+        maker.slot()
+        maker.hear()
+        assert maker.transmission.pending_frames <= 1
+        assert maker.made == min(5, served + 1)
+    maker.run()
+    assert maker.speech() == [b"1", b"2", b"3", b"4", b"5"]
+
+
+def test_silence_is_never_made_ahead_so_that_what_is_said_next_waits_for_one_slot_only():
+    maker = Maker().open(1)
+    maker.run(3)
+    maker.hear()
+    assert maker.wire[1:] == [SILENCE_FRAME] * 2
+    maker.frames = 1
+    maker.slot()
+    maker.hear()
+    maker.slot()
+    assert maker.wire[1:] == [*[SILENCE_FRAME] * 3, b"2"]
+
+
+def test_of_what_waits_nothing_leaves_after_a_stop_and_what_left_is_known_at_once():
+    maker = Maker().open(20)
+    maker.run(4)
+    maker.hear()
+    waiting = maker.transmission.pending_frames
+    assert waiting > 1
+    maker.slot()
+    maker.frames = 0
+    maker.transmission.retract(armed=True)
+    said = maker.speech()
+    assert [payload for payload, fate in maker.fates if fate is FrameFate.SENT] == said
+    assert len([payload for payload, fate in maker.fates if fate is FrameFate.DROPPED]) == waiting - 1
+    maker.run()
+    assert maker.speech() == said
+    assert maker.wire[-5:] == [SILENCE_FRAME] * 5
+    maker.balanced()
+
+
+def test_a_change_of_key_that_is_told_before_the_next_slot_costs_none():
+    maker = Maker().open(12)
+    maker.run(3)
+    maker.hear()
+    maker.cipher.accept_clear_until(1.0)
+    maker.transmission.renew()
+    assert maker.ledger.resealed > 1
+    maker.run()
+    assert {report.outcome for _, report in maker.reports} <= {SendOutcome.SENT}
+    assert maker.speech() == [b"%d" % number for number in range(1, 13)]
+    assert len(set(maker.places)) == len(maker.places)
+    assert maker.gaps() == {1}
+    maker.balanced()
+
+
+@pytest.mark.parametrize("stale_slots", [1, 2, 3])
+def test_a_change_of_key_that_nobody_told_costs_its_slots_and_neither_order_nor_places(stale_slots):
+    maker = Maker().open(12)
+    maker.run(3)
+    maker.hear()
+    maker.cipher.accept_clear_until(1.0)
+    for _ in range(stale_slots):
+        maker.slot()
+    maker.run()
+    assert maker.speech() == [b"%d" % number for number in range(1, 13)]
+    assert maker.gaps() == {1}
+    maker.balanced()
+
+
+def test_a_key_that_changes_while_packets_are_made_seals_those_that_wait_anew_first():
+    maker = Maker().open(2)
+    maker.frames = 12
+    maker.on_making = lambda number: number == 4 and maker.cipher.accept_clear_until(1.0)
+    maker.run()
+    assert maker.speech() == [b"%d" % number for number in range(1, 15)][: maker.made]
+    assert maker.gaps() == {1}
+    maker.balanced()
+
+
+@pytest.mark.parametrize("interruption", ["suspend", "close", "retract"])
+@pytest.mark.parametrize("stale", [False, True])
+def test_what_is_being_sent_while_all_is_taken_back_has_one_fate(interruption, stale):
+    maker = Maker().open(8)
+    maker.run(3)
+    maker.hear()
+
+    def interrupt():
+        if interruption == "retract":
+            maker.frames = 0
+            maker.transmission.retract(armed=True)
+        else:
+            getattr(maker.transmission, interruption)()
+        if stale:
+            maker.broken = True
+
+    maker.during = interrupt
+    maker.slot()
+    maker.broken = False
+    maker.hear()
+    maker.open(maker.frames)
+    maker.run()
+    maker.balanced()
+    said = [int(frame) for frame in maker.speech()]
+    assert said == sorted(set(said))
 
 
 # --- the end of the way -----------------------------------------------------------------------------------------------

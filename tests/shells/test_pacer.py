@@ -7,10 +7,10 @@ import pytest
 from clankvox.clock import SLOT_S, SystemClock
 from clankvox.errors import TransportLost
 from clankvox.ids import Ssrc
-from clankvox.ports import SendOutcome
+from clankvox.ports import AHEAD_SLOTS, LOW_SLOTS, SendOutcome
 from clankvox.shells.pacer import Pacer, PacerStatistics
 
-A, B = Ssrc(1), Ssrc(2)
+A, B, NOBODY = Ssrc(1), Ssrc(2), Ssrc(3)
 DEADLINE_S = 10.0
 
 
@@ -64,7 +64,7 @@ def journal():
 
 
 def serve(pacer, clock, late_s=0.0):
-    clock.instant = max(clock.instant, pacer.next_deadline() + late_s)
+    clock.instant = max(clock.instant, pacer.next_deadline(NOBODY) + late_s)
     pacer.serve_slot(clock.now())
 
 
@@ -78,7 +78,7 @@ def test_all_packets_leave_before_any_subscriber_is_told(pacer, clock, journal):
 def test_the_first_subscriber_after_idle_is_due_at_once(pacer, clock):
     clock.instant = 1234.567
     pacer.subscribe(A, lambda _report: None, None)
-    assert pacer.next_deadline() == 1234.567
+    assert pacer.next_deadline(A) == 1234.567
 
 
 def test_a_second_subscriber_joins_the_running_grid(pacer, clock):
@@ -86,7 +86,7 @@ def test_a_second_subscriber_joins_the_running_grid(pacer, clock):
     serve(pacer, clock)
     clock.instant += 0.007
     pacer.subscribe(B, lambda _report: None, None)
-    assert pacer.next_deadline() == pytest.approx(1000.0 + SLOT_S)
+    assert pacer.next_deadline(A) == pytest.approx(1000.0 + SLOT_S)
 
 
 def test_after_a_pause_shorter_than_a_slot_the_old_grid_goes_on(pacer, clock):
@@ -95,11 +95,11 @@ def test_after_a_pause_shorter_than_a_slot_the_old_grid_goes_on(pacer, clock):
     pacer.unsubscribe(A)
     clock.instant += 0.003
     pacer.subscribe(A, lambda _report: None, None)
-    assert pacer.next_deadline() == pytest.approx(1000.0 + SLOT_S)
+    assert pacer.next_deadline(A) == pytest.approx(1000.0 + SLOT_S)
 
 
 def test_without_subscribers_a_packet_would_leave_now(pacer, clock):
-    assert pacer.next_deadline() == clock.now()
+    assert pacer.next_deadline(A) == clock.now()
 
 
 def test_an_empty_slot_is_reported_as_empty(pacer, clock, journal):
@@ -132,7 +132,53 @@ def test_a_late_slot_is_served_once_and_the_missed_ones_are_counted(pacer, clock
     assert report.missed_slots == 3
     assert report.slot_deadline == pytest.approx(1000.0 + 4 * SLOT_S)
     assert report.sent_at == clock.now()
-    assert pacer.next_deadline() == pytest.approx(1000.0 + 5 * SLOT_S)
+    assert pacer.next_deadline(A) == pytest.approx(1000.0 + 5 * SLOT_S)
+
+
+def test_packets_leave_in_the_order_in_which_they_were_armed_one_a_slot(pacer, clock, journal):
+    pacer.subscribe(A, lambda _report: None, Packet(0, journal))
+    for number in range(1, AHEAD_SLOTS):
+        assert pacer.arm(A, Packet(number, journal))
+    for served in range(1, AHEAD_SLOTS + 1):
+        serve(pacer, clock)
+        assert journal == [f"sent {number}" for number in range(served)]
+
+
+def test_no_more_packets_wait_than_may(pacer, journal):
+    pacer.subscribe(A, lambda _report: None, None)
+    packets = [Packet(number, journal) for number in range(AHEAD_SLOTS)]
+    assert all(pacer.arm(A, packet) for packet in packets)
+    assert not pacer.arm(A, Packet("one too many", journal))
+    assert pacer.disarm(A) == packets
+
+
+def test_a_packet_that_is_armed_is_due_behind_those_that_wait(pacer, clock, journal):
+    pacer.subscribe(A, lambda _report: None, Packet("now", journal))
+    pacer.arm(A, Packet("then", journal))
+    assert pacer.next_deadline(A) == pytest.approx(1000.0 + 2 * SLOT_S)
+    assert pacer.next_deadline(B) == pytest.approx(1000.0)
+    serve(pacer, clock, late_s=2.5 * SLOT_S)
+    assert pacer.next_deadline(A) == pytest.approx(1000.0 + 4 * SLOT_S)
+
+
+def test_a_subscriber_hears_only_of_slots_behind_which_little_is_left(pacer, clock, journal):
+    subscriber = Subscriber("a", journal)
+    packets = [Packet(number, journal) for number in range(AHEAD_SLOTS)]
+    pacer.subscribe(A, subscriber, packets[0])
+    for packet in packets[1:]:
+        pacer.arm(A, packet)
+    for _ in range(AHEAD_SLOTS):
+        serve(pacer, clock)
+    assert [report.packet for report in subscriber.reports] == packets[AHEAD_SLOTS - 1 - LOW_SLOTS :]
+
+
+def test_a_packet_that_did_not_leave_is_always_told(pacer, clock, journal):
+    subscriber = Subscriber("a", journal)
+    pacer.subscribe(A, subscriber, Packet("a", journal, TransportLost("gone")))
+    for number in range(1, AHEAD_SLOTS):
+        pacer.arm(A, Packet(number, journal))
+    serve(pacer, clock)
+    assert [report.outcome for report in subscriber.reports] == [SendOutcome.FAILED]
 
 
 def test_statistics_count_slots_slips_and_the_longest_gap(pacer, clock):
@@ -178,23 +224,16 @@ def test_a_subscriber_that_raises_hurts_no_other_and_is_logged_once(pacer, clock
     assert len(caplog.records) == 1
 
 
-def test_arm_returns_the_packet_it_replaced(pacer, journal):
-    old, new = Packet("old", journal), Packet("new", journal)
-    pacer.subscribe(A, lambda _report: None, old)
-    assert pacer.arm(A, new) is old
-    assert pacer.disarm(A) is new
-    assert pacer.disarm(A) is None
+def test_a_packet_without_a_subscription_is_not_taken(pacer, journal):
+    assert not pacer.arm(A, Packet("a", journal))
 
 
-def test_arm_without_a_subscription_hands_the_packet_back(pacer, journal):
-    packet = Packet("a", journal)
-    assert pacer.arm(A, packet) is packet
-
-
-def test_disarm_empties_the_slot(pacer, clock, journal):
-    packet = Packet("a", journal)
-    pacer.subscribe(A, lambda _report: None, packet)
-    assert pacer.disarm(A) is packet
+def test_disarm_empties_all_slots(pacer, clock, journal):
+    first, second = Packet("a", journal), Packet("b", journal)
+    pacer.subscribe(A, lambda _report: None, first)
+    pacer.arm(A, second)
+    assert pacer.disarm(A) == [first, second]
+    assert pacer.disarm(A) == []
     serve(pacer, clock)
     assert journal == []
 
@@ -204,8 +243,8 @@ def test_unsubscribe_returns_what_had_not_left_and_ends_the_reports(pacer, clock
     subscriber = Subscriber("a", journal)
     pacer.subscribe(A, subscriber, packet)
     pacer.subscribe(B, lambda _report: None, None)
-    assert pacer.unsubscribe(A) is packet
-    assert pacer.unsubscribe(A) is None
+    assert pacer.unsubscribe(A) == [packet]
+    assert pacer.unsubscribe(A) == []
     serve(pacer, clock)
     assert journal == []
 
@@ -220,8 +259,8 @@ def test_a_subscriber_may_call_back_into_the_pacer(pacer, clock, journal):
     pacer.subscribe(A, on_slot, None)
     pacer.subscribe(B, lambda _report: None, None)
     serve(pacer, clock)
-    assert pacer.disarm(A) is next_packet
-    assert pacer.arm(B, next_packet) is next_packet
+    assert pacer.disarm(A) == [next_packet]
+    assert not pacer.arm(B, next_packet)
 
 
 def test_a_new_subscription_takes_over_the_slot(pacer, clock, journal):
@@ -282,9 +321,9 @@ def test_no_pictures_leave_just_before_an_audio_slot(pacer, clock, journal):
     pacer.subscribe(A, lambda _report: None, None)
     serve(pacer, clock)
     pacer.queue(B, [Packet("picture", journal)], 0.0)
-    clock.instant = pacer.next_deadline() - 0.0004
+    clock.instant = pacer.next_deadline(NOBODY) - 0.0004
     assert work(pacer) is None, "it waits for the slot"
-    clock.instant = pacer.next_deadline() - 0.0006
+    clock.instant = pacer.next_deadline(NOBODY) - 0.0006
     assert work(pacer) == "serve_video"
 
 
@@ -408,16 +447,16 @@ def test_every_packet_is_sent_or_returned_and_never_both(running):
     armed = 0
     for _ in range(25):
         for _ in range(40):
-            replaced = running.arm(A, Packet(armed, journal))
-            armed += 1
-            returned += [packet.name for packet in (replaced, running.disarm(A)) if packet is not None]
-        replaced = running.arm(A, Packet(armed, journal))
+            for _ in range(armed % (AHEAD_SLOTS - 1) + 1):
+                assert running.arm(A, Packet(armed, journal))
+                armed += 1
+            returned += [packet.name for packet in running.disarm(A)]
+        assert running.arm(A, Packet(armed, journal))
         armed += 1
-        assert replaced is None
         assert slots.acquire(timeout=DEADLINE_S)
     last = running.unsubscribe(A)
     running.stop()
-    returned += [last.name] if last is not None else []
+    returned += [packet.name for packet in last]
     sent = [int(entry.removeprefix("sent ")) for entry in journal]
     assert sorted(sent + returned) == list(range(armed))
     assert sent
@@ -430,7 +469,7 @@ def test_nothing_leaves_after_stop(running, journal):
     running.stop()
     packet = Packet("late", journal)
     running.arm(A, packet)
-    assert running.disarm(A) is packet
+    assert running.disarm(A) == [packet]
     assert journal == []
 
 
