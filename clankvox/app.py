@@ -38,7 +38,7 @@ from clankvox.log_mirror import LogMirror
 from clankvox.media.frame_ledger import FrameLedger
 from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.video_target import HD_720
-from clankvox.messages.common import ActorFailed
+from clankvox.messages.common import ActorFailed, Message
 from clankvox.messages.router import CommandReceived, InspectionRequested, LineRejected, StopRequested
 from clankvox.outbox import Outbox
 from clankvox.publishing import Publishing
@@ -198,10 +198,8 @@ class App:
 
     def _tell_router(self, message: object) -> None:
         """Tell the router, or end if it is the one that died: without it not even `destroy` would be heard."""
-        if isinstance(message, ActorFailed):
-            self._telemetry.actor_failed(message.address)
-            if message.address == ROUTER:
-                self._on_stopped(ExitCode.INTERNAL)
+        if isinstance(message, ActorFailed) and message.address == ROUTER:
+            self._on_stopped(ExitCode.INTERNAL)
         self._router(message)  # type: ignore[arg-type]  # every caller sends a message
 
     def _tell_connection(self, role: Role, message: object) -> None:
@@ -215,9 +213,19 @@ class App:
     def _surroundings(self, address: Address, router: Tell, life: int = 0) -> Surroundings:
         return Surroundings(address, self._clock, router, partial(self._telemetry.tally.observe, address), life)
 
+    def _noting_deaths(self, router: Tell) -> Tell:
+        """Return a `router` that counts the actors whose deaths it is told of. Any actor's thread."""
+
+        def tell(message: Message) -> None:
+            if isinstance(message, ActorFailed):
+                self._telemetry.actor_failed(message.address)
+            router(message)
+
+        return tell
+
     def _spawn(self, address: Address, router: Tell, life: int) -> Mailbox:
         """Start the actor of `address`. Router's thread."""
-        surroundings = self._surroundings(address, router, life)
+        surroundings = self._surroundings(address, self._noting_deaths(router), life)
         parts, voice = self._roles[address.role], self._voice
         mailbox: Mailbox
         match address.kind:

@@ -150,8 +150,8 @@ class Metrics(Collector):
         for kind, count in sorted(self._telemetry.mailboxes().items()):
             depth.add_metric([kind], count)
         restarts = _counter("clankvox_actor_restarts", "Actors that failed and were replaced.", "actor")
-        for kind, count in sorted(self._telemetry.restarts.copy().items()):
-            restarts.add_metric([kind], count)
+        for kind in stats.restarts.__struct_fields__:  # those without one too, so that the first one is a rise
+            restarts.add_metric([kind], getattr(stats.restarts, kind))
         yield from (dropped, depth, restarts)
         yield GaugeMetricFamily("clankvox_uptime_seconds", "Since the start.", value=stats.uptime_ms / 1000)
 

@@ -1,5 +1,6 @@
-"""What the machines went through, counted: lost links and how they ended, and how long encryption was on its way."""
+"""What the machines went through, logged and counted: lost links and their ends, and how long encryption took."""
 
+import logging
 from collections import Counter
 from typing import Final
 
@@ -10,6 +11,8 @@ from clankvox.fsm.dave import DaveState
 from clankvox.histogram import Histogram
 from clankvox.ids import ActorKind, Address, Role
 from clankvox.protocol.close_codes import CLOSE_CODES, policy_for
+
+_log = logging.getLogger("clankvox.fsm")
 
 DAVE_BOUNDS_S: Final = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _SETTLED: Final = frozenset({DaveState.INACTIVE, DaveState.DISABLED, DaveState.ALONE, DaveState.ESTABLISHED})
@@ -48,7 +51,10 @@ class TransitionTally:
         self._reconnecting: dict[Role, str] = {}  # the close code that it began with
 
     def observe(self, address: Address, taken: Transition) -> None:
-        """Count `taken`, a transition of the actor at `address`."""
+        """Log and count `taken`, a transition of the actor at `address`."""
+        if _log.isEnabledFor(logging.DEBUG):
+            fields = {"role": str(address.role), "user_id": address.user_id, **taken._asdict()}
+            _log.debug("transition", extra={"fields": {name: value for name, value in fields.items() if value}})
         if address.kind is ActorKind.CONNECTION:
             self._on_connection(address.role, taken)
         elif address.kind is ActorKind.DAVE:

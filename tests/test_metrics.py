@@ -102,6 +102,7 @@ def test_actors_are_named_by_their_kind(telemetry):
     found = samples(telemetry)
     assert found["clankvox_mailbox_depth", "router"] == 3
     assert found["clankvox_actor_restarts_total", ActorKind.CONNECTION] == 1
+    assert found["clankvox_actor_restarts_total", ActorKind.DAVE] == 0, "who alerts on a rise has to see the first one"
 
 
 def test_a_lost_connection_has_its_close_code_and_its_end(telemetry):

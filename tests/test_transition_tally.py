@@ -1,12 +1,15 @@
 """Lost links and their ends, and how long encryption was on its way."""
 
 import itertools
+import logging
+from functools import partial
 
 import pytest
 
+from clankvox.fsm import CaptureMachine
 from clankvox.fsm.base import Transition
 from clankvox.fsm.connection import ConnectionMachine
-from clankvox.ids import PLAYBACK, Role, connection_address, dave_address
+from clankvox.ids import PLAYBACK, Role, UserId, capture_address, connection_address, dave_address
 from clankvox.transition_tally import TransitionTally
 from tests.support.manual_clock import ManualClock
 
@@ -45,6 +48,23 @@ def test_the_close_code_that_began_an_outage_is_its_label_and_no_other_word_ever
     machine.gave_up(cause="session_timeout")
     assert tally.links_lost == {(Role.VOICE, code): 1}
     assert tally.reconnects == {(Role.VOICE, code, "gave_up"): 1}
+
+
+def test_every_transition_is_logged_as_whose_it_was_and_without_text_of_its_own(caplog):
+    tally = TransitionTally(ManualClock())
+    with caplog.at_level(logging.DEBUG, logger="clankvox.fsm"):
+        ConnectionMachine(partial(tally.observe, connection_address(Role.STREAM_WATCH))).joined()
+        CaptureMachine(partial(tally.observe, capture_address(UserId(42)))).subscribed()
+    assert {record.getMessage() for record in caplog.records} == {"transition"}
+    ours, theirs = (record.fields for record in caplog.records)
+    assert (ours["role"], ours["machine"], ours["event"], "user_id" in ours, "cause" in ours) == (
+        "stream_watch",
+        "ConnectionMachine",
+        "joined",
+        False,
+        False,
+    )
+    assert (theirs["role"], theirs["user_id"], theirs["source"], theirs["target"]) == ("voice", 42, "idle", "armed")
 
 
 def test_a_connection_that_ends_at_once_is_lost_as_well_and_one_that_is_left_is_not():

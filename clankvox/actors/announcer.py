@@ -22,7 +22,7 @@ from clankvox.ipc.events import (
 )
 from clankvox.ipc.framing import FrameTooLarge, frame_json
 from clankvox.ipc.message import wire_tag
-from clankvox.ipc.statuses import LaneName
+from clankvox.ipc.statuses import DaveStatus, LaneName, TransportStatus
 from clankvox.outbox import Outbox
 
 _log = logging.getLogger("clankvox.router")
@@ -79,4 +79,17 @@ def _record(event: Event) -> None:
         return
     shown = {name: value for name in names if (value := getattr(event, name)) is not None}
     message = _NAMES.get(type(event), wire_tag(type(event)).replace("_", " "))
-    _log.info(message, extra={"fields": shown})
+    _log.log(_level(event), message, extra={"fields": shown})
+
+
+def _level(event: Event) -> int:
+    """Return how much an operator has to care: ERROR ends a role, WARNING costs something or leaves it in clear."""
+    match event:
+        case ErrorEvent(role=None) | MusicError():
+            return logging.WARNING
+        case ErrorEvent():
+            return logging.ERROR
+        case TransportState(status=TransportStatus.FAILED) | DaveState(status=DaveStatus.DISABLED):
+            return logging.WARNING
+        case _:
+            return logging.INFO

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from clankvox.actors.supervision import Supervision
-from clankvox.ids import ActorKind, Address
+from clankvox.ids import ActorKind, Address, Role
 from clankvox.ipc.events import ActorView, Inspect, TransportStats
-from clankvox.ipc.stats import RestartStats
 from clankvox.messages.common import Inspected
 
 DEADLINE_S: Final = 0.1
@@ -17,6 +16,8 @@ MOST_AT_ONCE: Final = 16
 """Looks that wait for answers; a parent that asks faster is answered with what is known by then."""
 _IDS: Final = frozenset({"members"})
 """Lists of snowflakes: decimal strings on the wire, like all of them."""
+_ROLES: Final = tuple(Role)
+_KINDS: Final = tuple(ActorKind)
 
 
 Answer = Callable[[Inspect], None]
@@ -68,18 +69,20 @@ class Inspections:
             look.answer(self._event(look))
 
     def _event(self, look: _Look) -> Inspect:
+        counters = self._collect()
+        reports = sorted(look.reports, key=lambda report: _place(report.address))
         return Inspect(
-            actors=tuple(_view(report, self._supervision.causes(report.address)) for report in look.reports),
-            silent=tuple(_name(address) for address in look.missing),
+            actors=tuple(_view(report, self._supervision.causes(report.address)) for report in reports),
+            silent=tuple(_name(address) for address in sorted(look.missing, key=_place)),
             queues=self._queues(),
-            restarts=restarts(self._supervision),
-            counters=self._collect(),
+            restarts=counters.restarts,
+            counters=counters,
         )
 
 
-def restarts(supervision: Supervision) -> RestartStats:
-    """Return how often actors of each kind have failed."""
-    return RestartStats(**{field: supervision.of_kind(ActorKind(field)) for field in RestartStats.__struct_fields__})
+def _place(address: Address) -> tuple[int, int, int]:
+    """Where people look for it: the router, then role by role, users last."""
+    return _ROLES.index(address.role), _KINDS.index(address.kind), address.user_id or 0
 
 
 def _view(report: Inspected, causes: dict[str, int]) -> ActorView:

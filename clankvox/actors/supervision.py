@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from clankvox.ids import ActorKind, Address
+from clankvox.ids import Address
 from clankvox.protocol.backoff import AttemptBudget
 
 RESTARTS: Final = 3
@@ -14,12 +14,11 @@ _MOST_REMEMBERED: Final = 1_024
 
 
 class Supervision:
-    """The budget of each address, and the account of all restarts."""
+    """The budget of each address, and what its actors have died of."""
 
     def __init__(self) -> None:
         self._budgets: dict[Address, AttemptBudget] = {}
         self._causes: dict[Address, Counter[str]] = {}
-        self._by_kind: Counter[ActorKind] = Counter()
 
     def admit(self, address: Address, error: str, now: float) -> bool:
         """Take note that the actor at `address` died of `error`; False if it has done so too often."""
@@ -28,13 +27,8 @@ class Supervision:
             del self._budgets[oldest], self._causes[oldest]
         budget = self._budgets.setdefault(address, AttemptBudget(RESTARTS, WINDOW_S))
         self._causes.setdefault(address, Counter())[error] += 1
-        self._by_kind[address.kind] += 1
         return budget.spend(now)
 
     def causes(self, address: Address) -> dict[str, int]:
         """How often the actors at `address` have failed, by the name of what they raised."""
         return dict(self._causes.get(address, {}))
-
-    def of_kind(self, kind: ActorKind) -> int:
-        """How often actors of this kind have failed."""
-        return self._by_kind[kind]

@@ -1,11 +1,10 @@
-"""What every machine shares: strict rules, and one listener that records each transition.
+"""What every machine shares: strict rules, and one listener that tells of each transition.
 
 A machine is private to one actor and runs on that actor's thread. Machines hold states, events and guards only;
 effects are straight-line code in the actor. python-statemachine's SCXML defaults would swallow a failing callback
 and ignore an undeclared event, so they are switched off here, once.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,8 +12,6 @@ from statemachine import State, StateChart
 from statemachine.exceptions import TransitionNotAllowed
 
 __all__ = ["StrictMachine", "Transition", "TransitionNotAllowed"]
-
-_log = logging.getLogger("clankvox.fsm")
 
 
 class Transition(NamedTuple):
@@ -32,18 +29,16 @@ def unobserved(_transition: Transition) -> None:
     """Nobody wants to know."""
 
 
-class TransitionLog:
-    """The one listener of every machine: logs, and tells the observer. Never sends events."""
+class TransitionListener:
+    """The one listener of every machine: tells the observer, who knows whose machine it is. Never sends events."""
 
     def __init__(self, machine: str, observe: Callable[[Transition], None]) -> None:
         self._machine = machine
         self._observe = observe
 
     def after_transition(self, event: str, source: State, target: State, cause: str = "") -> None:
-        """Record one transition; the library calls this hook by its name, and with what the event was given."""
-        taken = Transition(self._machine, str(event), str(source.value), str(target.value), cause)
-        _log.debug("transition", extra={"fields": taken._asdict()})
-        self._observe(taken)
+        """Tell of one transition; the library calls this hook by its name, and with what the event was given."""
+        self._observe(Transition(self._machine, str(event), str(source.value), str(target.value), cause))
 
 
 class StrictMachine(StateChart[Any]):
@@ -55,4 +50,4 @@ class StrictMachine(StateChart[Any]):
 
     def __init__(self, observe: Callable[[Transition], None] = unobserved, start_value: str | None = None) -> None:
         """Start in the initial state, or in `start_value` (tests)."""
-        super().__init__(start_value=start_value, listeners=[TransitionLog(type(self).__name__, observe)])
+        super().__init__(start_value=start_value, listeners=[TransitionListener(type(self).__name__, observe)])

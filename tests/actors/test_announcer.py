@@ -12,13 +12,15 @@ from clankvox.ipc.events import (
     BufferDepth,
     DaveState,
     ErrorEvent,
+    MusicError,
     Ready,
     Segment,
     SpeakingEnd,
     SpeakingStart,
+    TransportState,
     UserAudioEnd,
 )
-from clankvox.ipc.statuses import DaveStatus
+from clankvox.ipc.statuses import DaveStatus, MusicErrorCode, TransportStatus
 from clankvox.outbox import Outbox
 
 USER, OTHER = UserId(42), UserId(43)
@@ -88,3 +90,20 @@ def test_turns_of_a_call_are_logged_by_the_names_that_dashboards_look_for_and_wi
         ("error", {"code": "invalid_json"}),
         ("dave state", {"role": "voice", "status": "ready", "protocol_version": 1}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        (ErrorEvent(code="voice_runtime_error", message="over", role=Role.VOICE), "ERROR"),
+        (ErrorEvent(code="invalid_json", message="what was given"), "WARNING"),
+        (MusicError(music_id="m1", code=MusicErrorCode.HTTP_403, message="no"), "WARNING"),
+        (TransportState(role=Role.STREAM_WATCH, status=TransportStatus.FAILED, reason="connection failed"), "WARNING"),
+        (DaveState(role=Role.VOICE, status=DaveStatus.DISABLED, protocol_version=0), "WARNING"),
+        (TransportState(role=Role.VOICE, status=TransportStatus.DISCONNECTED, reason="explicit_leave"), "INFO"),
+    ],
+)
+def test_who_logs_warnings_only_sees_what_went_wrong(event, level, caplog):
+    caplog.set_level("INFO", "clankvox.router")
+    announce(Outbox(), [event])
+    assert [record.levelname for record in caplog.records] == [level]

@@ -2,12 +2,13 @@ import json
 
 from clankvox.actors.inspection import MOST_AT_ONCE, Inspections
 from clankvox.actors.supervision import Supervision
-from clankvox.ids import MUSIC, PLAYBACK, Role, UserId, capture_address, dave_address
+from clankvox.ids import MUSIC, PLAYBACK, ROUTER, Role, UserId, capture_address, dave_address, video_address
 from clankvox.ipc.events import encode_event
 from clankvox.messages.common import Inspected
 from tests.support.factory import _no_stats
 
 USER = capture_address(UserId(2**63), Role.STREAM_WATCH)
+VIDEO = video_address(Role.VOICE)
 
 
 def said(ticket, address, **description):
@@ -34,6 +35,25 @@ def test_the_answer_comes_with_the_last_description():
     assert [actor["kind"] for actor in answer["actors"]] == ["playback", "music"]
     assert answer["actors"][0]["details"] == {"bufferedSamples": 7}
     assert (answer["actors"][0]["state"], answer["queues"]) == ("idle", {"audioLane": 3})
+
+
+def test_actors_stand_in_one_order_whoever_answers_first():
+    desk = Desk()
+    wanted = [ROUTER, PLAYBACK, MUSIC, dave_address(Role.STREAM_WATCH), capture_address(UserId(7), Role.STREAM_WATCH)]
+    ticket = desk.begin(*wanted, USER, capture_address(UserId(2), Role.STREAM_WATCH), VIDEO)
+    for address in (USER, *reversed(wanted)):
+        desk.inspections.take(said(ticket, address))
+    desk.inspections.overdue(ticket)
+    (answer,) = desk.answers
+    assert [(actor["role"], actor["kind"], actor.get("userId")) for actor in answer["actors"]] == [
+        ("voice", "router", None),
+        ("voice", "playback", None),
+        ("voice", "music", None),
+        ("stream_watch", "dave", None),
+        ("stream_watch", "capture", "7"),
+        ("stream_watch", "capture", str(2**63)),
+    ]
+    assert answer["silent"] == ["voice video", "stream_watch capture 2"]
 
 
 def test_whoever_is_overdue_is_named_and_comes_too_late():
@@ -71,12 +91,13 @@ def test_what_has_no_value_is_left_out():
     assert answer["actors"][0]["details"] == {"gate": "closed"}
 
 
-def test_failures_are_told_by_place_and_by_kind():
+def test_failures_are_told_by_place_and_restarts_are_those_of_the_counters():
     desk = Desk()
     desk.supervision.admit(dave_address(Role.VOICE), "MlsError", 0.0)
     desk.inspections.take(said(desk.begin(dave_address(Role.VOICE)), dave_address(Role.VOICE)))
     (answer,) = desk.answers
-    assert (answer["actors"][0]["failures"], answer["restarts"]["dave"]) == ({"MlsError": 1}, 1)
+    assert answer["actors"][0]["failures"] == {"MlsError": 1}
+    assert answer["restarts"] == answer["counters"]["restarts"]
 
 
 def test_looks_that_wait_are_bounded():

@@ -1,5 +1,5 @@
 from clankvox.actors.supervision import RESTARTS, WINDOW_S, Supervision
-from clankvox.ids import MUSIC, PLAYBACK, ActorKind, UserId, capture_address
+from clankvox.ids import MUSIC, PLAYBACK, UserId, capture_address
 
 
 def test_three_restarts_in_ten_seconds_and_no_fourth():
@@ -15,13 +15,12 @@ def test_each_actor_has_its_own_budget():
     assert supervision.admit(MUSIC, "Bug", 0.0)
 
 
-def test_failures_are_counted_by_place_and_cause_and_by_kind():
+def test_failures_are_counted_by_place_and_cause():
     supervision = Supervision()
     for user, error in ((1, "Bug"), (1, "Bug"), (1, "ValueError"), (2, "Bug")):
         supervision.admit(capture_address(UserId(user)), error, 0.0)
     assert supervision.causes(capture_address(UserId(1))) == {"Bug": 2, "ValueError": 1}
-    assert supervision.of_kind(ActorKind.CAPTURE) == 4
-    assert (supervision.causes(MUSIC), supervision.of_kind(ActorKind.MUSIC)) == ({}, 0)
+    assert supervision.causes(MUSIC) == {}
 
 
 def test_what_is_remembered_of_many_users_is_bounded():
@@ -29,4 +28,3 @@ def test_what_is_remembered_of_many_users_is_bounded():
     for user in range(3_000):
         assert supervision.admit(capture_address(UserId(user)), "Bug", 0.0)
     assert len(supervision._budgets) == len(supervision._causes) == 1_024
-    assert supervision.of_kind(ActorKind.CAPTURE) == 3_000

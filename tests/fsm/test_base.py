@@ -1,5 +1,3 @@
-import logging
-
 import pytest
 from statemachine import Event
 from statemachine.exceptions import InvalidDefinition, TransitionNotAllowed
@@ -34,14 +32,6 @@ def test_the_observer_sees_each_transition_once():
         Transition("RouterMachine", "command_forwarded", "serving", "settling"),
         Transition("RouterMachine", "stop_requested", "settling", "stopping"),
     ]
-
-
-def test_transitions_are_logged_with_fields_and_no_text_of_their_own(caplog):
-    with caplog.at_level(logging.DEBUG, logger="clankvox.fsm"):
-        RouterMachine().command_forwarded()
-    (record,) = [record for record in caplog.records if record.name == "clankvox.fsm"]
-    assert record.getMessage() == "transition"
-    assert record.fields["event"] == "command_forwarded"
 
 
 def test_every_machine_is_strict_and_has_a_docstring():

@@ -11,7 +11,7 @@ from clankvox.errors import ExitCode
 from tests.support.crashing_vox import COMMAND, SECRET, fail
 from tests.support.full_call import FullCall, serve_media
 from tests.support.media_server import MediaServer
-from tests.support.process_call import check_nothing_leaked, chirp, eventually
+from tests.support.process_call import DEADLINE_S, check_nothing_leaked, chirp, eventually
 
 RECONNECTING = ["connection_state reconnecting", "transport_state reconnecting internal_error", "adapter_send"]
 READY = [
@@ -58,10 +58,12 @@ def told(full, role, since):
 
 
 def failures(full, kind):
-    """How many actors of a kind have failed so far, as `inspect` tells."""
+    """How many actors of a kind have failed so far, as `inspect` tells and counters do."""
     since = full.vox.mark()
     full.vox.send({"type": "inspect"})
-    return full.call.wait_for("inspect", since=since).body["restarts"][kind]
+    told = full.call.wait_for("inspect", since=since).body
+    assert told["restarts"] == told["counters"]["restarts"]
+    return told["restarts"][kind]
 
 
 def test_an_operator_sees_stacks_and_actors_under_load_and_the_parent_sees_nothing_of_it(full):
@@ -185,7 +187,7 @@ def test_the_fourth_failure_in_ten_seconds_ends_the_call_with_an_error_and_the_n
 
 def test_a_router_that_fails_ends_the_process_with_a_code_of_its_own(vox_that_fails):
     vox_that_fails.send(fail("router"))
-    assert vox_that_fails.wait_exit() == ExitCode.INTERNAL
+    assert vox_that_fails.wait_exit(timeout_s=DEADLINE_S) == ExitCode.INTERNAL
 
 
 @pytest.fixture
