@@ -19,8 +19,12 @@ from clankvox.audio_lane import HOLD_S, AudioLane, Frame, News
 
 CONTROL_EVENTS: Final = 4_096
 CONTROL_BYTES: Final = 32 * 1024 * 1024
-UNANNOUNCED_PIECES: Final = 8
-"""Pieces of PCM that may wait until the writer is woken: one wake-up for several packets that came together."""
+UNANNOUNCED_PIECES: Final = 32
+"""Pieces of PCM that may wait until the writer is woken.
+
+More than a batch of datagrams usually brings: whoever reads them writes their PCM behind each batch, and a writer that
+was woken meanwhile would only wait for the GIL.
+"""
 VIDEO_PICTURES: Final = 64
 VIDEO_BYTES: Final = 64 * 1024 * 1024
 

@@ -212,7 +212,7 @@ def test_discarding_wipes_what_nobody_will_read():
     assert outbox.is_finished
 
 
-def test_pieces_that_came_together_wake_the_writer_once_when_all_are_there_or_eight():
+def test_pieces_that_came_together_wake_the_writer_once_when_all_are_there_or_very_many():
     outbox = Outbox()
     taken = queue.SimpleQueue()
     writer = threading.Thread(target=lambda: [taken.put(outbox.take(DEADLINE_S)) for _ in range(2)], daemon=True)

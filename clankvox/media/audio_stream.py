@@ -107,15 +107,14 @@ class AudioStream:
             self._receive(packet, now)
 
     def _receive(self, packet: Frame, now: float) -> None:
-        position = self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
-        if self._held and packet.payload == SILENCE_FRAME and self._would_overtake(packet, position):
+        if self._held and packet.payload == SILENCE_FRAME and self._would_overtake(packet):
             self._window.mark_unusable(packet.sequence)
             self._hold(packet, Fate.QUIET)
             return
         try:
             user_id, opened = self._open(packet, now)
         except FrameRejected as rejected:
-            self._on_rejected(packet, position, rejected.reason)
+            self._on_rejected(packet, rejected.reason)
             return
         if user_id is None:
             self._hold(packet, Fate.UNKNOWN_SSRC)
@@ -123,9 +122,9 @@ class AudioStream:
         if user_id != self.user_id:
             self._assign(user_id)
             self.retry(now)
-            position = self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
         frame = Frame(opened.payload, packet.sequence, packet.timestamp, packet.arrival)
-        if position is not Position.FITS or not self._pass_on(frame):
+        if not self._pass_on(frame):
+            position = self._locate(packet)
             self._accept(frame, position, authenticated=opened.authenticated)
             self._play(now)
 
@@ -203,7 +202,11 @@ class AudioStream:
                 self._tools.facts.member_heard(self.ssrc, user_id)
         return user_id, opened
 
-    def _on_rejected(self, packet: Frame, position: Position, reason: RejectReason) -> None:
+    def _locate(self, packet: Frame) -> Position:
+        return self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
+
+    def _on_rejected(self, packet: Frame, reason: RejectReason) -> None:
+        position = self._locate(packet)
         if position is Position.LATE or position is Position.DUPLICATE:
             # A second copy does not open, because DAVE takes a nonce once: no failure, nothing to keep.
             self.ledger.settle(Fate.LATE if position is Position.LATE else Fate.DUPLICATE)
@@ -232,12 +235,10 @@ class AudioStream:
             self._tools.alarm.by(self._held[0].packet.arrival + HELD_S)
             self._tools.alarm.by(self.binding.sweep_at or math.inf)
 
-    def _would_overtake(self, silence: Frame, position: Position) -> bool:
+    def _would_overtake(self, silence: Frame) -> bool:
         """Whether a frame before `silence` waits for its key and would be late behind it."""
-        locate = self._window.locate
-        return position is Position.FITS and any(
-            seq_delta(packet.sequence, silence.sequence) < 0
-            and locate(packet.sequence, packet.timestamp, packet.arrival) is Position.FITS
+        return self._locate(silence) is Position.FITS and any(
+            seq_delta(packet.sequence, silence.sequence) < 0 and self._locate(packet) is Position.FITS
             for packet, _ in self._held
         )
 

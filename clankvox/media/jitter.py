@@ -43,7 +43,7 @@ class ArrivalJitter:
                 lateness = 0.0
             self._lateness_s = lateness
             peak_s = self._peak_s * _PEAK_LEAK
-            self._peak_s = lateness if lateness > peak_s else peak_s
+            self._peak_s = max(peak_s, lateness)
         self._arrival = arrival
         self._timestamp = timestamp
         self._seen += 1

@@ -145,7 +145,7 @@ class MediaClock:
             delay = _LONGEST_DELAY_TICKS
         self._usual_delay += _DELAY_FOLLOW * duration_ticks / _WINDOW_TICKS * (delay - self._usual_delay)
         most_delay = self._most_delay * _MOST_DELAY_LEAK
-        self._most_delay = delay if delay > most_delay else most_delay
+        self._most_delay = max(most_delay, delay)
         if self._resumed:
             self._look_for_jump(made - self._sent)
         self._take_note(made, duration_ticks)
@@ -212,8 +212,7 @@ class MediaClock:
         sent = self._sent
         offset = made - sent
         self._packets += 1
-        if offset < self._least:
-            self._least = offset
+        self._least = min(self._least, offset)
         least = self._window_least
         if least is None or offset <= least.offset + self._skew.value * (sent - least.sent):
             least = self._window_least = Point(sent, offset)

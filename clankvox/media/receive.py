@@ -71,7 +71,8 @@ class ReceivePipeline:
         self._seen_generation = -1
         self._seen_version = -1
         self._hints_changed = False
-        self._polled_at = 0.0
+        self._fed_since_poll = False
+        self._read_out_at = 0.0
 
     # --- the connection actor ---
 
@@ -120,8 +121,8 @@ class ReceivePipeline:
             return self._streams.holds(user_id) or self._roster.awaits_capture(user_id)
 
     def was_read_out(self, since: float) -> bool:
-        """Whether what the socket had received by `since` (s) was looked at: a batch is read before each poll."""
-        return self._polled_at > since
+        """Whether what the socket had received by `since` (s) was looked at: there was a poll behind no datagram."""
+        return self._read_out_at > since
 
     def forget_user(self, user_id: UserId) -> None:
         """Op 13, once what the user sent before it was heard: he left."""
@@ -185,7 +186,9 @@ class ReceivePipeline:
     def feed(self, datagram: bytes, now: float) -> None:
         """Process one datagram that arrived at `now`; whatever it holds, it is counted and never raises."""
         with self._board.lock:
-            self._catch_up(now)
+            self._fed_since_poll = True
+            if self._is_behind():
+                self._catch_up(now)
             if len(datagram) == _PONG_BYTES:
                 self._on_pong(datagram)
             elif is_rtcp(datagram):
@@ -198,8 +201,11 @@ class ReceivePipeline:
     def poll(self, now: float) -> float:
         """Do what time or a change asks for; return when to come back at the latest."""
         with self._board.lock:
-            self._polled_at = now
-            self._catch_up(now)
+            if not self._fed_since_poll:
+                self._read_out_at = now
+            self._fed_since_poll = False
+            if self._is_behind():
+                self._catch_up(now)
             if now >= self._alarm.due:
                 self._alarm.restart(now)
                 for stream in self._streams:
@@ -208,6 +214,14 @@ class ReceivePipeline:
                 if self._video is not None:
                     self._video.poll(now)
             return self._alarm.due
+
+    def _is_behind(self) -> bool:
+        return (
+            self._board.version != self._seen_version
+            or self._cipher.generation != self._seen_generation
+            or self._hints_changed
+            or bool(self._before_key)
+        )
 
     def _catch_up(self, now: float) -> None:
         """Act on new captures, keys and hints before anything newer is looked at."""

@@ -64,7 +64,10 @@ class SenderBinding:
         Tried are the proven user, the hinted one, and then, 4 times a second at most, every other member
         who is not in `absent`.
         """
+        user_id = self.proven
         try:
+            if user_id is not None and user_id == self.hinted:
+                return user_id, self._open_frame(user_id, payload, arrival)  # nearly always: nothing to learn from it
             return self._open_by_known(payload, arrival)
         except FrameRejected as rejected:
             if rejected.reason is not RejectReason.NO_KEY:

@@ -89,10 +89,8 @@ class Speaker:
         arrival = frame.arrival
         if line is not self._line:
             self._choose(line, frame)
-        if arrival > line.last_heard:
-            line.last_heard = arrival
-        if arrival > self._last_heard:
-            self._last_heard = arrival
+        line.last_heard = max(line.last_heard, arrival)
+        self._last_heard = max(self._last_heard, arrival)
         if not self._speaking:
             self._speaking = True
             self._tools.alarm.by(self._last_heard + SPEAKING_TIMEOUT_S)
@@ -240,8 +238,7 @@ class Speaker:
             line.ledger.settle(fate)
             return
         self._deliver(piece, line, media_time, frame.arrival, fate, config)
-        if frame.arrival > self._last_played:
-            self._last_played = frame.arrival
+        self._last_played = max(self._last_played, frame.arrival)
 
     def _stamp(self, line: Line, ordered: OrderedFrame, *, quiet: bool) -> int:
         """Return when the frame was made, in ticks of the process's timeline."""
