@@ -1,5 +1,8 @@
 """The families are the numbers of `transport_stats`, taken apart."""
 
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -15,6 +18,7 @@ from clankvox.role_parts import RoleParts
 from clankvox.shells.pacer import Pacer
 from clankvox.telemetry import Telemetry
 
+OPERATIONS = Path(__file__).parent.parent / "docs" / "operations.md"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -113,3 +117,20 @@ def test_a_lost_connection_has_its_close_code_and_its_end(telemetry):
 
 def test_every_name_begins_with_ours_or_is_the_process_standard(telemetry):
     assert {key[0].split("_")[0] for key in samples(telemetry)} <= {"clankvox", "process"}
+
+
+def test_every_name_and_label_is_in_the_operations_page_and_no_other(telemetry):
+    page = Metrics(telemetry).render(OPENMETRICS).body.decode()
+    made = {
+        (re.sub("_(bucket|sum|count)$", "", sample.name), frozenset(sample.labels) - {"le", "version"})
+        for family in parse_openmetrics(page)
+        for sample in family.samples
+        if sample.name.startswith("clankvox_")
+    }
+    rows = re.findall(r"^\| (`clankvox_.*?) \|(.*?)\| ", OPERATIONS.read_text(), re.MULTILINE)
+    told = {
+        (name, frozenset(re.findall(r"`(\w+)`", labels)))
+        for names, labels in rows
+        for name in re.findall(r"`(clankvox_\w+)`", names)
+    }
+    assert made == told
