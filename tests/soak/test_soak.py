@@ -14,7 +14,7 @@ from tools.soak.churn import Churn
 from tools.soak.ledgers import Streams
 from tools.soak.report import churn_markdown, markdown
 from tools.soak.run import Plan, Run
-from tools.soak.schedule import CLOSES, LOSES_LINKS, OTHERS_BETWEEN, Cause, faults
+from tools.soak.schedule import CLOSES, LOSES_LINKS, OTHERS_BETWEEN, Cause, Fault, faults
 from tools.soak.vitals import Growth, Sample, growth
 
 SEED = 1
@@ -52,6 +52,23 @@ def test_everybody_is_heard_and_hears_us_while_nothing_hurts(outcome):
         assert quiet.heard[user] > 0.9 * quiet.said > 0
     assert outcome.pictures_seen > 0
     assert outcome.outbound["videoFramesSent"] > 0
+
+
+@pytest.mark.process
+def test_a_call_that_is_over_ends_the_run_with_a_verdict_that_says_so(tmp_path, monkeypatch):
+    def due(_run):
+        monkeypatch.setattr("tools.soak.faults.WHOLE_S", 1.0)
+        yield from itertools.repeat(Fault(1, Cause.CLOSE_4006, 0.1, 0.5))
+
+    monkeypatch.setitem(CLOSES, Cause.CLOSE_4006, 4017)
+    monkeypatch.setattr(Run, "_due", due)
+    with Run(Plan(600.0, SEED, tmp_path)) as run:
+        found = run.hold()
+    assert len(found.happened) == 1
+    assert found.happened[0].problem is not None
+    assert found.wrong
+    assert any(not bar.held for bar in bars.judge(found))
+    assert found.exit_code == 0
 
 
 @pytest.mark.process

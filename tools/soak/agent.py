@@ -39,11 +39,15 @@ class Agent:
         """Of the speech that has ended by itself, as it was given."""
         self.wrong: list[dict[str, Any]] = []
         """What no event should say in a call that goes on."""
+        self.call_is_over = threading.Event()
+        """The process gave the call up."""
         self.servers: dict[str, str] = {}
         """Stream servers by role."""
         self._vox, self._discord, self._media = vox, discord, media
         self._clock = SystemClock()
         self._numbers = itertools.count(1)
+        self._speaks = ""
+        """Id of the speech that is said; each chunk of one that failed is answered with another failure."""
         self._speech = sound.load(SPEECH / "demo-thanks.g722", SPEECH_HZ)
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._later: list[tuple[float, Callable[[], None]]] = []
@@ -107,7 +111,7 @@ class Agent:
         self._vox.send({"type": "music_play", "musicId": music_id, "url": url, "resolvedDirectUrl": True})
 
     def _speak(self) -> None:
-        playback_id = f"speech-{next(self._numbers)}"
+        playback_id = self._speaks = f"speech-{next(self._numbers)}"
         for start in range(0, len(self._speech), _CHUNK_SAMPLES):
             text = base64.b64encode(self._speech[start : start + _CHUNK_SAMPLES].tobytes()).decode()
             audio = {"type": "audio", "playbackId": playback_id, "sampleRate": SPEECH_HZ}
@@ -144,7 +148,8 @@ class Agent:
                 if body["payload"]["d"]["channel_id"] is not None:
                     self.give_state()
                     self.give_server()
-            case "tts_playback_state" if body["status"] in _ENDS_OF_SPEECH:
+            case "tts_playback_state" if body["status"] in _ENDS_OF_SPEECH and body["playbackId"] == self._speaks:
+                self._speaks = ""
                 self._spoken(body)
             case "music_idle" | "music_error":
                 self._note(body, wrong=event.type == "music_error")
@@ -152,7 +157,10 @@ class Agent:
             case "transport_state":
                 self._transport(body)
             case "error" | "connection_state":
-                self._note(body, wrong=event.type == "error" or body["status"] == "disconnected")
+                over = event.type == "connection_state" and body["status"] == "disconnected"
+                self._note(body, wrong=over or event.type == "error")
+                if over:
+                    self.call_is_over.set()
 
     def _spoken(self, body: dict[str, Any]) -> None:
         drained = body["status"] == "drained"

@@ -9,7 +9,7 @@ import orjson
 
 from clankvox.clock import SystemClock
 from clankvox.demo.journal import NotSeen
-from clankvox.demo.offline import OfflineDiscord
+from clankvox.demo.offline import OfflineDiscord, OrderRefused
 from clankvox.demo.parent import VoxParent
 from tools.soak.accounts import Accounts
 from tools.soak.agent import Agent
@@ -93,6 +93,8 @@ class Run:
         self._began = self._clock.now()
         for fault in self._due():
             self._live_through(fault)
+            if self._agent.call_is_over.is_set():
+                break
         lasted_s = self._clock.now() - self._began
         children = children_of(self._vox.pid)
         exit_code = self._part()
@@ -141,8 +143,8 @@ class Run:
         try:
             self._faults.bring_about(fault)
             recovered_s = self._faults.wait_whole() - begun
-        except NotSeen as missing:
-            problem = str(missing)
+        except (NotSeen, OrderRefused) as failure:
+            problem = str(failure)
         self._accounts.book(fault.cause, self._clock.now(), recovered_s)
         self._happened.append(Happened(fault.number, fault.cause, begun - self._began, recovered_s, problem))
 
@@ -162,18 +164,22 @@ class Run:
         self._clock.sleep(_SHORT_GAP_S)
         self._accounts.book(Cause.QUIET, self._clock.now())
         self._agent.end()
+        if not self._agent.call_is_over.is_set():
+            self._end_call()
+        self._witness.end()
+        self._vox.send({"type": "destroy"})
+        return self._vox.wait_exit()
+
+    def _end_call(self) -> None:
         since = self._vox.mark()
         for member in MEMBERS:
             self._discord.order({"type": "remove_member", "userId": member.user_id, "serverId": GUILD})
             self._vox.wait_for("client_disconnect", since=since, userId=member.user_id)
-        self._witness.end()
         for role in ("stream_watch", "stream_publish"):
             self._vox.send({"type": f"{role}_disconnect"})
             self._vox.wait_for("transport_state", since=since, role=role, status="disconnected")
         self._vox.send({"type": "leave"})
         self._vox.wait_for("transport_state", since=since, role="voice", status="disconnected")
-        self._vox.send({"type": "destroy"})
-        return self._vox.wait_exit()
 
     def _found(self, lasted_s: float, exit_code: int, left: set[int]) -> Outcome:
         ledgers = {member.user_id: self._streams.of("voice", member.user_id) for member in MEMBERS}

@@ -66,7 +66,7 @@ class Vitals:
         while not self._ended.wait(_EVERY_S):
             try:
                 self.samples.append(self._read())
-            except OSError:  # the process has ended
+            except (OSError, KeyError):  # the process has ended; until it is waited for, it has a status without memory
                 return
 
     def _read(self) -> Sample:
