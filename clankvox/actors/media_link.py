@@ -23,7 +23,7 @@ from clankvox.protocol import gateway_effects as effects
 from clankvox.protocol.backoff import AttemptBudget
 from clankvox.protocol.close_codes import ClosePolicy, Recovery, policy_for
 from clankvox.protocol.discovery import DiscoverySchedule, DiscoveryStep
-from clankvox.protocol.watchdog import Cause, Step, Watchdog
+from clankvox.protocol.watchdog import LOOK_S, Cause, Step, Watchdog
 from clankvox.wire.ip_discovery import build_ping, build_request
 
 _log = logging.getLogger("clankvox.connection")
@@ -47,9 +47,9 @@ FAREWELL_LIMIT_S: Final = 1.5
 LADDERS: Final = {
     Role.VOICE: tuple(Step),
     Role.STREAM_WATCH: (Step.UDP, Step.DAVE, Step.RESUME),
-    Role.STREAM_PUBLISH: (),
+    Role.STREAM_PUBLISH: (Step.UDP,),
 }
-"""Only the voice role can ask for a new session (op 4); a publishing role hears nobody."""
+"""Only the voice role can ask for a new session (op 4); a publishing role hears nobody, but wants to be seen."""
 
 
 class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
@@ -66,6 +66,8 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         self._media_address: tuple[str, int] | None = None
         self._discovery: DiscoverySchedule | None = None
         self._keepalives = 0
+        self._keepalive_at = 0.0
+        """When the next one is due, if those before it were answered."""
         self._answered: int | None = None
         """The last keepalive that was answered, None if this server has answered none yet."""
         self._speaking: set[UserId] = set()
@@ -153,7 +155,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
             return
         self._discovery = None
         if self._has_session():  # a renewal: the server has learned our address from the request itself
-            self._answered = self._keepalives
+            self._ping()
         else:
             self._on_address_known(address, port)
 
@@ -252,16 +254,22 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
     def _begin_keepalive(self) -> None:
         """Say for the first time that we are there; `KeepaliveDue` does it from now on."""
         self._ping()
-        self.later(KEEPALIVE_S, KeepaliveDue(attempt=self._attempt))
+        self.later(LOOK_S, KeepaliveDue(attempt=self._attempt))
 
     def _on_keepalive_due(self) -> None:
         attempt = self._attempt
         self._watch()
         if attempt == self._attempt:
-            self._ping()
-            self.later(KEEPALIVE_S, KeepaliveDue(attempt=attempt))
+            if self._clock.now() >= self._keepalive_at or self._unanswered() > 0:
+                self._ping()
+            self.later(LOOK_S, KeepaliveDue(attempt=attempt))
+
+    def _unanswered(self) -> int:
+        """How many keepalives in a row were not answered, by a server that does answer them."""
+        return 0 if self._answered is None else self._keepalives - self._answered
 
     def _ping(self) -> None:
+        self._keepalive_at = self._clock.now() + KEEPALIVE_S
         self._keepalives += 1
         self._send_datagram(build_ping(self._keepalives & _COUNTER_MASK))
 
@@ -271,13 +279,13 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
             self._answered = self._keepalives - behind
 
     def _watch(self) -> None:
-        """Look at the last 5 s. While a WebSocket is being replaced, or our address asked for, help is under way."""
+        """Look at what came. While a WebSocket is being replaced, or our address asked for, help is under way."""
         hearing = self._pipeline.hearing()
         verdict = self._watchdog.observe(
             self._clock.now(),
             opened=hearing.opened,
             unopened=hearing.unopened,
-            unanswered=0 if self._answered is None else self._keepalives - self._answered,
+            unanswered=self._unanswered(),
             somebody_speaks=self._speaks or bool(self._speaking),
             helped=self._discovery is not None or not self._is_talking(),
         )

@@ -184,7 +184,7 @@ class DiscoveryPoll(Message, frozen=True, kw_only=True):
 
 
 class KeepaliveDue(Message, frozen=True, kw_only=True):
-    """Own timer: send the UDP keepalive."""
+    """Own timer: look at what is heard, and send the UDP keepalive if it is due or the last was not answered."""
 
     attempt: Attempt
 

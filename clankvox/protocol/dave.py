@@ -40,6 +40,8 @@ UPGRADE_WINDOW_S: Final = 10.0
 """How long clear frames are accepted after an upgrade: as long as old ratchets live."""
 FLAG_WINDOW_S: Final = 10.0
 """How long after a transition undecryptable frames may be blamed on it (op 31)."""
+ASK_AGAIN_S: Final = 30.0
+"""The answer to op 31 is a change itself: without a rest, frames that no group opens would have us ask for ever."""
 RECOVERY_WINDOW_S: Final = 1.0
 """After asking to be added anew (ops 31 and 26) what fails for so long was made before the server heard of it."""
 SWITCH_LIMIT_S: Final = 1.0
@@ -116,6 +118,8 @@ class DaveConversation:
         self._entering = False
         self._last_received: tuple[TransitionId, float] | None = None
         self._flagged: set[TransitionId] = set()
+        self._asked_at: float | None = None
+        """When undecryptable frames had us ask to be added anew."""
         self._recovering_since: float | None = None
         self._unfollowed: TransitionId | None = None
 
@@ -243,6 +247,9 @@ class DaveConversation:
         transition, received_at = self._last_received
         if transition in self._flagged or now - received_at > FLAG_WINDOW_S or not self._in_session:
             return []
+        if self._asked_at is not None and now - self._asked_at < ASK_AGAIN_S:
+            return []
+        self._asked_at = now
         return self._recover(transition, now)
 
     def recovery_overdue(self, now: float) -> list[Effect]:

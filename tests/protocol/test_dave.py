@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from clankvox.errors import MlsError
 from clankvox.protocol.dave import (
+    ASK_AGAIN_S,
     DOWNGRADE_WINDOW_S,
     FLAG_WINDOW_S,
     RECOVERY_WINDOW_S,
@@ -316,6 +317,15 @@ def test_undecryptable_frames_are_blamed_on_the_last_transition_once_and_in_time
     talk.execute_transition(executed(5), 100.0)
     assert talk.frames_undecryptable(100.0 + FLAG_WINDOW_S)[0] == flag(5)
     assert talk.frames_undecryptable(100.0 + FLAG_WINDOW_S) == []
+
+
+def test_undecryptable_frames_are_not_blamed_on_the_answer_to_their_blame_until_after_a_rest():
+    talk, _ = conversation(ready=True)
+    for transition, now, blamed in ((5, 100.0, True), (6, 101.0, False), (7, 100.0 + ASK_AGAIN_S, True)):
+        talk.feed_binary(Op.MLS_WELCOME, change(transition), now)
+        talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(transition), now)
+        talk.execute_transition(executed(transition), now)
+        assert (flag(transition) in talk.frames_undecryptable(now)) is blamed
 
 
 def test_undecryptable_frames_are_blamed_on_nothing_old_or_unknown():

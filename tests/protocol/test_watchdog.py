@@ -77,11 +77,44 @@ def test_a_rejoin_is_made_once_in_five_minutes_whatever_is_heard_between():
     assert all(later - earlier >= 300 for earlier, later in pairwise(rejoined))
 
 
-def test_unanswered_keepalives_are_proof_only_when_somebody_speaks_and_nothing_is_heard():
+def test_unanswered_keepalives_are_proof_only_when_nothing_is_heard():
     assert Periods().next(unanswered=UNANSWERED_PROOF) == (Step.UDP, Cause.UNANSWERED)
-    assert Periods().next(unanswered=UNANSWERED_PROOF, speak=False) is None
     assert Periods().next(unanswered=UNANSWERED_PROOF, opened=1) is None
     assert Periods().next(unanswered=UNANSWERED_PROOF - 1) is None
+
+
+def test_in_silence_they_are_worth_a_new_socket_and_no_more():
+    periods = Periods()
+    steps = [periods.next(unanswered=UNANSWERED_PROOF, speak=False) for _ in range(4)]
+    assert steps == [(Step.UDP, Cause.UNANSWERED), None, None, None]
+    assert periods.next(unanswered=UNANSWERED_PROOF) == (Step.RESUME, Cause.UNANSWERED)
+
+
+def test_an_answer_takes_the_ladder_back_to_its_foot_if_that_was_what_was_missing():
+    periods = Periods()
+    for unanswered, step in ((UNANSWERED_PROOF, Step.UDP), (0, None), (UNANSWERED_PROOF, Step.UDP)):
+        verdict = periods.next(unanswered=unanswered)
+        assert (verdict and verdict.step) is step
+    assert periods.deaf().step is Step.UDP
+    assert periods.next(unanswered=0) is None
+    assert periods.deaf().step is Step.DAVE
+
+
+def test_between_two_looks_a_second_apart_no_step_hurries_the_one_before():
+    dog, steps = Watchdog(ALL), {}
+    for second in range(30):
+        verdict = dog.observe(float(second), opened=9, unopened=second * 50, unanswered=0, somebody_speaks=True)
+        if verdict is not None:
+            steps[second] = verdict.step
+    assert list(steps.values()) == list(ALL)
+    assert next(iter(steps)) == 3
+    assert all(later - earlier == 5 for earlier, later in pairwise(steps))
+
+
+def test_a_few_frames_now_and_then_never_become_proof():
+    dog = Watchdog(ALL)
+    for second in range(600):
+        assert dog.observe(float(second), opened=9, unopened=second * 7, unanswered=0, somebody_speaks=True) is None
 
 
 def test_that_somebody_is_said_to_speak_proves_nothing():
@@ -90,7 +123,7 @@ def test_that_somebody_is_said_to_speak_proves_nothing():
 
 def test_silence_on_the_way_is_no_matter_of_the_encryption():
     periods = Periods()
-    steps = [periods.next(unanswered=2).step for _ in range(3)]
+    steps = [periods.next(unanswered=UNANSWERED_PROOF).step for _ in range(3)]
     assert steps == [Step.UDP, Step.RESUME, Step.REJOIN]
 
 
@@ -111,20 +144,21 @@ def test_a_role_takes_only_the_steps_that_it_can(ladder):
 
 
 PERIOD = st.fixed_dictionaries(
-    {"opened": st.integers(0, 2), "unopened": st.sampled_from([0, 20, 250]), "unanswered": st.integers(0, 3)}
+    {"opened": st.integers(0, 2), "unopened": st.sampled_from([0, 20, 250]), "unanswered": st.integers(0, 4)}
 )
 
 
 @given(st.lists(PERIOD, max_size=60))
 def test_every_step_has_its_proof_and_between_two_successes_none_comes_twice(drawn):
-    periods, taken = Periods(), []
+    periods, taken, cause = Periods(), [], None
     for period in drawn:
         verdict = periods.next(**period)
-        if period["opened"]:
-            assert verdict is None
-            taken.clear()
+        if period["opened"] or (period["unanswered"] == 0 and cause is Cause.UNANSWERED):
+            taken, cause = [], None
+        assert not (verdict and period["opened"])
         if verdict is not None:
             assert period["unopened"] >= UNOPENED_PROOF or period["unanswered"] >= UNANSWERED_PROOF
             assert verdict.step not in taken
             assert ALL.index(verdict.step) >= len(taken)
             taken.append(verdict.step)
+            cause = verdict.cause

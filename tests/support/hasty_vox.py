@@ -16,11 +16,15 @@ HASTE = 10
 
 
 def hurry() -> None:
-    """Shorten the time between keepalives and between requests for our address, and the wait for news of a move."""
+    """Shorten the times of the watchdog, those between keepalives and requests for our address, and the wait for a move."""
     from clankvox.actors import media_link, voice
-    from clankvox.protocol import discovery
+    from clankvox.protocol import discovery, watchdog
 
     media_link.KEEPALIVE_S /= HASTE
+    media_link.LOOK_S /= HASTE
+    watchdog._WINDOW_S /= HASTE
+    watchdog._DEAF_S /= HASTE
+    watchdog._STEP_S /= HASTE
     voice.MOVE_WAIT_S /= HASTE
     discovery.REPEAT_S /= HASTE
 
