@@ -89,7 +89,7 @@ class LockedGroup:
 
     def begin(self, version: int) -> None:
         """Install a fresh session; raises MlsError for a version that the library does not speak."""
-        self._cipher.install(self._make_engine(version, self._user_id, self._group_id))
+        self._cipher.install(self._make_engine(version, self._user_id, self._group_id), self._clock.now())
         self._version = version
 
     def begin_anew(self) -> None:

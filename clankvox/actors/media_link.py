@@ -38,7 +38,7 @@ FAREWELL_S: Final = 0.1
 """How long a user is heard on behind op 13, which comes by TCP and overtakes what he sent before it."""
 READ_OUT_S: Final = 0.005
 """How soon the UDP thread, once woken, is expected to have read out its socket."""
-READ_OUT_LIMIT_S: Final = 0.25
+READ_OUT_LIMIT_S: Final = 0.5
 """Longer than this nothing waits for it."""
 MOST_NEWS: Final = 256
 FAREWELL_LIMIT_S: Final = 1.5
@@ -213,6 +213,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
 
     def _on_read_out_due(self) -> None:
         if self._news and self._has_unread_words():
+            self._udp.wake()
             self.later(READ_OUT_S, ReadOutDue(attempt=self._attempt))
         else:
             self._tell_news()
@@ -235,6 +236,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
             return
         patient = self._clock.now() < due.left_at + FAREWELL_LIMIT_S
         if patient and self._pipeline.has_last_words(due.user_id, due.left_at):
+            self._udp.wake()
             self.later(FAREWELL_S, due)
         else:
             self._end_farewell(due.user_id)

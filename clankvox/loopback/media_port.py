@@ -116,6 +116,8 @@ class MediaPort(VideoPort):
         self.streams: dict[int, StreamStatistics] = {}
         self.received: Counter[str] = Counter()
         """Datagrams from this participant by fate."""
+        self.sealed_without: Counter[UserId] = Counter()
+        """Frames of this participant, by the receivers who were not in the group that they were sealed for."""
         self.forwarded: Counter[str] = Counter()
         """Packets to this participant by fate."""
 
@@ -154,6 +156,7 @@ class MediaPort(VideoPort):
             "ssrc": self.ssrc,
             **audio.report(),
             "received": dict(self.received),
+            "sealedWithout": {str(user_id): count for user_id, count in self.sealed_without.items()},
             "forwarded": dict(self.forwarded),
             "impaired": {"up": dict(self.up.counters), "down": dict(self.down.counters)},
             "impairedRtcp": {"up": dict(self.up_reports.counters), "down": dict(self.down_reports.counters)},

@@ -9,11 +9,14 @@ from typing import Final
 import msgspec
 
 from clankvox.clock import Clock
+from clankvox.ids import UserId
 from clankvox.loopback.hosted_member import HostedMember
 from clankvox.loopback.media_port import MediaPort
 from clankvox.loopback.packet_dress import audio_header
+from clankvox.loopback.sealing_group import SealingGroup
 from clankvox.loopback.sfu import Sfu
 from clankvox.loopback.speech import Speech
+from clankvox.wire.dave_frame import is_dave_frame
 from clankvox.wire.gateway_ops import SpeakingFlag
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, SILENCE_FRAME, build_header
 from clankvox.wire.seq import seq_add, timestamp_add
@@ -54,6 +57,8 @@ class OpusTrack:
         self.frames_unsent = 0
         self.slots_missed = 0
         """Slots amid its words that passed before it had the CPU: its speech is as much longer."""
+        self.sealing: SealingGroup | None = None
+        """Who can open what is sealed now, if that is to be counted."""
         self._script = script
         self._member = member
         self._port = port
@@ -164,13 +169,16 @@ class OpusTrack:
         if self._random.random() < _PADDING_PACKET_SHARE and self.frames_sent:
             self._send_padding(now)
         timestamp = self._timestamp
-        self._member.encrypt(frame, lambda sealed: self._send_sealed(sealed, timestamp, now))
+        members = self.sealing.members if self.sealing is not None else frozenset[UserId]()
+        self._member.encrypt(frame, lambda sealed: self._send_sealed(sealed, members, timestamp, now))
 
-    def _send_sealed(self, sealed: bytes | None, timestamp: int, now: float) -> None:
+    def _send_sealed(self, sealed: bytes | None, members: frozenset[UserId], timestamp: int, now: float) -> None:
         if sealed is None:
             self.frames_unsent += 1
             return
         self.frames_sent += 1
+        if self.sealing is not None and is_dave_frame(sealed):
+            self.sealing.count(members, (port.user_id for port in self._port.room.ports if port is not self._port))
         self._send_packet(sealed, timestamp, now)
 
     def _send_padding(self, now: float) -> None:

@@ -13,6 +13,7 @@ from clankvox.loopback.member import Answer, Library
 from clankvox.loopback.participant import Emit, Participant
 from clankvox.loopback.recording import Recording
 from clankvox.loopback.room import Room
+from clankvox.loopback.sealing_group import SealingGroup
 from clankvox.loopback.sfu import Sfu
 from clankvox.wire.gateway_ops import ClientDisconnect, ClientsConnect, Op, Payload
 
@@ -39,7 +40,8 @@ class OwnMember(Participant):
         self.library = library
         self._member = member
         self._random = random.Random(f"{seed}/{type(self).__name__.lower()}/{user_id}")  # noqa: S311 - reproducible
-        self._inbox: deque[tuple[Op, bytes | Payload]] = deque()
+        self._inbox: deque[tuple[Op, bytes | Payload, frozenset[UserId]]] = deque()
+        self._sealing = SealingGroup(library, self.port.sealed_without)
 
     def begin(self, room: Room, sfu: Sfu, clock: Clock, emit: Emit) -> None:
         """Take part in `room`."""
@@ -63,7 +65,7 @@ class OwnMember(Participant):
             case ClientDisconnect(user_id=user_id):
                 self._member.user_left(int(user_id))
             case _ if op in _DAVE_OPS:
-                self._inbox.append((op, payload))
+                self._inbox.append((op, payload, self._room.service.group_members))
                 asyncio.get_running_loop().call_soon(self._answer)
 
     def about(self, **fields: object) -> dict[str, object]:
@@ -82,8 +84,9 @@ class OwnMember(Participant):
         """Answer one message a turn: MLS takes its time, and packets must not wait for a whole room of members."""
         if not self._inbox:
             return
-        op, payload = self._inbox.popleft()
+        op, payload, members = self._inbox.popleft()
         self._member.receive(op, payload, self._answered)
+        self._sealing.note(op, payload, members)
 
     def _answered(self, answers: list[Answer]) -> None:
         for answer in answers:

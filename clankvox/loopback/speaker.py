@@ -32,6 +32,7 @@ class Speaker(OwnMember):
         """`ssrc` is the speaker's alone. Call `begin` when it has entered its room."""
         super().__init__(user_id, ssrc, member, library=library, seed=seed)
         self._track = OpusTrack(script, member, self.port, self._random, SpeakingFlag.MICROPHONE)
+        self._track.sealing = self._sealing
         self._hearing = Hearing(member, recording)
         if receive or recording is not None:
             self.port.hear = self._hearing.hear

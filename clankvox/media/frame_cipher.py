@@ -4,6 +4,7 @@ FrameCipher is shared by three threads: the DAVE actor (MLS, gate), the playback
 thread (open). Its lock orders MLS calls and frame calls of one davey session, which has no order of its own.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
@@ -99,14 +100,15 @@ class FrameCipher:
         with self._lock:
             return self._engine is not None and self._engine.ready
 
-    def install(self, engine: MlsEngine | None) -> None:
-        """Replace the group, and forget the one before it; closes the gate. DAVE actor.
+    def install(self, engine: MlsEngine | None, now: float = -math.inf) -> None:
+        """Replace the group; closes the gate. What the group before may open is said with `succeed`. DAVE actor.
 
         Where version 0 was in force it stays so for others' frames until `accept_clear_until` says how long yet: a
         session that is made for an upgrade takes its time, and they go on speaking in clear meanwhile.
         """
         with self._lock:
-            self._engine, self._former = engine, None
+            self._retire(now)
+            self._engine = engine
             self._gate = Gate.CLOSED
             self._version_zero = self._version_zero and engine is not None
             self._clear_until = 0.0
@@ -120,8 +122,7 @@ class FrameCipher:
         FORMER_S of arrivals: a leaving that makes us the last one resets the group right behind the leaver's words.
         """
         with self._lock:
-            if self._engine is not None and self._engine.ready:
-                self._former, self._former_until = self._engine, now + FORMER_S
+            self._retire(now)
             self._engine = engine
             self._generation += 1
         self._wake()
@@ -246,6 +247,13 @@ class FrameCipher:
         if self._version_zero or now < self._clear_until:
             return OpenedFrame(frame, authenticated=False)
         raise FrameRejected(RejectReason.UNENCRYPTED)
+
+    def _retire(self, now: float) -> None:
+        """Keep the group that is left, if it is one, for what arrives within FORMER_S of `now`; the lock is held."""
+        if self._engine is not None and self._engine.ready:
+            self._former, self._former_until = self._engine, now + FORMER_S
+        elif now == -math.inf:
+            self._former = None
 
     def _former_of(self, arrival: float) -> MlsEngine | None:
         """Return the group before this one if it may open what came at `arrival`; the lock is held."""

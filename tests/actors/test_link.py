@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from clankvox.actors.dave import REPLAY_S
-from clankvox.actors.media_link import FAREWELL_LIMIT_S, FAREWELL_S
+from clankvox.actors.media_link import FAREWELL_LIMIT_S, FAREWELL_S, MOST_NEWS, READ_OUT_LIMIT_S, READ_OUT_S
 from clankvox.messages.connection import SendGatewayBinary, SendGatewayJson, SendSpeaking
 from clankvox.protocol.resumption import KEPT_FRAMES
 from clankvox.protocol.voice_gateway import Ignored
@@ -436,6 +436,32 @@ def test_words_whose_key_is_on_its_way_are_waited_for_but_not_for_ever():
     call = leaving(waits=True)
     call.run(FAREWELL_LIMIT_S + FAREWELL_S)
     assert sorted(left(call)) == sorted(GONE)
+
+
+def test_what_takes_a_leavers_key_away_waits_until_his_words_were_read_and_keeps_its_order():
+    call = leaving()
+    call.pipeline.unread = True
+    call.server.new_ops()
+    call.server.members(43)
+    call.server.proposals()
+    call.server.commit(3)
+    call.run(READ_OUT_S)
+    assert call.server.new_ops() == []
+    call.pipeline.unread = False
+    call.run(READ_OUT_S)
+    assert call.server.new_ops() == [Op.MLS_COMMIT_WELCOME, Op.TRANSITION_READY]
+    assert call.engine.recognized == {7, 43}
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_nothing_waits_for_ever_for_a_socket_that_is_not_read(many):
+    call = leaving()
+    call.pipeline.unread = True
+    call.server.new_ops()
+    for _ in range(MOST_NEWS if many else 1):
+        call.server.proposals()
+    call.drain() if many else call.run(READ_OUT_LIMIT_S + READ_OUT_S)
+    assert set(call.server.new_ops()) == {Op.MLS_COMMIT_WELCOME}
 
 
 def test_who_comes_back_meanwhile_begins_anew_at_once_and_is_not_forgotten_later():

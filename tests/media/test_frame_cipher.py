@@ -184,6 +184,15 @@ def test_the_group_before_opens_what_arrived_in_time_and_seals_nothing():
     assert reason(cipher, sealed, NOW).reason is RejectReason.NO_GROUP, "it is gone for good"
 
 
+def test_the_group_before_a_downgrade_opens_what_is_on_its_way_while_that_of_an_upgrade_is_made():
+    cipher = cipher_with_group()
+    sealed = cipher.seal_opus(FRAME)
+    cipher.set_gate(Gate.CLEAR)
+    cipher.install(FakeEngine(1, 7, 20), NOW)
+    assert cipher.open_audio(42, sealed, NOW + 1.0) == (FRAME, True)
+    assert (cipher.gate, cipher.seal_opus(FRAME)) == (Gate.CLOSED, None)
+
+
 def test_the_group_before_goes_with_its_connection():
     cipher = cipher_with_group()
     sealed = cipher.seal_opus(FRAME)

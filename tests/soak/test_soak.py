@@ -179,14 +179,16 @@ def _stats(arrived, ended, user):
 
 
 @pytest.mark.parametrize(
-    ("sent", "ledger", "missed"),
+    ("sent", "without", "ledger", "missed"),
     [
-        (12, {"arrived": 12, "decoded": 9, "quiet": 2, "empty": 1}, {}),
-        (12, {"arrived": 12, "decoded": 11, "no_key": 1}, {"no_key": 1}),
-        (12, {"arrived": 12, "decoded": 11, "pending": 1}, {"without a fate": 1}),
-        (12, {"arrived": 10, "decoded": 10, "concealed": 2}, {"never arrived": 2}),
-        (3, {}, {"never arrived": 3}),
+        (12, 0, {"arrived": 12, "decoded": 9, "quiet": 2, "empty": 1}, {}),
+        (12, 0, {"arrived": 12, "decoded": 11, "no_key": 1}, {"no_key": 1}),
+        (12, 2, {"arrived": 12, "decoded": 9, "no_key": 1, "no_group": 2}, {"no_group": 1}),
+        (12, 1, {"arrived": 12, "decoded": 12}, {"opened though sealed without us": 1}),
+        (12, 0, {"arrived": 12, "decoded": 11, "pending": 1}, {"without a fate": 1}),
+        (12, 0, {"arrived": 10, "decoded": 10, "concealed": 2}, {"never arrived": 2}),
+        (3, 0, {}, {"never arrived": 3}),
     ],
 )
-def test_whatever_a_member_sent_and_we_did_not_hear_has_a_name(sent, ledger, missed):
-    assert churn.unheard_of(sent, Counter(ledger)) == Counter(missed)
+def test_whatever_a_member_sent_and_we_did_not_hear_has_a_name(sent, without, ledger, missed):
+    assert churn.unheard_of(sent, Counter(ledger), without) == Counter(missed)

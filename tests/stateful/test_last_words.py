@@ -51,7 +51,8 @@ class HearingRoom(RoomCall):
     def read_out(self) -> None:
         while self.socket:
             self.pipeline.feed(self.socket.popleft(), self.call.clock.now())
-        self.pipeline.poll(self.call.clock.now())
+        for _ in range(2):
+            self.pipeline.poll(self.call.clock.now())
 
     def pass_time(self, seconds: float) -> None:
         for _ in range(round(seconds / 0.02)):

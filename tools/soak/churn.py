@@ -31,6 +31,8 @@ _HURRY_S: Final = 0.3
 _IN_PEACE: Final = 0.4
 """Share of events after which the group comes to rest; else the next one comes in its midst."""
 _HEARD: Final = ("decoded", "quiet", "empty")
+_SHUT: Final = (Fate.NO_KEY, Fate.NO_GROUP, Fate.UNKNOWN_SSRC, Fate.DISCARDED)
+"""What becomes of packets that nobody here has the key for; if their sender leaves meanwhile, the last one."""
 _MADE_UP: Final = ("recovered", "concealed", "silenced", "lost")
 """What stands in for packets that never arrived: no packet has such a fate."""
 _REPORT_EVERY: Final = 100
@@ -71,7 +73,9 @@ class ChurnOutcome(NamedTuple):
     sent: int
     """Packets of all members that the media server put on our wire, padding included: it never loses one."""
     unheard: Counter[str]
-    """Of these, what we did not get to hear, by fate; and what never arrived."""
+    """Of these, what we did not get to hear though we might have, by fate; and what never arrived."""
+    without_us: int
+    """Of these, what was sealed for a group that we were not in yet, or not in any more: nobody else could open it."""
     opened: int
     """Frames of ours, by all members."""
     refused: Counter[str]
@@ -256,7 +260,7 @@ class Churn:
             self._problems.append(str(missing))
         self._vox.send({"type": "destroy"})
         exit_code = self._vox.wait_exit()
-        sent, unheard = self._accounts()
+        sent, unheard, without_us = self._accounts()
         return ChurnOutcome(
             self._events,
             self._checks,
@@ -265,6 +269,7 @@ class Churn:
             self._streams.all("voice"),
             sent,
             unheard,
+            without_us,
             self._opened,
             self._refused,
             self._gave_up,
@@ -274,25 +279,35 @@ class Churn:
             exit_code,
         )
 
-    def _accounts(self) -> tuple[int, Counter[str]]:
-        """Return the packets that all members sent, and what became of those that were not heard."""
-        sent, unheard = 0, Counter[str]()
+    def _accounts(self) -> tuple[int, Counter[str], int]:
+        """Return how many packets all members sent, what became of those not heard, and how many had no key for us."""
+        sent, unheard, without_us = 0, Counter[str](), 0
         for left in self._discord.happenings:
             if left["type"] != "left" or left["serverId"] != GUILD or left["userId"] == OURSELVES:
                 continue
             ssrc, packets = left["counters"]["ssrc"], left["counters"]["packets"]
-            missed = unheard_of(packets, self._streams.of_ssrc("voice", ssrc))
+            without = left["counters"]["sealedWithout"].get(OURSELVES, 0)
+            missed = unheard_of(packets, self._streams.of_ssrc("voice", ssrc), without)
+            without_us += without
             if missed:
                 self._remarks.append(f"{left['userId']} (SSRC {ssrc}): of {packets} packets {dict(missed)}")
             sent, unheard = sent + packets, unheard + missed
-        return sent, unheard
+        return sent, unheard, without_us
 
 
-def unheard_of(sent: int, ledger: Counter[str]) -> Counter[str]:
-    """Return what became of those of `sent` packets of one SSRC that were not heard, by fate."""
+def unheard_of(sent: int, ledger: Counter[str], without: int = 0) -> Counter[str]:
+    """Return what became of those of `sent` packets of one SSRC that were not heard, by fate.
+
+    `without` were sealed without us: that so many have no key is right, that more have none or that they do is not.
+    """
     missed = Counter({fate.value: ledger[fate.value] for fate in Fate if fate.value not in (*_HEARD, *_MADE_UP)})
     missed["without a fate"] = ledger["pending"]
     missed["never arrived"] = max(0, sent - ledger["arrived"])
+    for fate in _SHUT:
+        excused = min(missed[fate], without)
+        missed[fate] -= excused
+        without -= excused
+    missed["opened though sealed without us"] = without
     return +missed
 
 

@@ -49,7 +49,8 @@ def churn_markdown(outcome: ChurnOutcome, bars: Sequence[Bar]) -> str:
         f"# Churn: {outcome.events.total()} changes of the group, {outcome.checks} times all were heard by all",
         verdicts(bars),
         f"- {events}",
-        f"- packets of members: {outcome.sent}; not heard: {unheard}; fates of all streams: {fates}",
+        f"- packets of members: {outcome.sent}, sealed without us: {outcome.without_us}; others not heard: {unheard}",
+        f"- fates of all streams: {fates}",
         f"- frames of ours that members opened: {outcome.opened}; that they could not open: {refused}",
         f"- members whose library could not follow a commit: {outcome.gave_up}",
     ]
