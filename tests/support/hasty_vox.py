@@ -16,7 +16,7 @@ HASTE = 10
 
 
 def hurry() -> None:
-    """Shorten the times of the watchdog, those between keepalives and requests for our address, and the wait for a move."""
+    """Shorten the times of the watchdog, those between keepalives and requests for our address, and the move wait."""
     from clankvox.actors import media_link, voice
     from clankvox.protocol import discovery, watchdog
 
