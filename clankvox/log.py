@@ -21,14 +21,20 @@ RATE_WINDOW_S: Final = 10.0
 RATE_EVENTS: Final = 512
 """Different events that are kept count of; the one that is seen for the longest time is forgotten first."""
 
-_URL: Final = re.compile(r"\b(?:https?|wss?)://\S+", re.IGNORECASE)
-_LONG_TOKEN: Final = re.compile(r"[A-Za-z0-9_\-+/.]{48,}={0,2}")
+_URL: Final = re.compile(r"\b[a-z][a-z0-9+.\-]*://\S+", re.IGNORECASE)
+_QUERY: Final = re.compile(r"\?[^\s?=]+=\S+")
+"""Of a URL without its scheme."""
+_LONG_TOKEN: Final = re.compile(r"(?=[a-z_\-+/.]*[A-Z0-9])[A-Za-z0-9_\-+/.]{40,}={0,2}")
+"""32 bytes in base64 have 43 characters; a long name in snake_case is none."""
+_UUID: Final = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 _HEX_TOKEN: Final = re.compile(r"\b(?=\d*[a-f])(?=[a-f]*\d)[0-9a-f]{16,}\b", re.IGNORECASE)
 """What Discord's voice tokens and session ids look like; a run of digits alone is a snowflake."""
 _SECRET_WORDS: Final = frozenset(
     ("authorization", "cookie", "credentials", "endpoint", "key", "password", "secret", "session", "token", "url")
 )
 """Of a field's name, as snake_case and camelCase make words of it."""
+_EXACT: Final = 1 << 53
+"""Larger integers, such as snowflakes, lose digits where JSON numbers are floats; so they are texts."""
 _WORD: Final = re.compile(r"[A-Za-z][a-z]*")
 _REDACTED: Final = "[redacted]"
 
@@ -47,7 +53,10 @@ class Stream(Protocol):
 
 def redact(text: str) -> str:
     """Replace URLs and whatever has the length or the look of a credential."""
-    return _HEX_TOKEN.sub(_REDACTED, _LONG_TOKEN.sub(_REDACTED, _URL.sub("[redacted-url]", text)))
+    text = _QUERY.sub("?" + _REDACTED, _URL.sub("[redacted-url]", text))
+    for credential in (_UUID, _LONG_TOKEN, _HEX_TOKEN):
+        text = credential.sub(_REDACTED, text)
+    return text
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -61,8 +70,10 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 def _shown(key: str, value: Any) -> Any:
     if not _SECRET_WORDS.isdisjoint(word.lower() for word in _WORD.findall(key)):
         return _REDACTED
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if abs(value) <= _EXACT else str(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, bytes | bytearray | memoryview):

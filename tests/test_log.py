@@ -39,14 +39,29 @@ def failure():
 HEX_TOKENS = ("4f2a9c01be77d3e5", "0123456789ABCDEF" * 2, "abcdef0123456789" * 4)
 
 
-@pytest.mark.parametrize("text", [TOKEN, "wss://host/?token=x", "HTTPS://a.example/path?q", TOKEN + "==", *HEX_TOKENS])
+KEY = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
+URLS = ("wss://host/?token=x", "HTTPS://a.example/path?q", "rtmp://live.example/app/key", "file:///home/me/song.mp3")
+
+
+@pytest.mark.parametrize(
+    "text", [TOKEN, *URLS, TOKEN + "==", KEY, "0b5c7d9e-4f2a-9c01-be77-d3e50b5c7d9e", "?sig=s3cret&x=1", *HEX_TOKENS]
+)
 def test_what_looks_like_a_secret_is_redacted(text):
     assert text not in redact(f"before {text} after")
     assert redact(f"before {text} after").endswith(" after")
 
 
 @pytest.mark.parametrize(
-    "text", ["voice link lost", "role=voice attempt=3", "ValueError", "18446744073709551615", "effaced defaced decade"]
+    "text",
+    [
+        "voice link lost",
+        "role=voice attempt=3",
+        "ValueError",
+        "18446744073709551615",
+        "effaced defaced decade",
+        "stream_publish_browser_frame_unsupported_mime_type",
+        "why? state=ready",
+    ],
 )
 def test_plain_words_stay(text):
     assert redact(text) == text
@@ -74,6 +89,13 @@ def test_json_lines_have_level_target_message_and_fields():
 
 def test_text_lines_have_fields_behind_the_message():
     assert TextFormatter().format(record(fields={"a": 1, "b": "c"})) == "warning clankvox.x: happened a=1 b=c"
+
+
+def test_snowflakes_keep_their_digits_where_numbers_are_floats():
+    assert fields_of(record(fields={"user_id": 1 << 60, "count": 1 << 53})) == {
+        "user_id": str(1 << 60),
+        "count": 1 << 53,
+    }
 
 
 def test_fields_that_are_no_mapping_are_left_out():
