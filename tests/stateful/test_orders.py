@@ -45,6 +45,8 @@ ABOUT = {
     "user_audio_end": "captures",
 }
 """What an event is about; in what order news of different things come is nobody's promise."""
+UNCOMPARED = {*TELEMETRY, "music_gain_reached"}
+"""A gain is told to be reached while there is a connection, and its link may be lost before playback has it."""
 
 
 class Orders(RuleBasedStateMachine):
@@ -125,7 +127,7 @@ class Orders(RuleBasedStateMachine):
         things = {}
         for kind, payload in call.frames():
             event = json.loads(payload) if kind == 0 else {"type": "pcm"}
-            if event["type"] not in TELEMETRY:
+            if event["type"] not in UNCOMPARED:
                 about = ABOUT.get(event["type"], event["type"])
                 things.setdefault((about, event.get("musicId", "")), []).append(event)
         return things

@@ -4,8 +4,11 @@ A rule only tells; `drain` and `step_some` decide in which order the actors get 
 interleaving that threads could produce is drawn too.
 """
 
+import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, Phase, settings
@@ -49,8 +52,19 @@ def run_suite(suite: type[RuleBasedStateMachine], examples: int, **more: object)
     """Let hypothesis run `suite`; raises what a broken promise raises, and keeps the steps that led there."""
     case = suite.TestCase
     case.settings = profile(examples, **more)
-    with kept(suite):
+    with kept(suite), unlogged():
         case("runTest").runTest()
+
+
+@contextmanager
+def unlogged() -> Iterator[None]:
+    """Log nothing meanwhile: pytest keeps each record with all that its traceback holds, 2 MiB for a failed actor."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 class CallMachine(RuleBasedStateMachine):

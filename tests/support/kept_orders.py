@@ -9,6 +9,7 @@ the replay says so. What fails is written to tests/stateful/orders_that_failed a
 import ast
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
@@ -22,6 +23,8 @@ from clankvox.ids import Role
 KEPT = Path(os.environ.get("KEPT_ORDERS", Path(__file__).parent.parent / "stateful" / "orders_that_failed"))
 NAMES = {"Role": Role}
 """What may stand in a value beside literals."""
+_MEMBER = re.compile(r"<(\w+\.\w+): [^>]*>")
+"""How hypothesis prints a member of an enumeration."""
 Suite = type[RuleBasedStateMachine] | Callable[..., None]
 """A machine, or a test with @given."""
 
@@ -80,17 +83,19 @@ def _value(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def steps_in(notes: list[str]) -> str:
+def steps_in(notes: list[str], unsaid: frozenset[str] = frozenset()) -> str:
     """Return the calls among what hypothesis tells of a failure, without those that every replay makes by itself."""
     calls: list[str] = []
     for note in notes:
+        said = _MEMBER.sub(r"\1", note)
         try:
-            statements = ast.parse(note).body
+            statements = ast.parse(said).body
         except SyntaxError:  # "You can reproduce this ...", and the like
-            statements = _of_a_test(note)
+            statements = _of_a_test(said)
+            calls += [said] if said.startswith("state.") else []
         calls += [ast.unparse(each.value) for each in statements if isinstance(each, ast.Expr)]
     calls = [call.removeprefix("state.") for call in calls if call.startswith(("state.", "test_"))]
-    return "\n".join(call for call in calls if call != "teardown()")
+    return "\n".join(call for call in calls if call.removesuffix("()") not in unsaid)
 
 
 def _of_a_test(note: str) -> list[ast.stmt]:
@@ -136,7 +141,7 @@ def _each(error: BaseException) -> Iterator[BaseException]:
 
 
 def _keep(suite: Suite, error: BaseException) -> None:
-    steps = steps_in(getattr(error, "__notes__", []))
+    steps = steps_in(getattr(error, "__notes__", []), _unsaid(suite))
     if not steps:
         return
     first = (str(error).splitlines() or [""])[0]
@@ -145,6 +150,12 @@ def _keep(suite: Suite, error: BaseException) -> None:
     KEPT.mkdir(exist_ok=True)
     (KEPT / name).write_text(text)
     error.add_note(f"\nKept as {KEPT.parent.name}/{KEPT.name}/{name}; commit it with what mends it:\n\n{text}")
+
+
+def _unsaid(suite: Suite) -> frozenset[str]:
+    if not isinstance(suite, type):
+        return frozenset()
+    return frozenset({"teardown", *(each.function.__name__ for each in suite.setup_state().invariants)})
 
 
 # --- replaying ---
@@ -172,9 +183,6 @@ def replay(order: Order, suites: Mapping[str, Suite]) -> int:
 
 def _take(machine: RuleBasedStateMachine, step: Step) -> bool:
     state = machine.setup_state()
-    invariants = {each.function.__name__ for each in state.invariants}
-    if step.rule in invariants:
-        return False
     rules = {each.function.__name__: each for each in (*state.rules, *state.initializers)}
     if step.rule not in rules or rules[step.rule].arguments.keys() != step.values.keys():
         raise Unknown(f"{type(machine).__name__}.{step.rule}({', '.join(step.values)})")
@@ -182,6 +190,6 @@ def _take(machine: RuleBasedStateMachine, step: Step) -> bool:
     if not all(holds(machine) for holds in rule.preconditions):
         return False
     rule.function(machine, **step.values)
-    for name in sorted(invariants):
-        getattr(machine, name)()
+    for each in state.invariants:
+        each.function(machine)
     return True
