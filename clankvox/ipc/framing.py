@@ -35,7 +35,8 @@ _PREFIX: Final = struct.Struct("<BI")
 _FORMAT_JSON: Final = 0
 _FORMAT_USER_AUDIO: Final = 1
 _FORMAT_TIMED_AUDIO: Final = 2
-_USER_AUDIO: Final = struct.Struct("<QHII")
+_AUDIO_HEAD: Final = struct.Struct("<BIQHII")
+"""The prefix, and what both formats of captured PCM begin with."""
 _TIMING: Final = struct.Struct("<HBBHQQI")
 _TIMING_VERSION: Final = 1
 _CAPTURE_ID_LENGTH: Final = struct.Struct("<H")
@@ -131,22 +132,30 @@ def frame_user_audio(
     label = b"" if capture_id is None else capture_id.encode()
     if len(label) > CAPTURE_ID_LIMIT_BYTES:
         raise FrameTooLarge("capture id does not fit its header field")
+    more, frame_format = b"", _FORMAT_USER_AUDIO
     try:
-        header = _USER_AUDIO.pack(user_id, peak, active, total)
         if label or timing is not None:
-            header += _CAPTURE_ID_LENGTH.pack(len(label)) + label
+            more = _CAPTURE_ID_LENGTH.pack(len(label)) + label
         if timing is not None:
             origin, *ticks = timing
-            header += _TIMING.pack(_TIMING.size, _TIMING_VERSION, origin, 0, *ticks)
+            more += _TIMING.pack(_TIMING.size, _TIMING_VERSION, origin, 0, *ticks)
+            frame_format = _FORMAT_TIMED_AUDIO
+        frame_bytes = _AUDIO_HEAD.size + len(more) + memoryview(pcm).nbytes
+        _check_size(frame_bytes)
+        frame = bytearray(
+            _AUDIO_HEAD.pack(frame_format, frame_bytes - _PREFIX.size, user_id, peak, active, total) + more
+        )
     except struct.error:
         raise FrameTooLarge("a number does not fit its header field") from None
-    frame_format = _FORMAT_USER_AUDIO if timing is None else _FORMAT_TIMED_AUDIO
-    frame = bytearray(_prefix(frame_format, len(header) + memoryview(pcm).nbytes) + header)
     frame += pcm  # grown before the speech is in it, and so without a second copy of that
     return frame
 
 
 def _prefix(frame_format: int, payload_bytes: int) -> bytes:
-    if _PREFIX.size + payload_bytes >= FRAME_END_BYTES:
-        raise FrameTooLarge(f"a payload of {payload_bytes} bytes does not fit a frame")
+    _check_size(_PREFIX.size + payload_bytes)
     return _PREFIX.pack(frame_format, payload_bytes)
+
+
+def _check_size(frame_bytes: int) -> None:
+    if frame_bytes >= FRAME_END_BYTES:
+        raise FrameTooLarge(f"a frame of {frame_bytes} bytes is too long")

@@ -15,7 +15,10 @@ NATIVE_RATES_HZ: Final = frozenset({8_000, 12_000, 16_000, 24_000, 48_000})
 _LONGEST_PACKET_MS: Final = 120
 _RESET_STATE: Final = 4028
 """OPUS_RESET_STATE of opus_defines.h."""
-_C_INT16_POINTER: Final = ctypes.POINTER(ctypes.c_int16)
+_DECODE: Final[Any] = LIBOPUS["opus_decode"]
+"""Plain addresses, which ctypes passes on without the checks that typed pointers take for every packet."""
+_DECODE.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int32, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
+_DECODE.restype = ctypes.c_int
 
 
 class OpusDecoder:
@@ -34,7 +37,8 @@ class OpusDecoder:
         weakref.finalize(self, LIBOPUS.opus_decoder_destroy, self._state)
         self._capacity = sample_rate_hz * _LONGEST_PACKET_MS // 1000
         self._pcm: Mono = np.zeros(self._capacity, np.int16)
-        self._address = self._pcm.ctypes.data_as(_C_INT16_POINTER)
+        self._decoder = ctypes.cast(self._state, ctypes.c_void_p)
+        self._address = ctypes.c_void_p(self._pcm.ctypes.data)
 
     def decode(self, packet: bytes) -> Mono:
         """Decode a packet of up to 120 ms; CodecError if it is no Opus."""
@@ -67,7 +71,7 @@ class OpusDecoder:
 
     def _run(self, packet: bytes | None, samples: int, fec: int) -> Mono:
         size = len(packet) if packet is not None else 0
-        decoded = LIBOPUS.opus_decode(self._state, packet, size, self._address, samples, fec)
+        decoded = _DECODE(self._decoder, packet, size, self._address, samples, fec)
         if decoded < 0:
             raise CodecError(f"libopus refused a packet ({decoded})")
         return self._pcm[:decoded]

@@ -209,9 +209,10 @@ class StdoutWriter(threading.Thread):
 
     def _write(self, frame: bytes | bytearray) -> None:
         try:
-            with memoryview(frame) as rest:
-                written = 0
-                while written < len(rest):
-                    written += os.write(self._fd, rest[written:])
+            written = os.write(self._fd, frame)
+            if written < len(frame):
+                with memoryview(frame) as rest:
+                    while written < len(rest):
+                        written += os.write(self._fd, rest[written:])
         finally:
             wipe(frame)
