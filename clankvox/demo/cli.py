@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         made = _hold(plan, tls=not arguments.no_tls)
     files = report.save(made, out)
     sys.stdout.write(f"\n{report.as_text(made)}\n\n")
-    sys.stdout.write(f"{'Green' if made.passed else 'Something is wrong'}: {files[0]}, sounds and pictures beside it\n")
+    sys.stdout.write(f"{made.verdict}: {files[0]}, sounds and pictures beside it\n")
     return 0 if made.passed else _WRONG
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from clankvox.demo import report
 from clankvox.demo.call import Outcome
-from clankvox.demo.checks import Sounds
+from clankvox.demo.checks import Check, Sounds
 from tests.demo.test_golive_checks import GOOD
 from tests.support.demo_call import Heard, a_plan, an_outcome, sounds_of
 
@@ -102,3 +102,17 @@ def test_what_was_not_heard_is_null_for_programs(tmp_path):
 
     assert {read["streams"][0][key] for key in ("snrDb", "beyondOpusDb", "heard", "spectrogram")} == {None}
     assert {read["music"][key] for key in ("gainAloneDb", "heard", "spectrogram")} == {None}
+
+
+@pytest.mark.parametrize(
+    ("late", "broken_call", "verdict"),
+    [
+        (False, False, "Green"),
+        (True, False, "Only late, perhaps because this machine is busy"),
+        (False, True, "Something is wrong"),
+        (True, True, "Something is wrong"),
+    ],
+)
+def test_a_busy_machine_is_not_told_that_the_call_was_wrong(made, late, broken_call, verdict):
+    checks = [Check("rate", "47", "50", not late, timing=True), Check("leaks", "0", "0", not broken_call)]
+    assert made._replace(checks=checks).verdict == verdict
