@@ -70,12 +70,14 @@ bench-readme: setup peers
 	$(BIN)/python -m tools.bench --runs $(RUNS) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(ADD),--add) $(if $(FROM),--from $(FROM)) $(if $(ONLY),--only $(ONLY)) --readme README.md || test $$? -eq 1
 
-# A call among faults; the report is in soak-out. CHURN is how often the group changes in the second part.
+# A call among faults; the report is in soak-out. CHURN is how often the group changes in the second part, SILENCE the
+# minutes of each silence behind a NAT in the third (MINUTES=0 CHURN=0 for that alone).
 soak: MINUTES ?= 30
 soak: SEED ?= 1
 soak: CHURN ?= 1000
+soak: SILENCE ?= 2
 soak: setup
-	$(BIN)/python -m tools.soak --minutes $(MINUTES) --seed $(SEED) --churn $(CHURN)
+	$(BIN)/python -m tools.soak --minutes $(MINUTES) --seed $(SEED) --churn $(CHURN) --silence $(SILENCE)
 
 clean:
 	rm -rf $(VENV) tests/peers/node_modules tests/examples/node_modules build dist *.egg-info demo-out soak-out

@@ -10,6 +10,7 @@ from tools.soak.bars import Bar, median
 from tools.soak.churn import ChurnOutcome
 from tools.soak.ledgers import NEVER, NO_KEY, ON_THE_WAY
 from tools.soak.outcome import Outcome
+from tools.soak.silence import SilenceOutcome
 
 _MEANT: Final = ("decoded", "quiet", "empty")
 
@@ -64,6 +65,24 @@ def save_churn(outcome: ChurnOutcome, bars: Sequence[Bar], folder: Path) -> None
     (folder / "churn.md").write_text(churn_markdown(outcome, bars))
     plain = {"bars": [{**bar._asdict(), "held": bar.held} for bar in bars], **outcome._asdict()}
     (folder / "churn.json").write_text(json.dumps(plain, indent=1) + "\n")
+
+
+def silence_markdown(outcome: SilenceOutcome, bars: Sequence[Bar]) -> str:
+    """Return the report of the silence behind a NAT."""
+    first, second = outcome.keepalives
+    parts = [
+        f"# Twice {outcome.silent_s:g} s of silence behind a NAT that forgets after {outcome.nat_forgets_s:g} s",
+        verdicts(bars),
+        f"- keepalives: {first} before their word, {second} before ours",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def save_silence(outcome: SilenceOutcome, bars: Sequence[Bar], folder: Path) -> None:
+    """Write both into `folder`."""
+    (folder / "silence.md").write_text(silence_markdown(outcome, bars))
+    plain = {"bars": [{**bar._asdict(), "held": bar.held} for bar in bars], **outcome._asdict()}
+    (folder / "silence.json").write_text(json.dumps(plain, indent=1) + "\n")
 
 
 def save(outcome: Outcome, bars: Sequence[Bar], folder: Path) -> None:
