@@ -153,3 +153,18 @@ def test_a_farewell_has_an_end_behind_which_nothing_comes(library):
     room.hear(late)
     assert room.goodbye() == []
     assert room.pipeline.all_streams().fates[Fate.DECODED] == room.words - len(late)
+
+
+@pytest.mark.parametrize("library", ["davey", "libdave"])
+def test_what_was_sealed_before_a_group_begins_anew_opens_behind_it(library):
+    room = HearingRoom(library, alone=False)
+    room.hear(room.says(10))
+    room.keep_answers()
+    room.join(NEWCOMER)
+    room.flush()
+    room.hear(room.says(3))
+    room.call.server.prepare_epoch()
+    room.call.drain()
+    assert not room.call.cipher.group_ready
+    room.hear(room.says(3))
+    assert room.pipeline.all_streams().fates[Fate.DECODED] == room.words
