@@ -56,18 +56,14 @@ class CaptureBoard:
         self.lock = threading.Lock()
         """Held by the pipeline while it processes one datagram or one poll (well under a millisecond)."""
         self._armed: dict[UserId, CaptureConfig] = {}
-        self._version = 0
+        self.version = 0
+        """Grows with every change, so that the pipeline notices new captures without comparing entries."""
         self._armings = 0
         self._close: Callable[[UserId, int | None], Segment | None] = no_segment
 
     def closes_with(self, close: Callable[[UserId, int | None], Segment | None]) -> None:
         """Ask `close(user_id, arming)` for what is told of an utterance that ends from this side; see `close`."""
         self._close = close
-
-    @property
-    def version(self) -> int:
-        """Grows with every change, so that the pipeline notices new captures without comparing entries."""
-        return self._version
 
     def next_arming(self) -> int:
         """Return a number that no arming of this role had before, also not one of an actor that is gone."""
@@ -79,7 +75,7 @@ class CaptureBoard:
         """Deliver `user_id`'s speech as `config` says. Capture actor."""
         with self.lock:
             self._armed[user_id] = config
-            self._version += 1
+            self.version += 1
         self._wake()
 
     def close(self, user_id: UserId, arming: int) -> Segment | None:
@@ -95,7 +91,7 @@ class CaptureBoard:
         with self.lock:
             segment = self._close(user_id, None)
             self._armed.pop(user_id, None)
-            self._version += 1
+            self.version += 1
         self._wake()
         return segment
 

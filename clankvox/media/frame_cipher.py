@@ -80,7 +80,8 @@ class FrameCipher:
         self._gate = Gate.CLOSED
         self._version_zero = False
         self._clear_until = 0.0
-        self._generation = 0
+        self.generation = 0
+        """Grows with every change of gate, group or key: what was sealed before is stale, what failed may open now."""
         self.sealed_frames = 0
         self.seal_failures = 0
 
@@ -88,11 +89,6 @@ class FrameCipher:
     def gate(self) -> Gate:
         """What may leave now. Any thread."""
         return self._gate
-
-    @property
-    def generation(self) -> int:
-        """Grows with every change of gate, group or key: what was sealed before is stale, what failed may open now."""
-        return self._generation
 
     @property
     def group_ready(self) -> bool:
@@ -112,7 +108,7 @@ class FrameCipher:
             self._gate = Gate.CLOSED
             self._version_zero = self._version_zero and engine is not None
             self._clear_until = 0.0
-            self._generation += 1
+            self.generation += 1
         self._wake()
 
     def succeed(self, engine: MlsEngine, now: float) -> None:
@@ -124,7 +120,7 @@ class FrameCipher:
         with self._lock:
             self._retire(now)
             self._engine = engine
-            self._generation += 1
+            self.generation += 1
         self._wake()
 
     def set_gate(self, gate: Gate) -> None:
@@ -134,7 +130,7 @@ class FrameCipher:
                 return
             self._gate = gate
             self._version_zero = gate is Gate.CLEAR
-            self._generation += 1
+            self.generation += 1
         self._wake()
 
     def unchanged(self) -> AbstractContextManager[object]:
@@ -150,7 +146,7 @@ class FrameCipher:
         with self._lock:
             self._clear_until = deadline
             self._version_zero = self._gate is Gate.CLEAR
-            self._generation += 1
+            self.generation += 1
         self._wake()
 
     def mls(self, call: Callable[[MlsEngine], T]) -> T:
@@ -162,7 +158,7 @@ class FrameCipher:
                 try:
                     return call(self._engine)
                 finally:
-                    self._generation += 1
+                    self.generation += 1
         finally:
             self._wake()
 

@@ -99,7 +99,8 @@ def _gcm_opener(key: bytes) -> Opener:
     decrypt, zeros = AESGCM(key).decrypt, _NONCE_ZEROS[TransportMode.AES256_GCM]
 
     def open_one(datagram: bytes, clear_bytes: int) -> bytes:
-        _check_length(datagram, clear_bytes)
+        if len(datagram) < clear_bytes + OVERHEAD_BYTES:
+            raise OpenFailed("sealed packet without room for tag and nonce")
         try:
             return decrypt(datagram[-NONCE_BYTES:] + zeros, datagram[clear_bytes:-NONCE_BYTES], datagram[:clear_bytes])
         except InvalidTag as error:
@@ -112,7 +113,8 @@ def _xchacha_opener(key: bytes) -> Opener:
     decrypt, zeros = crypto_aead_xchacha20poly1305_ietf_decrypt, _NONCE_ZEROS[TransportMode.XCHACHA20]
 
     def open_one(datagram: bytes, clear_bytes: int) -> bytes:
-        _check_length(datagram, clear_bytes)
+        if len(datagram) < clear_bytes + OVERHEAD_BYTES:
+            raise OpenFailed("sealed packet without room for tag and nonce")
         nonce = datagram[-NONCE_BYTES:] + zeros
         try:
             return decrypt(datagram[clear_bytes:-NONCE_BYTES], datagram[:clear_bytes], nonce, key)
@@ -120,8 +122,3 @@ def _xchacha_opener(key: bytes) -> Opener:
             raise OpenFailed("sealed packet does not authenticate") from error
 
     return open_one
-
-
-def _check_length(datagram: bytes, clear_bytes: int) -> None:
-    if len(datagram) < clear_bytes + OVERHEAD_BYTES:
-        raise OpenFailed("sealed packet without room for tag and nonce")
