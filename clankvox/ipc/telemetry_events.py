@@ -60,7 +60,13 @@ class StreamStats(BaseEvent, frozen=True, kw_only=True):
 
 
 class ActorView(Part, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One actor, as it describes itself: numbers, names and states, and nothing that is secret."""
+    """One actor, as it describes itself: numbers, names and states, and nothing that is secret.
+
+    `details` by kind, for people, so that more may come: router `waiting` (commands), `unsettled`; connection
+    `attempt`; dave `gate` (closed, clear, encrypt), `epoch`, `members` (user ids), `privacyCode`, `ignored`
+    (messages by cause); capture `speaking`; playback `ttsSamples`, `flow`, `pendingFrames`; music `leaving` (pieces that fade); video
+    `senders`, `wanted`; publish `source`, `connection` (their generations), `flow`, `pendingFrames`.
+    """
 
     kind: str
     role: str
@@ -80,7 +86,8 @@ class ActorView(Part, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 class Inspect(BaseEvent, frozen=True, kw_only=True):
     """The answer to the command of the same name. An addition.
 
-    `silent` names the actors that did not answer within 100 ms, `queues` counts what waits between threads.
+    `actors` begins with the router, which supervises all others; they follow role by role. `silent` names those that
+    did not answer within 100 ms, `queues` counts what waits between threads, `restarts` are those of `counters`.
     """
 
     actors: tuple[ActorView, ...]

@@ -8,6 +8,7 @@ import pytest
 
 from clankvox.demo.parent import VoxParent
 from clankvox.errors import ExitCode
+from clankvox.ipc.events import ActorView
 from tests.support.crashing_vox import COMMAND, SECRET, fail
 from tests.support.full_call import FullCall, serve_media
 from tests.support.media_server import MediaServer
@@ -77,6 +78,9 @@ def test_an_operator_sees_stacks_and_actors_under_load_and_the_parent_sees_nothi
     assert {("connection", role) for role in ("voice", *STREAMS)} <= kinds
     assert {("playback", "voice"), ("music", "voice"), ("capture", "voice"), ("publish", "stream_publish")} <= kinds
     assert not shown["silent"]
+    assert [
+        name for actor in shown["actors"] for name in actor["details"] if f"`{name}`" not in ActorView.__doc__
+    ] == []
     full.goes_on()
     assert not [entry for entry in full.vox.entries[since:] if getattr(entry, "type", "") == "inspect"]
 
