@@ -64,8 +64,9 @@ class ActorView(Part, frozen=True, kw_only=True, rename="camel", omit_defaults=T
 
     `details` by kind, for people, so that more may come: router `waiting` (commands), `unsettled`; connection
     `attempt`; dave `gate` (closed, clear, encrypt), `epoch`, `members` (user ids), `privacyCode`, `ignored`
-    (messages by cause); capture `speaking`; playback `ttsSamples`, `flow`, `pendingFrames`; music `leaving` (pieces that fade); video
-    `senders`, `wanted`; publish `source`, `connection` (their generations), `flow`, `pendingFrames`.
+    (messages by cause); capture `speaking`; playback `ttsSamples`, `flow`, `pendingFrames`; music `leaving` (pieces
+    that fade); video `senders`, `wanted`; publish `source`, `connection` (their generations), `flow`,
+    `pendingFrames`.
     """
 
     kind: str
