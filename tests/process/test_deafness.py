@@ -78,8 +78,8 @@ def test_frames_that_no_group_helps_with_are_mended_step_by_step_until_another_s
 
 
 def test_calls_in_which_all_is_well_are_not_touched(call, tmp_path):
-    """A member who says nothing, one who sends only silence, pictures that nobody can open, one whom nobody can open
-    beside one who is heard; then all of it again without any word.
+    """A member who says nothing, one whom nobody can open beside one who is heard, pictures that nobody can open; then
+    no word at all.
     """
     word = write_wav(tmp_path / "word.wav", chirp(0.3))
     speaker = call.add(file=word, loop=True, pauseMs=700)

@@ -136,7 +136,9 @@ def test_a_close_that_forbids_to_come_back_is_told_once_and_nothing_is_tried(cal
     call.wait_for("dave_state", since=since, status="cleared")
     call.credentials()  # what was current when the call was given up does not bring it back
     call.vox.send({"type": "inspect"})
-    call.wait_for("inspect", since=since)
+    actors = call.wait_for("inspect", since=since).body["actors"]
+    (state,) = [each["state"] for each in actors if (each["kind"], each["role"]) == ("connection", "voice")]
+    assert state == "closed"
     error, *rest = [event for event in call.told(since) if event["type"] != "inspect"]
     assert (error["type"], error["code"]) == ("error", "voice_runtime_error")
     assert rest[:2] == disconnected(reason)
