@@ -48,9 +48,10 @@ test:
 	$(MAKE) --no-print-directory --jobs=2 lint peers
 	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --no-loadscope-reorder
 
-# A hundred times as many orders of events as `make test` draws, and others every time: hours.
+# A hundred times as many orders of events as `make test` draws, and others every time: about four hours of CPU, a suite
+# to a worker. What fails is written to tests/stateful/orders_that_failed.
 nightly: setup
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --timeout 0 tests/stateful
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest --timeout 0 --numprocesses=$(WORKERS) tests/stateful
 
 diagrams: setup
 	$(BIN)/python tools/diagrams.py

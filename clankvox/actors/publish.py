@@ -258,8 +258,13 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
             self._machine.stopped()
 
     def _on_reset(self, baton: ResetBaton) -> None:
-        """Be done with the connection before its sockets close; a role that is closed for an error ends its source."""
+        """Be done with the connection before its sockets close; a role that is closed for an error ends its source.
+
+        That of one that waits for a connection is told: there may be none whose end would say so.
+        """
         if baton.reason == INTERNAL_ERROR:
+            if self._state in (PublishState.WAITING, PublishState.PAUSED_WAITING):
+                self._take("source_failed", INTERNAL_ERROR)
             self._on_path_closed(final=True)
         self._transmission.close()
         self.report(baton)
