@@ -14,7 +14,6 @@ from clankvox.actors.connection import ConnectionActor
 from clankvox.actors.dave import DaveActor
 from clankvox.actors.desired_media import CaptureWish, MusicWish, PlaybackWish, PublishWish
 from clankvox.actors.link import LinkActor, OfSocket
-from clankvox.actors.media_link import MediaLinkActor
 from clankvox.actors.music import MusicActor
 from clankvox.actors.playback import PlaybackActor
 from clankvox.actors.publish import PublishActor
@@ -302,12 +301,6 @@ def the_watchdog_begins_with_the_hardest_step(patch):
 
 
 def keepalives_outlive_their_session(patch):
-    def on_keepalive_due(self):
-        original(self)
-        self.later(media_link.KEEPALIVE_S, KeepaliveDue(attempt=self._attempt))
-
-    original = MediaLinkActor._on_keepalive_due
-    patch.setattr(MediaLinkActor, "_on_keepalive_due", on_keepalive_due)
     link = LinkActor._on_link_message
 
     def on_link_message(self, message):
