@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from clankvox.errors import TransportLost
 from clankvox.ids import Ssrc
 from clankvox.wire.rtcp import RTCP_CLEAR_BYTES
-from clankvox.wire.transport_crypto import KEY_BYTES, NONCE_BYTES, Opener, TransportMode, opener, seal
+from clankvox.wire.transport_crypto import KEY_BYTES, NONCE_BYTES, Opener, TransportMode, opener, sealer
 
 _NONCE_COUNT: Final = 1 << (8 * NONCE_BYTES)
 
@@ -24,14 +24,14 @@ class PacketSealer:
     Key and counter live and die together: there is no way to copy a sealer, to read its key or to set its counter.
     """
 
-    __slots__ = ("_key", "_lock", "_mode", "_next_nonce", "_senders", "open")
+    __slots__ = ("_lock", "_mode", "_next_nonce", "_seal", "_senders", "open")
 
     def __init__(self, mode: TransportMode, key: bytes) -> None:
         """Take the 32-byte `key` for `mode`. ValueError for any other length."""
         if len(key) != KEY_BYTES:
             raise ValueError("a transport key has 32 bytes")
         self._mode = mode
-        self._key = key
+        self._seal = sealer(mode, key)
         self.open: Final[Opener] = opener(mode, key)
         """Returns what follows the first so many bytes of a datagram; OpenFailed if it does not authenticate."""
         self._next_nonce = 0
@@ -60,7 +60,7 @@ class PacketSealer:
             if nonce >= _NONCE_COUNT:
                 raise TransportLost("every nonce of this transport key is used up")
             self._next_nonce = nonce + 1
-        return seal(self._mode, self._key, clear, plaintext, nonce.to_bytes(NONCE_BYTES, "big"))
+        return self._seal(clear, plaintext, nonce.to_bytes(NONCE_BYTES, "big"))
 
     def seal_rtcp(self, compound: bytes) -> bytes:
         """Return the datagram of a compound RTCP packet; see `seal`. Any thread."""

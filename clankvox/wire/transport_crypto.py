@@ -85,6 +85,18 @@ Opener: TypeAlias = Callable[[bytes, int], bytes]
 """Opens datagrams of one key: returns what follows the first so many bytes, or raises OpenFailed. Any thread."""
 
 
+Sealer: TypeAlias = Callable[[bytes, bytes, bytes], bytes]
+"""Seals under one key: clear prefix, plaintext and the 4-byte nonce become a datagram. Any thread."""
+
+
+def sealer(mode: TransportMode, key: bytes) -> Sealer:
+    """Return what seals like `seal` under the 32-byte `key`, which for AES is expanded once."""
+    if mode is not TransportMode.AES256_GCM:
+        return lambda clear, plaintext, nonce: seal(mode, key, clear, plaintext, nonce)
+    encrypt, zeros = AESGCM(key).encrypt, _NONCE_ZEROS[mode]
+    return lambda clear, plaintext, nonce: clear + encrypt(nonce + zeros, plaintext, clear) + nonce
+
+
 def opener(mode: TransportMode, key: bytes) -> Opener:
     """Return what opens datagrams under the 32-byte `key`."""
     return _gcm_opener(key) if mode is TransportMode.AES256_GCM else _xchacha_opener(key)

@@ -15,6 +15,7 @@ from clankvox.wire.transport_crypto import (
     choose_mode,
     open_sealed,
     seal,
+    sealer,
 )
 
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -105,3 +106,11 @@ def test_gcm_is_left_out_where_the_cpu_lacks_it(monkeypatch):
         assert choose_mode(list(TransportMode)) is TransportMode.XCHACHA20
     finally:
         available_modes.cache_clear()
+
+
+@pytest.mark.parametrize("mode", TransportMode)
+def test_who_seals_many_under_one_key_makes_the_same_datagrams(mode):
+    sealed = sealer(mode, KEY)
+    for number in range(4):
+        nonce = number.to_bytes(4, "big")
+        assert sealed(b"header", bytes(100 * number), nonce) == seal(mode, KEY, b"header", bytes(100 * number), nonce)
