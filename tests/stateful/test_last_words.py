@@ -9,6 +9,7 @@ from clankvox.ids import Ssrc, UserId
 from clankvox.ledger import Fate
 from clankvox.wire.gateway_ops import Op
 from tests.support.factory import SELF, short
+from tests.support.fake_server import KEY
 from tests.support.hearing import Talker, opus_packets
 from tests.support.room_call import RoomCall
 from tests.support.wire_pipeline import WirePipeline
@@ -36,7 +37,7 @@ class HearingRoom(RoomCall):
         self.call.cipher._wake = self.read_out
         self.pipeline.hint(Ssrc(7), UserId(LEAVER))
         self.talker = Talker(7, self.member)
-        self.talker.sealer = self.pipeline.sealer.__class__(self.pipeline.sealer._mode, self.pipeline.sealer._key)
+        self.talker.sealer = self.pipeline.sealer.__class__(self.pipeline.sealer._mode, KEY)
         self.words = 0
 
     def says(self, count: int) -> list[bytes]:

@@ -4,6 +4,7 @@ from clankvox.ids import Ssrc, UserId
 from clankvox.media.receive import ReceivePipeline
 from clankvox.outlets import PcmOutlet
 from tests.support.fake_mls import FakeEngine
+from tests.support.fake_server import KEY
 from tests.support.hearing import Talker, opus_packets
 
 PACKETS = opus_packets(0.5)
@@ -60,7 +61,7 @@ class WirePipeline(ReceivePipeline):
         if self.sealer is None:
             return
         talker = self._talkers.setdefault(user, Talker(Ssrc(user)))
-        talker.sealer = self.sealer.__class__(self.sealer._mode, self.sealer._key)
+        talker.sealer = self.sealer.__class__(self.sealer._mode, KEY)
         self.hint(Ssrc(user), UserId(user))
         now = self.clock.now()
         for datagram in self._on_the_way(talker, what):
