@@ -22,7 +22,12 @@ class Check(NamedTuple):
 _NO_CALL: Final = "No call is possible like this. Install the library above anew, in the version that is required."
 CHECKS: Final = (
     Check("libraries", "libraries", "libraries", "Install clankvox anew: pip install --force-reinstall ."),
-    Check("transport encryption", "known_answers", "transport_encryption", f"libsodium by pynacl. {_NO_CALL}"),
+    Check(
+        "transport encryption",
+        "known_answers",
+        "transport_encryption",
+        f"AES-GCM is OpenSSL's, by cryptography; XChaCha20 is libsodium's, by pynacl. {_NO_CALL}",
+    ),
     Check("end-to-end encryption (DAVE)", "dave_group", "dave", f"By davey. {_NO_CALL}"),
     Check(
         "DAVE beside libdave",

@@ -1,10 +1,15 @@
-"""Transport encryption against frozen answers: what was sealed elsewhere opens here, and the other way round."""
+"""Transport encryption against frozen answers: what was sealed elsewhere opens here, and the other way round.
+
+Examined is what packets of a call go through: `opener` and `sealer`, each cipher by the library that computes it there.
+"""
 
 from typing import Final, NamedTuple
 
+from cryptography.hazmat.backends.openssl.backend import backend
+
 from clankvox.doctor.finding import Doubtful, Wrong
 from clankvox.errors import OpenFailed
-from clankvox.wire.transport_crypto import TransportMode, available_modes, open_sealed, seal
+from clankvox.wire.transport_crypto import TransportMode, available_modes, opener, sealer
 
 
 class KnownDatagram(NamedTuple):
@@ -57,29 +62,34 @@ DATAGRAMS: Final = (
 
 def transport_encryption() -> str:
     """Open and seal every known datagram, and refuse each with one bit changed."""
-    modes = available_modes()
     for known in DATAGRAMS:
-        if known.mode in modes:
-            _check(known)
+        _check(known)
+    modes = available_modes()
     if TransportMode.AES256_GCM not in modes:
         raise Doubtful(
-            "xchacha20 only: this CPU has no AES instructions that libsodium can use",
+            "xchacha20 only: libsodium finds no AES instructions in this CPU, without which AES costs too much",
             "Nothing: calls work with the other of Discord's two encryptions.",
         )
-    return f"{len(DATAGRAMS)} known datagrams open and seal ({', '.join(mode.name.lower() for mode in modes)})"
+    return f"{len(DATAGRAMS)} known datagrams open and seal (aes256_gcm by {_openssl()}, xchacha20 by libsodium)"
+
+
+def _openssl() -> str:
+    """Name the OpenSSL that cryptography brings: another one than the interpreter's, which does TLS."""
+    return " ".join(backend.openssl_version_text().split()[:2])
 
 
 def _check(known: KnownDatagram) -> None:
     key, clear, plain, nonce, datagram = map(bytes.fromhex, known[2:])
-    if open_sealed(known.mode, key, datagram, len(clear)) != plain:
+    opens, seals = opener(known.mode, key), sealer(known.mode, key)
+    if opens(datagram, len(clear)) != plain:
         raise Wrong(f"{known.name} opens to something else")
-    if seal(known.mode, key, clear, plain, nonce) != datagram:
+    if seals(clear, plain, nonce) != datagram:
         raise Wrong(f"{known.name} seals to something else")
     for place in (0, len(clear), len(datagram) - 5):  # prefix, ciphertext, tag
         forged = bytearray(datagram)
         forged[place] ^= 1
         try:
-            open_sealed(known.mode, key, bytes(forged), len(clear))
+            opens(bytes(forged), len(clear))
         except OpenFailed:
             continue
         raise Wrong(f"{known.name} opens although byte {place} was changed")

@@ -1,6 +1,11 @@
-"""The metrics endpoint: one thread that answers one scrape at a time, over plain HTTP on a loopback address."""
+"""The metrics endpoint: one thread that answers one scrape at a time, over plain HTTP on a loopback address.
+
+On loopback it answers only who asks for loopback by name: a page in a browser of this machine whose own name was bound
+anew to 127.0.0.1 (DNS rebinding) would ask for that name, and could read the numbers.
+"""
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -15,6 +20,10 @@ REQUEST_TIMEOUT_S: Final = 2.0
 """Whoever sends a request more slowly is cut off: the next scraper waits behind him."""
 IDLE_S: Final = 1.0
 """How often the thread looks whether it shall end."""
+
+_LOOPBACK: Final = re.compile(r"localhost\.?|\[?::1\]?|127(?:\.\d{1,3}){3}", re.IGNORECASE)
+"""As an address or in a Host header (RFC 9110 section 7.2), there without the port, which a tunnel may have changed."""
+_PORT: Final = re.compile(r":\d*$")
 
 Render = Callable[[str], tuple[str, bytes]]
 """From an Accept header to content type and body. The metrics thread."""
@@ -81,6 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer a scrape."""
+        if not self._is_meant():
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            return
         if self.path.partition("?")[0] != PATH:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
@@ -95,6 +107,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _is_meant(self) -> bool:
+        """Whether who asks knows whom: who says no host (HTTP/1.0) is no browser."""
+        if not _LOOPBACK.fullmatch(str(self.server.server_address[0])):
+            return True
+        hosts = [_PORT.sub("", host.strip()) for host in self.headers.get_all("Host", [])]
+        return all(_LOOPBACK.fullmatch(host) for host in hosts)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's names
         """Log no requests."""

@@ -53,6 +53,30 @@ def test_anything_else_is_refused(serve, path, method, status):
     assert get(serve(), path, method)[0] == status
 
 
+@pytest.mark.parametrize("host", ["localhost", "LocalHost:80", "127.0.0.1:9464", "127.1.2.3", "[::1]:9464"])
+def test_on_loopback_whoever_asks_for_loopback_is_answered(serve, host):
+    assert get(serve(), Host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:9464", "127.0.0.1.evil.example", "localhost.evil:1", ""]
+)
+def test_on_loopback_a_page_whose_name_was_bound_anew_reads_nothing(serve, host):
+    status, _, body = get(serve(), Host=host)
+    assert status == 421
+    assert b"for" not in body
+
+
+def test_who_says_no_host_at_all_is_no_browser(serve):
+    with socket.create_connection(("127.0.0.1", serve()), timeout=DEADLINE_S) as scraper:
+        scraper.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert b" 200 " in scraper.makefile("rb").readline()
+
+
+def test_on_another_address_names_are_whatever_the_operator_gave(serve):
+    assert get(serve(host="0.0.0.0"), Host="clankvox.internal:9464")[0] == 200
+
+
 def test_a_page_that_cannot_be_made_is_an_error_and_the_next_scrape_works(serve, caplog):
     pages = [ZeroDivisionError, ("t", b"page")]
 
