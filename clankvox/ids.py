@@ -23,8 +23,6 @@ Track = NewType("Track", int)
 Attempt = NewType("Attempt", int)
 """Number of one asynchronous try; every answer carries it, and a stale answer is dropped."""
 
-FIRST_ATTEMPT: Final = Attempt(1)
-
 
 def next_attempt(attempt: Attempt) -> Attempt:
     """Return the number of the try after `attempt`."""

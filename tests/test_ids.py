@@ -1,10 +1,10 @@
 import pytest
 
-from clankvox.ids import FIRST_ATTEMPT, Role, capture_address, connection_address, dave_address, next_attempt
+from clankvox.ids import Attempt, Role, capture_address, connection_address, dave_address, next_attempt
 
 
 def test_attempts_count_up():
-    assert next_attempt(FIRST_ATTEMPT) == 2
+    assert next_attempt(Attempt(1)) == 2
 
 
 @pytest.mark.parametrize("make", [connection_address, dave_address])

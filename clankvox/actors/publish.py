@@ -63,7 +63,6 @@ MISMATCH: Final = "stream_publish_browser_frame_source_mismatch"
 _SOURCED: Final = frozenset(
     {PublishState.WAITING, PublishState.PLAYING, PublishState.PAUSED, PublishState.PAUSED_WAITING}
 )
-_LINKED: Final = frozenset({PublishState.PLAYING, PublishState.PAUSED})
 
 
 class PublishActor(BaseActor[PublishMessage | Inspect]):

@@ -153,11 +153,6 @@ def chunk_refused(playback_id: PlaybackId | None, reason: TtsReason, played_ms: 
     return [failed]
 
 
-def refusal_ends_playback(playback_id: PlaybackId | None) -> bool:
-    """Whether a refused chunk clears what is already buffered (V) or only the chunk is lost (M/L)."""
-    return playback_id is not None
-
-
 def tts_overflow(
     playback_id: PlaybackId | None, dropped_samples: int, buffer_samples: int, played_ms: int | None = None
 ) -> list[Event]:
@@ -170,11 +165,6 @@ def tts_overflow(
         buffer_ms=buffer_samples // _SAMPLES_PER_MS,
     )
     return [overflow, *chunk_refused(playback_id, TtsReason.TTS_BUFFER_OVERFLOW, played_ms)]
-
-
-def wants_depth_per_chunk(playback_id: PlaybackId | None) -> bool:
-    """Whether every accepted chunk is answered with `buffer_depth` (V), beside the periodic ones."""
-    return playback_id is not None
 
 
 # --- capture ---------------------------------------------------------------------------------------------
@@ -198,14 +188,6 @@ def capture_end(
 def beside_the_call(role: Role) -> Role | None:
     """Return a role to be shown: none for the call itself, of which no generation expects it."""
     return None if role is Role.VOICE else role
-
-
-def capture_is_one_shot(capture_id: CaptureId | None) -> bool:
-    """Whether a capture is gone after its end, after a transport reset, and when subscribed anew (V).
-
-    An M/L capture stays over all three; a new subscription updates it in place.
-    """
-    return capture_id is not None
 
 
 # --- music -----------------------------------------------------------------------------------------------

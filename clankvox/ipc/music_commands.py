@@ -15,11 +15,6 @@ class MusicPlay(BaseCommand, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         self._trim("url")
 
-    @property
-    def is_playable(self) -> bool:
-        """False: answered by `dialects.music_unplayable`, which is not an `error`."""
-        return bool(self.url) and self.music_id != ""
-
 
 class MusicStop(BaseCommand, frozen=True, kw_only=True):
     """Fade out and stop."""

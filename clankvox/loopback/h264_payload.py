@@ -16,7 +16,6 @@ _FU_A: Final = 28
 _START: Final = 0x80
 _END: Final = 0x40
 IDR_SLICE: Final = 5
-PARAMETER_SETS: Final = frozenset({7, 8})
 
 
 def nal_type(nal: bytes) -> int:

@@ -16,7 +16,6 @@ from av.video.frame import VideoFrame
 
 from clankvox.errors import CodecError
 
-PNG_MIME: Final = "image/png"
 MAX_PNG_BYTES: Final = 6_291_456
 MAX_SIDE: Final = 4_096
 MAX_PIXELS: Final = 3_840 * 2_160
@@ -38,11 +37,6 @@ class PngRefused(CodecError):
     """Not a PNG picture that may be decoded; the text says why and is fit for the parent."""
 
     code = "png_refused"
-
-
-def is_png_mime(mime: str) -> bool:
-    """Whether the parent says PNG, whatever its case and the space around it."""
-    return mime.strip().lower() == PNG_MIME
 
 
 class CheckedPng(NamedTuple):

@@ -52,4 +52,3 @@ class VideoTarget(NamedTuple):
 
 
 HD_720: Final = VideoTarget(1_280, 720, 30, 2_500_000, 60)
-HD_1080: Final = VideoTarget(1_920, 1_080, 30, 5_000_000, 60)

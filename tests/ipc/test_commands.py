@@ -162,14 +162,6 @@ def test_urls_are_trimmed():
     assert StreamPublishPlayVisualizer(url=" u ").url == "u"
 
 
-@pytest.mark.parametrize(
-    ("music_id", "url", "is_playable"),
-    [(None, "u", True), ("m1", "u", True), ("", "u", False), ("m1", "  ", False), (None, "", False)],
-)
-def test_music_needs_a_url_and_an_id_that_is_not_empty(music_id, url, is_playable):
-    assert MusicPlay(music_id=music_id, url=url).is_playable is is_playable
-
-
 @pytest.mark.parametrize(("mode", "kept"), [("waves", "waves"), ("cqt", "cqt"), ("disco", "cqt")])
 def test_an_unknown_visualizer_is_cqt(mode, kept):
     assert StreamPublishPlayVisualizer(url="u", visualizer_mode=mode).visualizer_mode == kept

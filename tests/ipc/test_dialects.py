@@ -58,8 +58,6 @@ def test_a_refused_chunk_fails_a_playback_with_id_and_is_silent_without():
         {"playbackId": "p1", "status": "failed", "reason": "stale_playback_id"}
     ]
     assert dialects.chunk_refused(None, TtsReason.INVALID_PCM_BASE64) == []
-    assert dialects.refusal_ends_playback(P1)
-    assert not dialects.refusal_ends_playback(None)
 
 
 def test_a_wrong_rate_is_an_error_first_and_then_a_failure():
@@ -80,11 +78,6 @@ def test_an_overflow_is_told_to_all_and_fails_a_playback_with_id():
         {"playbackId": "p1", **numbers},
         {"playbackId": "p1", "status": "failed", "reason": "tts_buffer_overflow"},
     ]
-
-
-def test_only_a_playback_with_id_gets_a_depth_per_chunk():
-    assert dialects.wants_depth_per_chunk(P1)
-    assert not dialects.wants_depth_per_chunk(None)
 
 
 @pytest.mark.parametrize("role", Role)
@@ -131,9 +124,7 @@ def test_what_only_a_connection_with_id_wants():
         assert not wants(None)
 
 
-def test_a_capture_with_id_is_one_shot_and_its_end_carries_the_id():
-    assert dialects.capture_is_one_shot(K1)
-    assert not dialects.capture_is_one_shot(None)
+def test_the_end_of_a_capture_carries_its_id_if_it_has_one():
     assert shown(dialects.capture_end(Role.VOICE, USER, K1)) == [{"userId": "42", "captureId": "k1"}]
     assert shown(dialects.capture_end(Role.VOICE, USER, None)) == [{"userId": "42"}]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clankvox.media.png_picture import MAX_PNG_BYTES, PngDecoder, PngRefused, checked_png, is_png_mime
+from clankvox.media.png_picture import MAX_PNG_BYTES, PngDecoder, PngRefused, checked_png
 from tests.support.coded_video import av_frame
 from tests.support.published import png_of
 
@@ -123,9 +123,3 @@ def test_rubbish_is_refused_and_raises_nothing_else(data, cut):
     for candidate in (data, SIGNATURE + data, png()[:cut] + data):
         with contextlib.suppress(PngRefused):
             PngDecoder().decode(checked_png(candidate))
-
-
-def test_png_is_told_by_its_mime_whatever_the_case():
-    assert is_png_mime(" Image/PNG ")
-    assert not is_png_mime("image/jpeg")
-    assert not is_png_mime("")

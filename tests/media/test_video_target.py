@@ -3,12 +3,12 @@
 import pytest
 
 from clankvox.errors import InvalidRequest
-from clankvox.media.video_target import HD_720, HD_1080, VideoTarget
+from clankvox.media.video_target import HD_720, VideoTarget
 
 
 def test_levels_are_the_lowest_that_admit_size_and_rate():
     assert HD_720.level == "3.1"
-    assert HD_1080.level == "4.0"
+    assert VideoTarget(1_920, 1_080, 30, 5_000_000, 60).level == "4.0"
     assert HD_720._replace(fps=60).level == "4.0"
     assert VideoTarget(3_840, 2_160, 30, 20_000_000, 60).level == "5.1"
 
