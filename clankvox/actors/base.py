@@ -15,7 +15,7 @@ from clankvox.actors.inbox import ClockedInbox
 from clankvox.clock import Clock
 from clankvox.fsm.base import Transition, unobserved
 from clankvox.ids import Address
-from clankvox.messages.common import ActorFailed, Envelope, Inspect, Inspected, InspectionAsked, Message
+from clankvox.messages.common import ActorFailed, Envelope, Inspect, Inspected, InspectionAsked, Message, Timer
 
 _log = logging.getLogger("clankvox.actors")
 
@@ -144,7 +144,10 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
                 description=description if isinstance(description, dict) else {},
                 mailbox=len(self.inbox),
                 deepest=self.inbox.deepest,
-                timers_ms=tuple(round(max(0.0, due - now) * 1000) for due in self.inbox.timers()),
+                timers=tuple(
+                    Timer(type(message).__name__, round(max(0.0, due - now) * 1000))
+                    for due, message in self.inbox.timers()
+                ),
             )
         )
 

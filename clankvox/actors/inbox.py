@@ -69,10 +69,10 @@ class ClockedInbox:
         with self._changed:
             return self._timers[0][0] if self._timers else None
 
-    def timers(self) -> list[float]:
-        """Instants of all timers, the first one first."""
+    def timers(self) -> list[tuple[float, object]]:
+        """Instants and messages of all timers, the first one first."""
         with self._changed:
-            return sorted(due for due, _, _ in self._timers)
+            return [(due, envelope.message) for due, _, envelope in sorted(self._timers, key=lambda timer: timer[:2])]
 
     def unread(self) -> list[object]:
         """Return the mail that waits, without timers and without what somebody asks an answer to."""

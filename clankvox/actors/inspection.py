@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from clankvox.actors.supervision import Supervision
 from clankvox.ids import ActorKind, Address, Role
-from clankvox.ipc.events import ActorView, Inspect, TransportStats
+from clankvox.ipc.events import ActorView, Inspect, TimerView, TransportStats
 from clankvox.messages.common import Inspected
 
 DEADLINE_S: Final = 0.1
@@ -94,7 +94,7 @@ def _view(report: Inspected, causes: dict[str, int]) -> ActorView:
         state=str(described.pop("state", "")),
         mailbox=report.mailbox,
         mailbox_deepest=report.deepest,
-        timers_ms=report.timers_ms,
+        timers=tuple(TimerView(name=timer.name, due_ms=timer.due_ms) for timer in report.timers),
         failures=causes,
         details={_camel(key): _shown(key, value) for key, value in described.items() if value is not None},
     )

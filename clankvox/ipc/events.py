@@ -35,7 +35,7 @@ from clankvox.ipc.sound_events import (
     TtsPlaybackState,
     UserAudioEnd,
 )
-from clankvox.ipc.telemetry_events import ActorView, Inspect, Log, StreamStats, TransportStats
+from clankvox.ipc.telemetry_events import ActorView, Inspect, Log, StreamStats, TimerView, TransportStats
 from clankvox.ipc.video_events import (
     DecodedVideoFrame,
     MaxResolution,
@@ -76,6 +76,7 @@ __all__ = [
     "SpeakingStart",
     "StreamPublishMediaStarted",
     "StreamStats",
+    "TimerView",
     "TransportState",
     "TransportStats",
     "TtsBufferOverflow",

@@ -59,6 +59,16 @@ class StreamStats(BaseEvent, frozen=True, kw_only=True):
     fates: StreamFates
 
 
+class TimerView(Part, frozen=True, kw_only=True, rename="camel"):
+    """What an actor will hear from itself, by the name that it has in the source.
+
+    One that belongs to something that is over, such as an earlier attempt to connect, runs out without effect.
+    """
+
+    name: str
+    due_ms: int
+
+
 class ActorView(Part, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One actor, as it describes itself: numbers, names and states, and nothing that is secret.
 
@@ -77,8 +87,8 @@ class ActorView(Part, frozen=True, kw_only=True, rename="camel", omit_defaults=T
     mailbox: int
     """Messages that wait for it."""
     mailbox_deepest: int
-    timers_ms: tuple[int, ...]
-    """How soon its timers are due."""
+    timers: tuple[TimerView, ...]
+    """The first one first."""
     failures: dict[str, int]
     """How often the actors in this place have failed, by the name of the error."""
     details: dict[str, Any]

@@ -1,5 +1,7 @@
 """Messages that more than one kind of actor receives."""
 
+from typing import NamedTuple
+
 import msgspec
 
 from clankvox.ids import Address, ConnectionId, Role
@@ -58,6 +60,13 @@ class InspectionAsked(Message, frozen=True, kw_only=True):
     ticket: int
 
 
+class Timer(NamedTuple):
+    """What an actor will hear from itself, by the name of the message; one that is out of date passes unheeded."""
+
+    name: str
+    due_ms: int
+
+
 class Inspected(Message, frozen=True, kw_only=True):
     """Any actor: numbers and states only, nothing secret."""
 
@@ -68,5 +77,5 @@ class Inspected(Message, frozen=True, kw_only=True):
     """Messages that wait in its inbox."""
     deepest: int
     """The most that ever waited."""
-    timers_ms: tuple[int, ...]
-    """How soon its timers are due, the first one first."""
+    timers: tuple[Timer, ...]
+    """The first one first."""

@@ -9,8 +9,9 @@ import pytest
 from clankvox.actors.base import BaseActor, Surroundings, teller
 from clankvox.clock import SystemClock
 from clankvox.ids import PLAYBACK, ROUTER, ActorKind
-from clankvox.messages.common import ActorFailed, Envelope, Inspect
+from clankvox.messages.common import ActorFailed, Envelope, Inspect, InspectionAsked, Timer
 from clankvox.messages.playback import BufferPoll, DepthDue
+from tests.support.manual_clock import ManualClock
 
 DEADLINE_S = 10.0
 
@@ -68,6 +69,15 @@ def test_timers_come_to_oneself(started):
     for _ in range(2):
         assert arrived.acquire(timeout=DEADLINE_S)
     assert seen == [BufferPoll(), DepthDue()]
+
+
+def test_timers_are_told_by_what_they_will_say():
+    told, clock = [], ManualClock()
+    subject = Subject(Surroundings(PLAYBACK, clock, told.append), [], threading.Semaphore(0))
+    subject.handle("later")
+    clock.advance(0.012)
+    subject.on_receive(InspectionAsked(ticket=1))
+    assert told[0].timers == (Timer("BufferPoll", 0), Timer("DepthDue", 8))
 
 
 def test_what_is_sent_goes_by_way_of_the_router(started):

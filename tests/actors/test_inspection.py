@@ -4,7 +4,7 @@ from clankvox.actors.inspection import MOST_AT_ONCE, Inspections
 from clankvox.actors.supervision import Supervision
 from clankvox.ids import MUSIC, PLAYBACK, ROUTER, Role, UserId, capture_address, dave_address, video_address
 from clankvox.ipc.events import encode_event
-from clankvox.messages.common import Inspected
+from clankvox.messages.common import Inspected, Timer
 from tests.support.factory import _no_stats
 
 USER = capture_address(UserId(2**63), Role.STREAM_WATCH)
@@ -12,7 +12,8 @@ VIDEO = video_address(Role.VOICE)
 
 
 def said(ticket, address, **description):
-    return Inspected(ticket=ticket, address=address, description=description, mailbox=1, deepest=2, timers_ms=(5,))
+    timers = (Timer("KeepaliveDue", 5),)
+    return Inspected(ticket=ticket, address=address, description=description, mailbox=1, deepest=2, timers=timers)
 
 
 class Desk:
@@ -34,6 +35,7 @@ def test_the_answer_comes_with_the_last_description():
     (answer,) = desk.answers
     assert [actor["kind"] for actor in answer["actors"]] == ["playback", "music"]
     assert answer["actors"][0]["details"] == {"bufferedSamples": 7}
+    assert answer["actors"][0]["timers"] == [{"name": "KeepaliveDue", "dueMs": 5}]
     assert (answer["actors"][0]["state"], answer["queues"]) == ("idle", {"audioLane": 3})
 
 

@@ -34,6 +34,7 @@ from clankvox.ipc.events import (
     SpeakingStart,
     StreamPublishMediaStarted,
     StreamStats,
+    TimerView,
     TransportState,
     TransportStats,
     TtsBufferOverflow,
@@ -344,7 +345,7 @@ def test_a_description_of_all_actors_holds_the_counters_as_well():
         state="armed",
         mailbox=0,
         mailbox_deepest=3,
-        timers_ms=(700,),
+        timers=(TimerView(name="SilenceElapsed", due_ms=700),),
         failures={"ValueError": 1},
         details={"speaking": "silent"},
     )
@@ -359,7 +360,7 @@ def test_a_description_of_all_actors_holds_the_counters_as_well():
             "state": "armed",
             "mailbox": 0,
             "mailboxDeepest": 3,
-            "timersMs": [700],
+            "timers": [{"name": "SilenceElapsed", "dueMs": 700}],
             "failures": {"ValueError": 1},
             "details": {"speaking": "silent"},
         }
