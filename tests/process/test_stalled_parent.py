@@ -1,21 +1,27 @@
 """A parent that does not read for a while: the call notices nothing, and nothing that it was promised is lost."""
 
-import psutil
 import pytest
 
 from clankvox.demo.parent import UserAudio
-from tests.support.process_call import RATE_HZ, Call, chirp, eventually, pcm_of, write_wav
+from tests.support import narrow_vox
+from tests.support.process_call import COMMAND, RATE_HZ, Call, chirp, eventually, pcm_of, write_wav
 from tools.bench.odd_parents import DawdlingParent
 
 SPEAKERS = 4
 WORD_S = 1.0
-BOUND_BYTES = 48 * 1024 * 1024
-"""The audio lane's 32 MiB, and room for what Python needs beside it."""
+PIPE_BYTES = 64 * 1024
+ON_ITS_WAY_BYTES = 64 * 1024
+"""What the writer and the reader have in their hands, and what came before the parent stopped or when it went on."""
 
 
 @pytest.fixture
-def dawdling(discord, trust):
-    with DawdlingParent(env=trust) as vox:
+def command():
+    return COMMAND
+
+
+@pytest.fixture
+def dawdling(discord, trust, command):
+    with DawdlingParent(env=trust, command=command) as vox:
         call = Call(vox, discord)
         call.enter()
         yield call
@@ -31,24 +37,45 @@ def test_outbound_media_never_notices_a_stalled_parent_who_then_gets_all_in_orde
         call.subscribe(user, f"of {user}", silenceDurationMs=300)
     call.say(chirp(4.0, rate_hz=24_000), "p1")
     call.wait_said("p1", "started")
-    resident = psutil.Process(vox.pid).memory_info().rss
     vox.reading.clear()
     sent = call.seen()["packets"]
     for user in speakers:  # 4 times 96 KB: the pipe holds 64
         call.discord.wait_for("spoken", userId=user)
     eventually(lambda: call.seen()["packets"] >= sent + 100, "two more seconds of our speech")
     assert call.seen()["seqGaps"] == 0
-    grown = psutil.Process(vox.pid).memory_info().rss - resident
     vox.reading.set()
     call.wait_said("p1")
     for user in speakers:
         call.wait_for("user_audio_end", userId=user)
-    assert grown < BOUND_BYTES
     for user in speakers:
         assert len(pcm_of(call.audio_of(user))) >= WORD_S * RATE_HZ
         mine = [entry for entry in call.entries if belongs(entry, user)]
         assert not isinstance(mine[-1], UserAudio)
         assert [isinstance(entry, UserAudio) for entry in mine].count(False) == 1
+
+
+@pytest.mark.parametrize("command", [narrow_vox.COMMAND])
+def test_what_a_stalled_parent_leaves_is_bounded_and_counted_and_each_utterance_still_has_its_end(dawdling, tmp_path):
+    call, vox = dawdling, dawdling.vox
+    word = write_wav(tmp_path / "word.wav", chirp(WORD_S))
+    speakers = [call.add(file=word, startMs=500) for _ in range(SPEAKERS)]
+    vox.reading.clear()
+    for user in speakers:
+        call.subscribe(user, f"of {user}", silenceDurationMs=300)
+    for user in speakers:
+        call.discord.wait_for("spoken", userId=user)
+    vox.reading.set()
+    for user in speakers:
+        call.wait_for("user_audio_end", userId=user)
+    heard = [len(pcm_of(call.audio_of(user))) * 2 for user in speakers]
+    assert min(heard) > 0
+    lanes = SPEAKERS * narrow_vox.STREAM_MS * RATE_HZ * 2 // 1000
+    assert sum(heard) <= lanes + PIPE_BYTES + ON_ITS_WAY_BYTES
+    since = vox.mark()
+    vox.send({"type": "inspect"})
+    told = call.wait_for("inspect", since=since).body["counters"]
+    assert told["ipcLanes"]["audioDropped"] > 0
+    assert told["ipcLanes"]["controlDropped"] == 0
 
 
 def belongs(entry, user):
