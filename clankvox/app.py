@@ -264,6 +264,9 @@ class App:
     def _on_inspect(self) -> None:
         """Log what was counted so far, behind the stacks that SIGUSR1 shows, and ask the actors. Signals' thread."""
         _log.info("counters", extra={"fields": self._telemetry.summary()})
+        for role, parts in self._roles.items():
+            if counted := parts.counters():
+                _log.info("counters of a role", extra={"fields": {"role": str(role), **counted}})
         _log.info("mailboxes", extra={"fields": self._mailbox_depths()})
         self._router(InspectionRequested())
 

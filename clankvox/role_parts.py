@@ -8,12 +8,14 @@ from clankvox.actors.link import CLOSE_NORMAL
 from clankvox.clock import Clock
 from clankvox.errors import TransportLost
 from clankvox.ids import Role, Ssrc
+from clankvox.ledger import ReceiveTotals
 from clankvox.media.capture_board import CaptureBoard
 from clankvox.media.decode_queue import DecodeQueue
 from clankvox.media.frame_cipher import FrameCipher
-from clankvox.media.picture_maker import PictureMaker
+from clankvox.media.picture_maker import PictureMaker, PictureTotals
 from clankvox.media.receive import ReceivePipeline
 from clankvox.media.video_receiver import VideoReceiver
+from clankvox.media.video_totals import VideoTotals
 from clankvox.media.watch_list import WatchList
 from clankvox.outbox import Outbox
 from clankvox.outlets import PcmOutlet, PictureOutlet
@@ -35,7 +37,8 @@ class Viewing:
 
     def __init__(self, role: Role, outbox: Outbox, need_keyframe: Callable[[Ssrc], None]) -> None:
         self.queue = DecodeQueue()
-        self.maker = PictureMaker(PictureOutlet(outbox), need_keyframe)
+        self.outlet = PictureOutlet(outbox)
+        self.maker = PictureMaker(self.outlet, need_keyframe)
         self.worker = VideoWorker(role, self.queue, self.maker)
         self._started = False
 
@@ -83,6 +86,18 @@ class RoleParts:
             self.viewing.watch(streams)
             self.pipeline.watch(streams)
             self.udp.wake()
+
+    def counters(self) -> dict[str, int]:
+        """Return all that was counted here and is not zero, also what no sum of `transport_stats` has. Any thread."""
+        kept: dict[str, ReceiveTotals | VideoTotals | PictureTotals] = {"audio": self.pipeline.totals}
+        found = {f"udp_{name}": count for name, count in self.udp.statistics()._asdict().items()}
+        found["feedback_not_sent"] = self._feedback_failures
+        if self.video is not None and self.viewing is not None:
+            kept |= {"video": self.video.totals, "pictures": self.viewing.maker.totals}
+            found["pictures_beyond_a_frame"] = self.viewing.outlet.too_large
+        for part, totals in kept.items():
+            found |= {f"{part}_{name}": getattr(totals, name) for name in totals.__slots__}
+        return {name: count for name, count in found.items() if count}
 
     def close(self) -> None:
         """Stop reading, sending and decoding. Main thread."""

@@ -73,3 +73,23 @@ def test_feedback_that_cannot_leave_harms_nobody(failure):
     wired.parts.pipeline.detach()
     wired.parts._send_rtcp(build_pli(Pli(1, 2)))
     assert wired.parts._feedback_failures == 1
+
+
+def test_every_drop_that_is_counted_can_be_read_also_those_without_a_place_in_the_contract():
+    wired = Wired(Role.STREAM_WATCH)
+    assert wired.parts.counters() == {}
+    wired.parts._feedback_failures = 1
+    wired.parts.pipeline.totals.before_key = 2
+    wired.parts.video.totals.streams_evicted = 3
+    wired.parts.viewing.maker.totals.resets = 4
+    wired.parts.viewing.outlet.too_large = 5
+    wired.parts.udp._past = wired.parts.udp._past._replace(send_dropped=6)
+    assert wired.parts.counters() == {
+        "feedback_not_sent": 1,
+        "audio_before_key": 2,
+        "video_streams_evicted": 3,
+        "pictures_resets": 4,
+        "pictures_beyond_a_frame": 5,
+        "udp_send_dropped": 6,
+    }
+    wired.parts.close()
