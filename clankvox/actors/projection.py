@@ -95,6 +95,31 @@ def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
             return connection_events(report)
         case DaveReported():
             return dave_events(report)
+        case TtsReported() | TtsPositionReported() | TtsChunkRefused() | TtsOverflowed() | BufferDepthReported():
+            return speech_events(report)
+        case MusicReported() | MusicReplaced() | MusicUnplayable() | MusicGainReported() | MusicPositionReported():
+            return music_projection.events_of(report, transport_ready=transport_ready)
+        case RequestRefused():
+            return dialects.request_error(InvalidRequest(report.message))
+        case RuntimeFailed():
+            return dialects.transport_error(
+                report.role, report.connection_id, ErrorCode.VOICE_RUNTIME_ERROR, report.message
+            )
+        case SpeakingReported() | CaptureEnded() | MemberLeft():
+            return speaker_events(report)
+        case PublishReported() | PublishRefused() | PublishMediaStarted():
+            return publish_events(report)
+        case VideoReported() | VideoGone():
+            return []  # merged over the roles first: see user_video
+        case _:
+            assert_never(report)
+
+
+def speech_events(
+    report: TtsReported | TtsPositionReported | TtsChunkRefused | TtsOverflowed | BufferDepthReported,
+) -> list[Event]:
+    """Project what becomes of a playback, and how much waits to be heard."""
+    match report:
         case TtsReported():
             return dialects.tts_status(report.playback_id, TtsStatus(report.status), report.reason, report.played_ms)
         case TtsPositionReported():
@@ -107,41 +132,21 @@ def events_of(report: Report, *, transport_ready: bool = False) -> list[Event]:
             )
         case BufferDepthReported():
             return [BufferDepth(tts_samples=report.tts_samples, music_samples=report.music_samples)]
-        case MusicReported() | MusicReplaced() | MusicUnplayable() | MusicGainReported() | MusicPositionReported():
-            return music_projection.events_of(report, transport_ready=transport_ready)
-        case RequestRefused():
-            return dialects.request_error(InvalidRequest(report.message))
-        case RuntimeFailed():
-            return dialects.transport_error(
-                report.role, report.connection_id, ErrorCode.VOICE_RUNTIME_ERROR, report.message
-            )
-        case SpeakingReported() | MemberLeft() if report.role is not Role.VOICE:
+
+
+def speaker_events(report: SpeakingReported | CaptureEnded | MemberLeft) -> list[Event]:
+    """Project who speaks, what was captured of him, and that he is gone."""
+    match report:
+        case CaptureEnded():
+            times = _times_ms(report.segment) if report.segment is not None and report.timeline else ()
+            return [*_segment(report), *dialects.capture_end(report.role, report.user_id, report.capture_id, *times)]
+        case _ if report.role is not Role.VOICE:
             return []  # who speaks and who is there is said of the call; a stream has sound, not speakers
         case SpeakingReported():
             event = SpeakingStart if report.speaking else SpeakingEnd
             return [event(user_id=report.user_id, capture_id=report.capture_id)]
-        case CaptureEnded():
-            times = _times_ms(report.segment) if report.segment is not None and report.timeline else ()
-            return [*_segment(report), *dialects.capture_end(report.role, report.user_id, report.capture_id, *times)]
         case MemberLeft():
             return [ClientDisconnect(user_id=report.user_id)]
-        case PublishReported():
-            return publish_events(report)
-        case PublishRefused(reason=reason, waiting=waiting):
-            status = TransportStatus.WAITING_FOR_TRANSPORT if waiting else TransportStatus.FAILED
-            return dialects.transport_state(Role.STREAM_PUBLISH, None, status, reason)
-        case PublishMediaStarted():
-            return [
-                StreamPublishMediaStarted(
-                    role=Role.STREAM_PUBLISH,
-                    connection_generation=report.connection,
-                    source_generation=report.source,
-                )
-            ]
-        case VideoReported() | VideoGone():
-            return []  # merged over the roles first: see user_video
-        case _:
-            assert_never(report)
 
 
 def _times_ms(segment: MediaSegment) -> tuple[float, float]:
@@ -168,7 +173,7 @@ def _segment(report: CaptureEnded) -> list[Event]:
     ]
 
 
-def stream_events(role: Role, reports: list[StreamReport]) -> list[Event]:
+def stream_statistics(role: Role, reports: list[StreamReport]) -> list[Event]:
     """Say what became of the packets of each stream."""
     return [
         StreamStats(
@@ -196,7 +201,7 @@ def connection_events(report: ConnectionReported | RecoveryReported) -> list[Eve
     if isinstance(report, RecoveryReported):
         return dialects.recovery(report.role, report.connection_id, report.step, report.reason)
     if report.role is not Role.VOICE:
-        return stream_events_of(report)
+        return stream_connection_events(report)
     match report.event:
         case "session_ready":
             return _ready(report)
@@ -224,7 +229,7 @@ _STREAM_SHOWN: Final = {
 }
 
 
-def stream_events_of(report: ConnectionReported) -> list[Event]:
+def stream_connection_events(report: ConnectionReported) -> list[Event]:
     """Project a transition of a stream role's connection: `failed` before it was ever ready, `disconnected` after."""
     status, before = _STREAM_SHOWN.get(report.event), list[Event]()
     if report.event == "gave_up":
@@ -271,7 +276,25 @@ _PUBLISH_SHOWN: Final = {
 _PUBLISH_ENDS: Final = {"stopped": "stream_publish_stopped", "source_ended": "stream_publish_idle"}
 
 
-def publish_events(report: PublishReported) -> list[Event]:
+def publish_events(report: PublishReported | PublishRefused | PublishMediaStarted) -> list[Event]:
+    """Project what becomes of our own stream's source."""
+    match report:
+        case PublishReported():
+            return _source_events(report)
+        case PublishRefused(reason=reason, waiting=waiting):
+            status = TransportStatus.WAITING_FOR_TRANSPORT if waiting else TransportStatus.FAILED
+            return dialects.transport_state(Role.STREAM_PUBLISH, None, status, reason)
+        case PublishMediaStarted():
+            return [
+                StreamPublishMediaStarted(
+                    role=Role.STREAM_PUBLISH,
+                    connection_generation=report.connection,
+                    source_generation=report.source,
+                )
+            ]
+
+
+def _source_events(report: PublishReported) -> list[Event]:
     """Project a transition of the publish machine; what a lost or new connection means for a source is its own."""
     role, now = Role.STREAM_PUBLISH, report.now
     if report.event == "source_failed":

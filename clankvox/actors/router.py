@@ -213,15 +213,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
             case _ if isinstance(command, translation.MusicCommand):  # it decides whether speech behind it is taken
                 self._settle(MUSIC, translation.music_message(command))
             case commands.SubscribeUser():
-                subscribe = capture.Subscribe(
-                    capture_id=command.capture_id,
-                    sample_rate_hz=command.sample_rate,
-                    silence_duration_ms=command.silence_duration_ms,
-                    timeline=command.timeline,
-                    pre_roll_ms=command.pre_roll_ms,
-                    min_speech_ms=command.min_speech_ms,
-                )
-                self._deliver(capture_address(command.user_id, command.role), subscribe)
+                self._deliver(capture_address(command.user_id, command.role), translation.subscription(command))
             case commands.UnsubscribeUser():
                 address = capture_address(command.user_id, command.role)
                 if address in self._registry:
@@ -298,7 +290,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
 
     def _emit_stream_statistics(self) -> None:
         for role in Role:
-            self._emit(projection.stream_events(role, self._boundary.streams(role)))
+            self._emit(projection.stream_statistics(role, self._boundary.streams(role)))
 
     def _on_statistics_due(self) -> None:
         self.later(STATISTICS_S, StatisticsDue())

@@ -3,7 +3,7 @@
 from clankvox.ids import ConnectionId, Role
 from clankvox.ipc import commands, dialects
 from clankvox.ipc.decoding import decode_pcm, decode_picture
-from clankvox.messages import connection, music, playback, publish, video
+from clankvox.messages import capture, connection, music, playback, publish, video
 from clankvox.messages.common import Message
 
 ConnectionCommand = (
@@ -120,6 +120,18 @@ def music_message(command: MusicCommand) -> Message:
             return music.ResumeMusic(music_id=music_id)
         case commands.MusicSetGain(music_id=music_id, target=target, fade_ms=fade_ms):
             return music.SetMusicGain(music_id=music_id, target=target, fade_ms=fade_ms)
+
+
+def subscription(command: commands.SubscribeUser) -> capture.Subscribe:
+    """Translate a wish to hear somebody to what his capture actor understands."""
+    return capture.Subscribe(
+        capture_id=command.capture_id,
+        sample_rate_hz=command.sample_rate,
+        silence_duration_ms=command.silence_duration_ms,
+        timeline=command.timeline,
+        pre_roll_ms=command.pre_roll_ms,
+        min_speech_ms=command.min_speech_ms,
+    )
 
 
 def video_message(

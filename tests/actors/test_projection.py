@@ -5,7 +5,7 @@ from itertools import product
 import msgspec
 import pytest
 
-from clankvox.actors.projection import DAVE_SHOWN, connection_events, dave_events, events_of, stream_events
+from clankvox.actors.projection import DAVE_SHOWN, connection_events, dave_events, events_of, stream_statistics
 from clankvox.fsm import ConnectionMachine
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.dave import DaveState
@@ -136,7 +136,7 @@ def test_what_is_told_of_a_stream_sums_up():
         ledger.settle(fate, number)
     ledger.settle_missing(Fate.CONCEALED, 2)
     ledger.late_after_missing = 2
-    (event,) = stream_events(Role.VOICE, [StreamReport(42, ledger, pending=3)])
+    (event,) = stream_statistics(Role.VOICE, [StreamReport(42, ledger, pending=3)])
     fates = msgspec.structs.asdict(event.fates)
     assert event.arrived + event.missing == sum(fates.values()) + event.pending == 11
     assert event.expected == 9
