@@ -14,6 +14,8 @@ _MODULES: Final = {
     "python-statemachine": "statemachine",
 }
 """What to import of a distribution whose module has another name."""
+_CARRIER: Final = {"opuslib": "av"}
+"""Whose wheel holds the native library that a distribution loads: the fault may be in either."""
 _FOLDERS: Final = re.compile(r"[^\s'\"(]*/")
 _REASON_CHARACTERS: Final = 160
 
@@ -52,7 +54,9 @@ def libraries() -> str:
         raise Skipped("clankvox is not installed as a package, so that nothing says what it requires")
     broken = {pin: why for pin in wanted if (why := _fault(pin.name))}
     if broken:
-        raise Wrong(", ".join(f"{pin.name} {why}" for pin, why in broken.items()), install(*broken))
+        carriers = {_CARRIER.get(pin.name) for pin in broken}
+        anew = [pin for pin in wanted if pin in broken or pin.name in carriers]
+        raise Wrong(", ".join(f"{pin.name} {why}" for pin, why in broken.items()), install(*anew))
     others = {pin: has for pin in wanted if (has := metadata.version(pin.name)) != pin.version}
     if others:
         told = ", ".join(f"{pin.name} {has} instead of {pin.version}" for pin, has in others.items())

@@ -46,6 +46,13 @@ def timer() -> str:
 
 def udp_loopback() -> str:
     """Send datagrams of full size to ourselves."""
+    try:
+        return _to_ourselves()
+    except OSError as error:
+        raise Wrong(f"UDP to 127.0.0.1 fails: {_said(error)}") from None
+
+
+def _to_ourselves() -> str:
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there,
@@ -90,8 +97,11 @@ def udp_egress(server: StunServer | None) -> str:
             asked.connect(address)
             return _ask(asked)
     except (OSError, UnicodeError) as error:
-        said = getattr(error, "strerror", None) or type(error).__name__
-        raise Wrong(f"UDP cannot leave: {said}") from None
+        raise Wrong(f"UDP cannot leave: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _ask(asked: socket.socket) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from clankvox.doctor import libraries as module
 from clankvox.doctor.finding import Doubtful, Skipped, Wrong
-from clankvox.doctor.libraries import Pin, libraries, pins
+from clankvox.doctor.libraries import Pin, install, libraries, pins
 
 HERE = [Pin("numpy", metadata.version("numpy")), Pin("pynacl", metadata.version("pynacl"))]
 
@@ -39,6 +39,18 @@ def test_a_library_that_is_missing_is_named_with_the_command(wanted):
     with pytest.raises(Wrong, match=r"^no-such-library is not installed$") as wrong:
         libraries()
     assert wrong.value.advice == "pip install --force-reinstall 'no-such-library==1.0'"
+
+
+def test_an_opus_that_does_not_load_may_be_the_fault_of_the_wheel_that_carries_it(wanted, monkeypatch):
+    def fails(name):
+        if "opus" in name:
+            raise ImportError
+
+    wanted(Pin("opuslib", metadata.version("opuslib")), HERE[0], Pin("av", metadata.version("av")))
+    monkeypatch.setattr(importlib, "import_module", fails)
+    with pytest.raises(Wrong, match=r"^opuslib does not load") as wrong:
+        libraries()
+    assert wrong.value.advice == install(Pin("opuslib", metadata.version("opuslib")), Pin("av", metadata.version("av")))
 
 
 @pytest.mark.parametrize(

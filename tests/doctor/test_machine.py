@@ -52,6 +52,15 @@ def test_a_loopback_that_loses_datagrams_is_wrong(monkeypatch):
         machine.udp_loopback()
 
 
+def test_a_machine_without_a_loopback_is_told_so(monkeypatch):
+    def unreachable(_self, _data):
+        raise OSError(101, "Network is unreachable")
+
+    monkeypatch.setattr(socket.socket, "send", unreachable)
+    with pytest.raises(Wrong, match=r"^UDP to 127\.0\.0\.1 fails: Network is unreachable$"):
+        machine.udp_loopback()
+
+
 @pytest.fixture(params=["127.0.0.1", "::1"])
 def stun(request):
     """A server on loopback that answers as told; gives its address and the requests that it got."""
