@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from clankvox.ids import Ssrc, UserId
 from clankvox.ledger import Fate, ReceiveTotals, StreamLedger
 from clankvox.media.alarm import Alarm
+from clankvox.media.failure_run import FailureRun
 from clankvox.media.frame_cipher import FrameCipher, FrameRejected, OpenedFrame, RejectReason
 from clankvox.media.opus_packet import is_quiet
 from clankvox.media.receive_ports import ReceiveFacts
@@ -18,8 +19,6 @@ from clankvox.media.speaker_roster import SpeakerRoster
 from clankvox.wire.rtp import SILENCE_FRAME
 from clankvox.wire.seq import seq_delta
 
-UNDECRYPTABLE_RUN: Final = 36
-"""Consecutive failures after which a client should ask for help (DAVE protocol, "Invalid Commit or Welcome")."""
 _PROVEN_REPEATS: Final = 3
 """So many authenticated repeats in a row are no repeats: DAVE opens a nonce once, so the sender began anew."""
 _STALE_RUN: Final = 100
@@ -46,6 +45,8 @@ class _HeldPacket(NamedTuple):
     packet: Frame
     fate: Fate
     """What becomes of it unless it can be opened in time."""
+    swept: int = -1
+    """The cipher's generation that every member was last tried in."""
 
 
 class _Opened(NamedTuple):
@@ -58,7 +59,7 @@ class AudioStream:
     """Turns one SSRC's packets into frames of a speaker. Not thread-safe: see Speaker.
 
     Sequence memory, binding and speaking learn only from frames that DAVE authenticated, or that are accepted
-    in clear. What cannot be opened yet is kept (100 packets, 2 s) and tried again when keys or hints change.
+    in clear. What cannot be opened yet is kept (250 packets, 2 s) and tried again when keys or hints change.
     Silence, which needs no key, waits behind it: it ends a word, and would make the whole word late.
     """
 
@@ -76,7 +77,7 @@ class AudioStream:
         """The cipher's when all that is held was tried last."""
         self._speaker: Speaker | None = None
         self._announced: UserId | None = None
-        self._failures = 0
+        self._failures = FailureRun()
         self._stale_run = 0
         self._repeats_proven = 0
 
@@ -104,6 +105,8 @@ class AudioStream:
         with cipher.unchanged():
             if cipher.generation != self._tried_generation:
                 self.retry(now)  # a key that came this moment would refuse what waits behind this packet
+            else:
+                self._go_on_sweeping(now)  # as would a sender who is found by this packet
             self._receive(packet, now)
 
     def _receive(self, packet: Frame, now: float) -> None:
@@ -111,10 +114,11 @@ class AudioStream:
             self._window.mark_unusable(packet.sequence)
             self._hold(packet, Fate.QUIET)
             return
+        generation = self._tools.cipher.generation
         try:
             user_id, opened = self._open(packet, now)
         except FrameRejected as rejected:
-            self._on_rejected(packet, rejected.reason)
+            self._on_rejected(packet, rejected.reason, generation if self.binding.swept else -1)
             return
         if user_id is None:
             self._hold(packet, Fate.UNKNOWN_SSRC)
@@ -128,28 +132,34 @@ class AudioStream:
             self._accept(frame, position, authenticated=opened.authenticated)
             self._play(now)
 
-    def retry(self, now: float) -> None:
-        """Try again what could not be opened; the window sees all of it before it lets anything through."""
+    def retry(self, now: float, *, all_of_it: bool = True) -> None:
+        """Try again what could not be opened; the window sees all of it before it lets anything through.
+
+        Without `all_of_it` what all members were tried for with the same keys is left as it is.
+        """
         if not self._held:
             return
         with self._tools.cipher.unchanged():
             self._tried_generation = self._tools.cipher.generation
-            opened = self._open_held(now)
+            self.binding.begin_round()
+            opened = self._open_held(now, all_of_it=all_of_it)
         for frame, user_id, authenticated in opened:
             self._assign(user_id)
             position = self._window.locate(frame.sequence, frame.timestamp, frame.arrival)
             self._accept(frame, position, authenticated=authenticated)
         self._play(now)
 
-    def _open_held(self, now: float) -> list[_Opened]:
+    def _open_held(self, now: float, *, all_of_it: bool) -> list[_Opened]:
         """Try all that is held, in the order of sending: see FrameCipher.unchanged."""
         held = sorted(self._held, key=cmp_to_key(_by_sequence))
         self._held = deque()
         opened: list[_Opened] = []
         blocked = False
         for waiting in held:
-            if blocked and waiting.packet.payload == SILENCE_FRAME:
+            hopeless = not all_of_it and waiting.swept == self._tried_generation
+            if hopeless or (blocked and waiting.packet.payload == SILENCE_FRAME):
                 self._held.append(waiting)
+                blocked = True
                 continue
             again = self._try_again(waiting, now)
             blocked = again is None
@@ -160,9 +170,7 @@ class AudioStream:
     def poll(self, now: float) -> None:
         """Let through what has waited long enough and drop what was held for too long."""
         self._play(now)
-        sweep_at = self.binding.sweep_at
-        if sweep_at is not None and now >= sweep_at:
-            self.retry(now)
+        self._go_on_sweeping(now)
         while self._held and now - self._held[0].packet.arrival >= HELD_S:
             self._drop(self._held.popleft())
         self._ask_for_poll()
@@ -192,11 +200,18 @@ class AudioStream:
         self.ledger.settle(Fate.DISCARDED, len(self._held))
         self._held.clear()
 
-    def _open(self, packet: Frame, now: float) -> tuple[UserId | None, OpenedFrame]:
+    def _go_on_sweeping(self, now: float) -> None:
+        """Try all members, if it is time, for the first packets that they were not tried for."""
+        sweep_at = self.binding.sweep_at
+        if sweep_at is not None and now >= sweep_at:
+            self.retry(now, all_of_it=False)
+
+    def _open(self, packet: Frame, now: float, *, sweep: bool = True) -> tuple[UserId | None, OpenedFrame]:
         """Open a packet's payload. Raises FrameRejected."""
-        user_id, opened = self.binding.open(packet.payload, packet.arrival, now, self._tools.roster.absent)
+        absent = self._tools.roster.absent
+        user_id, opened = self.binding.open(packet.payload, packet.arrival, now, absent, sweep=sweep)
         if opened.authenticated and user_id is not None:
-            self._failures = 0
+            self._failures.end()
             if user_id != self._announced:
                 self._announced = user_id
                 self._tools.facts.member_heard(self.ssrc, user_id)
@@ -205,16 +220,14 @@ class AudioStream:
     def _locate(self, packet: Frame) -> Position:
         return self._window.locate(packet.sequence, packet.timestamp, packet.arrival)
 
-    def _on_rejected(self, packet: Frame, reason: RejectReason) -> None:
+    def _on_rejected(self, packet: Frame, reason: RejectReason, swept: int) -> None:
         position = self._locate(packet)
         if position is Position.LATE or position is Position.DUPLICATE:
             # A second copy does not open, because DAVE takes a nonce once: no failure, nothing to keep.
             self.ledger.settle(Fate.LATE if position is Position.LATE else Fate.DUPLICATE)
             return
-        if reason is RejectReason.NO_KEY:
-            self._failures += 1
-            if self._failures % UNDECRYPTABLE_RUN == 0:
-                self._tools.facts.undecryptable(self.ssrc, self.user_id, self._failures)
+        if reason is RejectReason.NO_KEY and self._failures.note(packet.arrival):
+            self._tools.facts.undecryptable(self.ssrc, self.user_id, self._failures.failures)
         self._window.mark_unusable(packet.sequence)
         if reason is RejectReason.UNENCRYPTED:
             self._drop(_HeldPacket(packet, Fate.UNENCRYPTED))
@@ -222,12 +235,12 @@ class AudioStream:
             self.ledger.settle(Fate.DUPLICATE)
         else:
             known = self.binding.known or reason is RejectReason.NO_GROUP
-            self._hold(packet, _FATE_OF[reason] if known else Fate.UNKNOWN_SSRC)
+            self._hold(packet, _FATE_OF[reason] if known else Fate.UNKNOWN_SSRC, swept)
 
-    def _hold(self, packet: Frame, fate: Fate) -> None:
+    def _hold(self, packet: Frame, fate: Fate, swept: int = -1) -> None:
         if len(self._held) >= HELD_FRAMES:
             self._drop(self._held.popleft())
-        self._held.append(_HeldPacket(packet, fate))
+        self._held.append(_HeldPacket(packet, fate, swept))
         self._ask_for_poll()
 
     def _ask_for_poll(self) -> None:
@@ -239,7 +252,7 @@ class AudioStream:
         """Whether a frame before `silence` waits for its key and would be late behind it."""
         return self._locate(silence) is Position.FITS and any(
             seq_delta(packet.sequence, silence.sequence) < 0 and self._locate(packet) is Position.FITS
-            for packet, _ in self._held
+            for packet, *_ in self._held
         )
 
     def _drop(self, held: _HeldPacket) -> None:
@@ -248,13 +261,14 @@ class AudioStream:
             self._tools.totals.dave_decrypt_fail += 1
 
     def _try_again(self, held: _HeldPacket, now: float) -> _Opened | None:
-        packet = held.packet
+        packet, generation = held.packet, self._tried_generation
         try:
-            user_id, opened = self._open(packet, now)
+            user_id, opened = self._open(packet, now, sweep=held.swept != generation)
         except FrameRejected as rejected:
             if rejected.may_open_later:
                 fate = _FATE_OF[rejected.reason] if self.binding.known else held.fate
-                self._held.append(_HeldPacket(packet, fate))
+                swept = generation if self.binding.swept else held.swept
+                self._held.append(_HeldPacket(packet, fate, swept))
             else:
                 self._drop(_HeldPacket(packet, Fate.UNENCRYPTED))
             return None

@@ -22,7 +22,7 @@ from clankvox.media.receive_ports import PacketOpener, PcmSink, ReceiveFacts
 from clankvox.media.reorder import Frame
 from clankvox.media.sender_binding import SweepBudget
 from clankvox.media.signal_meter import SignalMeter
-from clankvox.media.speaker import HELD_FRAMES, HELD_S, SpeakerTools
+from clankvox.media.speaker import HELD_S, SpeakerTools
 from clankvox.media.speaker_roster import SpeakerRoster
 from clankvox.media.stream_register import StreamRegister, StreamReport
 from clankvox.media.video_receiver import VideoReceiver
@@ -32,6 +32,8 @@ from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, RtpHeader, is_rtcp, parse_heade
 from clankvox.wire.video_codec import VIDEO_PAYLOADS
 
 _PONG_BYTES: Final = 8
+_MOST_BEFORE_KEY: Final = 1_000
+"""Datagrams of all speakers together: 2 s of ten."""
 
 
 class ReceivePipeline:
@@ -77,7 +79,7 @@ class ReceivePipeline:
     # --- the connection actor ---
 
     def attach(self, attempt: Attempt, own_ssrc: Ssrc) -> None:
-        """Begin a connection; RTP is kept (100 datagrams, 2 s) until `open_with` brings the key."""
+        """Begin a connection; RTP is kept (1,000 datagrams, 2 s) until `open_with` brings the key."""
         with self._board.lock:
             self._drop_streams()
             self.attempt = attempt
@@ -314,7 +316,9 @@ class ReceivePipeline:
         if self._own_ssrc is None:
             self.totals.before_key += 1
             return
-        while self._before_key and (len(self._before_key) >= HELD_FRAMES or now - self._before_key[0][1] >= HELD_S):
+        while self._before_key and (
+            len(self._before_key) >= _MOST_BEFORE_KEY or now - self._before_key[0][1] >= HELD_S
+        ):
             self._before_key.popleft()
             self.totals.before_key += 1
         self._before_key.append((datagram, now))

@@ -1,5 +1,6 @@
 """Who sends on an SSRC: op 5 is a hint, an authenticated DAVE frame is the proof."""
 
+import math
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -10,6 +11,9 @@ from clankvox.wire.rtp import SILENCE_FRAME
 _NOBODY: Final = UserId(0)
 _SWEEP_INTERVAL_S: Final = 0.25
 _ALL_SWEEPS_INTERVAL_S: Final = 0.05
+_TRIES: Final = 256
+"""What one sweep may try of frames that wait and members, 4 frames at least: some 3 ms."""
+_FEWEST_FRAMES: Final = 4
 
 
 class SweepBudget:
@@ -32,7 +36,18 @@ class SweepBudget:
 class SenderBinding:
     """Finds the user behind one SSRC while opening its frames. Not thread-safe."""
 
-    __slots__ = ("_budget", "_cipher", "_next_sweep_at", "_open_frame", "_starved", "hinted", "proven")
+    __slots__ = (
+        "_budget",
+        "_cipher",
+        "_frames_left",
+        "_next_sweep_at",
+        "_open_frame",
+        "_starved",
+        "_swept_at",
+        "hinted",
+        "proven",
+        "swept",
+    )
 
     def __init__(
         self,
@@ -45,7 +60,11 @@ class SenderBinding:
         self._open_frame = open_frame or cipher.open_audio
         self._budget = budget
         self._next_sweep_at = 0.0
+        self._swept_at = -math.inf
+        self._frames_left = 0
         self._starved = False
+        self.swept = False
+        """Whether every member was tried for the last frame that did not open."""
         self.hinted: UserId | None = None
         """The user that op 5 names."""
         self.proven: UserId | None = None
@@ -56,15 +75,21 @@ class SenderBinding:
         """Whether there is any idea who sends."""
         return self.proven is not None or self.hinted is not None
 
+    def begin_round(self) -> None:
+        """Say that all frames that wait are tried again now, one behind the other: `sweep_at` is to be of these."""
+        self._starved = False
+
     def open(
-        self, payload: bytes, arrival: float, now: float, absent: Collection[UserId]
+        self, payload: bytes, arrival: float, now: float, absent: Collection[UserId], *, sweep: bool = True
     ) -> tuple[UserId | None, OpenedFrame]:
         """Open a frame and say whose it is (None: accepted in clear, but nobody is known). Raises FrameRejected.
 
         Tried are the proven user, the hinted one, and then, 4 times a second at most, every other member
-        who is not in `absent`.
+        who is not in `absent`; `sweep` says that it is of use. All frames of one `now` share a sweep, because the
+        first of them has to be opened first: whoever opens it refuses those before it.
         """
         user_id = self.proven
+        self.swept = False
         try:
             if user_id is not None and user_id == self.hinted:
                 return user_id, self._open_frame(user_id, payload, arrival)  # nearly always: nothing to learn from it
@@ -73,7 +98,7 @@ class SenderBinding:
             if rejected.reason is not RejectReason.NO_KEY:
                 self._starved = False  # trying others helps only where keys are
                 raise
-            if not self._may_sweep(now):
+            if not sweep or not self._may_sweep(now):
                 raise
             return self._sweep(payload, arrival, absent, rejected)
 
@@ -111,9 +136,13 @@ class SenderBinding:
         return self.hinted if self.hinted is not None else self.proven
 
     def _may_sweep(self, now: float) -> bool:
+        if now == self._swept_at and self._frames_left > 0:
+            self._frames_left -= 1
+            return True
         self._starved = now < self._next_sweep_at or not self._budget.take(now)
         if not self._starved:
-            self._next_sweep_at = now + _SWEEP_INTERVAL_S
+            self._next_sweep_at, self._swept_at = now + _SWEEP_INTERVAL_S, now
+            self._frames_left = max(_FEWEST_FRAMES, _TRIES // max(len(self._cipher.members()), 1)) - 1
         return not self._starved
 
     def _sweep(
@@ -127,6 +156,7 @@ class SenderBinding:
             except FrameRejected:
                 continue
             return user, self._prove(user, opened)
+        self.swept = True
         raise rejected
 
     def _prove(self, user_id: UserId | None, opened: OpenedFrame) -> OpenedFrame:

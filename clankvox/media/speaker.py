@@ -18,7 +18,8 @@ from clankvox.media.speech_outlet import SpeechOutlet
 from clankvox.wire.rtp import OPUS_CLOCK_HZ
 
 SPEAKING_TIMEOUT_S: Final = 0.100
-HELD_FRAMES: Final = 100
+HELD_FRAMES: Final = 250
+"""More than come in HELD_S: what piled up while we got no time comes all at once."""
 HELD_S: Final = 2.0
 
 

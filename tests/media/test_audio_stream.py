@@ -227,3 +227,67 @@ def test_a_key_that_comes_between_two_packets_opens_the_one_that_waits_first(lib
     stream.receive(Frame(sealed, talker.sequence & 0xFFFF, talker.timestamp & 0xFFFF_FFFF, ears.now), ears.now)
     ears.wait(1)
     assert ears.fates(7) == {"decoded": 4}
+
+
+def test_of_packets_that_all_members_are_tried_for_the_first_is_tried_first():
+    room = room_of(ME, ALICE, BOB)
+    ears = Ears(room)
+    ears.arm(ALICE)
+    ears.feed(Talker(8, room.members[BOB]).packet(SPEECH[0]))  # nobody else may be looked for in the next 50 ms
+    alice = Talker(7, room.members[ALICE])
+    ears.feed(alice.packet(SPEECH[0]))
+    assert ears.check()[7].pending == 1
+    ears.feed(alice.packet(SPEECH[1]), ears.now + 0.02)
+    ears.feed(alice.packet(SPEECH[2]), ears.now + 0.04)
+    ears.wait(1)
+    assert ears.fates(7) == {"decoded": 3}
+
+
+def test_a_sender_is_found_behind_many_packets_that_never_open():
+    before, room = room_of(50, 51), room_of(ME, ALICE)
+    ears = Ears(room)
+    ears.arm(ALICE)
+    old = Talker(7, before.members[50])
+    ears.hear(old.packets(SPEECH[:40]))
+    new = Talker(7, room.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+    ears.hear(new.packets(SPEECH[40:80]))
+    ears.wait(3)
+    assert ears.fates(7) == {"unknown_ssrc": 40, "decoded": 40}
+
+
+def test_what_was_tried_for_all_members_is_not_tried_again_before_something_changes():
+    ears = Ears(room_of(ME, ALICE))
+    ears.hear(Talker(7, room_of(50, 51).members[50]).packets(SPEECH[:3]))
+    ears.wait(0.5)
+    tried = ears.engine.tried
+    ears.wait(1)
+    assert (ears.check()[7].pending, ears.engine.tried) == (3, tried)
+
+
+def test_what_piled_up_while_we_got_no_time_is_heard_behind_a_new_arming():
+    room = room_of(ME, ALICE)
+    ears = Ears(room)
+    ears.arm(ALICE, arming=1)
+    datagrams = Talker(7, room.members[ALICE]).packets(SPEECH)
+    ears.hear(datagrams[:10])
+    ears.now += 2.24
+    ears.hear(datagrams[10:], interval_s=0.0001)
+    ears.arm(ALICE, arming=2)
+    ears.wait(1)
+    assert ears.fates(7) == {"decoded": len(SPEECH)}
+
+
+def test_what_piled_up_while_we_got_no_time_is_heard_with_a_key_that_comes_behind_it():
+    before, after = room_of(ME, ALICE), room_of(ME, ALICE)
+    ears = Ears(before)
+    ears.arm(ALICE)
+    old = Talker(7, before.members[ALICE])
+    ears.hear(old.packets(SPEECH[:10]))
+    ears.now += 2.24
+    new = Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+    ears.hear(new.packets(SPEECH[10:]), interval_s=0.0001)
+    assert ears.heard.of("undecryptable") == [], "what came at once says nothing about the key"
+    ears.join(after)
+    ears.arm(ALICE, arming=2)
+    ears.wait(1)
+    assert ears.fates(7) == {"decoded": len(SPEECH)}

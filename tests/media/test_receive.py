@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from clankvox.ids import Attempt, Ssrc
 from clankvox.media.packet_sealer import PacketSealer
+from clankvox.media.speaker import HELD_FRAMES
 from clankvox.wire import ip_discovery
 from clankvox.wire.rtp import SILENCE_FRAME
 from clankvox.wire.transport_crypto import TransportMode
@@ -233,9 +234,9 @@ def test_held_packets_age_out_by_cause(room):
 
 def test_the_oldest_of_too_many_held_packets_goes(room):
     ears = Ears()
-    ears.hear(alice(room).packets(LONGER), interval_s=0.005)
-    assert ears.check()[7].pending == 100
-    assert ears.fates(7) == {"no_group": len(LONGER) - 100}
+    ears.hear(alice(room).packets(LONGER * 3), interval_s=0.001)
+    assert ears.check()[7].pending == HELD_FRAMES
+    assert ears.fates(7) == {"no_group": 3 * len(LONGER) - HELD_FRAMES}
 
 
 def test_a_capture_armed_later_gets_what_was_said_before(room):
@@ -259,12 +260,12 @@ def test_without_a_capture_two_seconds_are_kept(room):
     assert ears.fates(7) == {"uncaptured": len(LONGER) - 100, "decoded": 100}
 
 
-def test_without_a_capture_a_hundred_frames_are_kept(room):
+def test_without_a_capture_only_so_many_frames_are_kept(room):
     ears = Ears(room)
-    ears.hear(alice(room).packets(LONGER), interval_s=0.005)
-    assert ears.check()[7].pending == 100
+    ears.hear(alice(room).packets(LONGER * 3), interval_s=0.001)
+    assert ears.check()[7].pending == HELD_FRAMES
     ears.wait(3)
-    assert ears.fates(7) == {"uncaptured": len(LONGER)}
+    assert ears.fates(7) == {"uncaptured": 3 * len(LONGER)}
 
 
 def test_speech_ends_after_the_silence_duration_and_the_arming_is_over(room):
@@ -453,8 +454,7 @@ def test_garbage_costs_a_bounded_search(room):
     stranger = room_of(50, 51).members[50]
     ears = Ears(room)
     ears.hear(Talker(7, stranger).packets(LONGER))
-    seconds = len(LONGER) * 0.02
-    assert ears.engine.tried <= len(LONGER) + (seconds * 4 + 1) * len(room.members)
+    assert ears.engine.tried <= len(LONGER) * (2 + len(room.members))
 
 
 def test_a_user_who_left_is_forgotten(room):

@@ -123,11 +123,29 @@ def test_pictures_are_opened_by_the_method_that_is_given():
 
 def test_nobody_waits_for_a_sweep_of_a_group_that_is_gone():
     binding, _, cipher = made()
-    for _ in range(2):
+    for now in (0.0, 0.02):
         with pytest.raises(FrameRejected):
-            user_of(binding, sealed(99))
+            user_of(binding, sealed(99), now)
     assert binding.sweep_at is not None
     cipher.install(None)
     with pytest.raises(FrameRejected):
         user_of(binding, sealed(99))
     assert binding.sweep_at is None
+
+
+def test_frames_that_are_tried_at_once_share_one_try_of_all_members_up_to_a_bound():
+    binding, engine, _ = made()
+    swept = 0
+    for _ in range(500):
+        with pytest.raises(FrameRejected):
+            user_of(binding, sealed(99))
+        swept += binding.swept
+    assert swept == engine.tried.count(CAROL) == 256 // 3
+
+
+def test_a_frame_for_which_it_is_of_no_use_costs_no_try_of_all_members():
+    binding, engine, _ = made()
+    with pytest.raises(FrameRejected):
+        binding.open(sealed(ALICE), 0.0, 0.0, (), sweep=False)
+    assert CAROL not in engine.tried
+    assert user_of(binding, sealed(ALICE)) == ALICE
