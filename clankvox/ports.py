@@ -168,7 +168,15 @@ class PublishStep(NamedTuple):
 
 
 class PublishLine(Protocol):
-    """One published source, from reading to the pacer's lane (media/publish_line.py). Worker's thread, but `cancel`."""
+    """One published source, from reading to the pacer's lane (media/publish_line.py).
+
+    Worker's thread, but `cancel`, `force_idr` and `counters`.
+    """
+
+    @property
+    def counters(self) -> Any:
+        """What became of its pictures, a media.publish_line.LineCounters. Any thread."""
+        ...
 
     def step(self, now: float) -> PublishStep:
         """Do one thing that is due at `now`; may block on the source. Raises ClankvoxError if it cannot go on."""
@@ -191,7 +199,7 @@ class PublishLine(Protocol):
         ...
 
     def force_idr(self) -> None:
-        """Make an IDR soon."""
+        """Make an IDR soon. Any thread; does not block."""
         ...
 
     def retarget(self, target: Any) -> None:

@@ -16,8 +16,6 @@ class KeyframePolicy:
     def __init__(self) -> None:
         self._asked = False
         self._last_idr_s = -math.inf
-        self.granted = 0
-        """IDRs that were made because somebody asked."""
 
     def ask(self) -> None:
         """Want an IDR as soon as the least interval allows one. Any thread."""
@@ -38,6 +36,5 @@ class KeyframePolicy:
 
     def made(self, instant_s: float) -> None:
         """Take note that the picture at `instant_s` is an IDR that was sent."""
-        self.granted += self._asked
         self._asked = False
         self._last_idr_s = instant_s

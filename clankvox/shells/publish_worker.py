@@ -26,7 +26,11 @@ _BROKEN: Final = "the publisher failed"
 
 
 class _Run:
-    """One source's thread. Orders are carried out on it, in order, before each step."""
+    """One source's thread. Orders are carried out on it, in order, before each step.
+
+    They come as often as the parent and the voice server change their minds while a step hangs, and no step hangs for
+    longer than a source may be silent.
+    """
 
     def __init__(self, source: int, line: PublishLine, clock: Clock, sink: Callable[[News], None]) -> None:
         self.source = source
@@ -81,6 +85,7 @@ class _Run:
                 self.line.close()
             except BaseException:  # noqa: BLE001 - as above
                 _log.exception("source could not be closed")
+        _log.info("published source over", extra={"fields": {"source": self.source, **self.line.counters._asdict()}})
         if news is not None and not self._stopped:
             self._sink(news)
 
@@ -170,8 +175,9 @@ class PublishWorker:
     def force_idr(self) -> None:
         """Make an IDR soon: somebody asked. Any thread."""
         run = self._run
-        if run is not None:
-            run.order(lambda line: line.force_idr())
+        if run is not None:  # no order: viewers ask as often as they like, also while the source hangs
+            run.line.force_idr()
+            run.wake()
 
     def retarget(self, target: Any) -> None:
         """Encode by `target`, a media.video_target.VideoTarget, from the next picture on."""
