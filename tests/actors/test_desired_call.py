@@ -2,8 +2,11 @@
 
 import pytest
 
+from clankvox.actors.desired_call import VideoWish
 from clankvox.ids import Role, connection_address, dave_address, video_address
 from clankvox.messages.connection import SocketLost
+from clankvox.messages.video import VideoLinkReady, VideoStateAnnounced
+from clankvox.wire.gateway_ops import Video
 from tests.actors.test_stream import ROLES, connect
 from tests.actors.test_video import announce, asked, looked_at, subscribe, watching
 from tests.support.crash import arm, crash
@@ -255,6 +258,26 @@ def test_a_failed_video_actor_wants_and_sees_the_same_and_tells_nothing_again():
     assert looked_at(call) == shown
     assert asked(call)[-1] == before
     assert call.state("stream_watch video") == "watching"
+
+
+def test_who_left_before_the_video_actor_failed_is_not_wanted_by_its_heir():
+    call = watching()
+    subscribe(call)
+    announce(call)
+    call.roles[Role.STREAM_WATCH].server.member_gone(42)
+    call.drain()
+    crash(call, video_address(Role.STREAM_WATCH))
+    assert call.roles[Role.STREAM_WATCH].desk.lists[-1] == ()
+    assert call.state("stream_watch video") == "listening"
+
+
+def test_an_heir_is_told_of_no_more_senders_than_its_predecessor_believed():
+    wish = VideoWish(video_address(Role.VOICE))
+    wish.ordered(VideoLinkReady(attempt=1))
+    for user in range(300):
+        wish.ordered(VideoStateAnnounced(attempt=1, user_id=user, video=Video(video_ssrc=1_000 + user)))
+    (revived,) = wish.revival(None)
+    assert list(revived.message.announced) == list(range(256))
 
 
 def test_the_end_of_what_is_seen_is_told_if_its_actor_is_not_replaced():

@@ -6,6 +6,7 @@ import pytest
 
 from clankvox.ids import MUSIC, PLAYBACK, PUBLISH, UserId, capture_address
 from clankvox.messages.capture import MemberGone
+from clankvox.messages.common import ActorFailed
 from clankvox.messages.publish import PublishEnded
 from clankvox.wire.ip_discovery import PACKET_BYTES
 from clankvox.wire.rtp import is_rtp, parse_header
@@ -123,6 +124,15 @@ def test_music_goes_on_where_it_was_when_its_mixer_fails():
     call.run(0.3)
     assert call.state("music") == "playing"
     assert call.left()
+
+
+def test_a_piece_that_was_over_is_not_silenced_once_more():
+    call = playing()
+    call.sources.last.end()
+    call.run(3.0)
+    assert call.state("music") == "idle"
+    failure = ActorFailed(address=PLAYBACK, error="Bug")
+    assert not [told for told in call.router._desired._wish(PLAYBACK).revival(failure) if told.to == MUSIC]
 
 
 def test_a_gain_that_was_reached_stays_and_is_not_told_again():

@@ -52,8 +52,10 @@ def test_a_wanted_stream_is_asked_for_and_looked_at():
 
 def test_the_order_of_subscribing_and_announcing_does_not_matter():
     call = watching()
+    assert call.state("stream_watch video") == "listening"
     announce(call)
     assert asked(call)[-1]["20"] == 0
+    assert call.state("stream_watch video") == "listening", "it is there, and nobody wants it"
     subscribe(call)
     assert asked(call)[-1]["20"] == 100
     assert looked_at(call) == {USER: 20}

@@ -20,6 +20,7 @@ def ramp(start_s, seconds):
 
 def test_sound_comes_in_its_slot_and_in_whole_frames():
     audio = StreamAudio()
+    assert audio.take(0.88) is None
     lease = audio.lease()
     audio.put(lease, 1.0, ramp(1.0, 0.05))
     audio.put(lease, 1.05, ramp(1.05, 0.05))

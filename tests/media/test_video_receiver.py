@@ -250,6 +250,17 @@ def test_the_sender_is_found_when_op_12_is_wrong_or_late(room):
         assert {unit.stream_type for unit in eyes.seen.units} == {told}
 
 
+def test_what_op_12_says_in_the_midst_of_a_stream_holds_from_the_next_picture_on(room):
+    eyes, camera = Eyes(room).watch(ALICE), filmer(room)
+    frames = camera.frames(UNITS)
+    eyes.see(frames[:3])
+    eyes.pipeline.watch((RemoteStream(ALICE, VIDEO_SSRC, RTX_SSRC, "video", "50", WISH),))
+    eyes.see(frames[3:6])
+    assert [(unit.stream_type, unit.rid) for unit in eyes.seen.units[3:]] == [("video", "50")] * 3
+    assert {unit.rid for unit in eyes.seen.units[:3]} != {"50"}
+    assert eyes.units == PLAIN[:6]
+
+
 def test_a_user_whom_nobody_watches_is_not_seen_whatever_his_ssrc(room):
     eyes = Eyes(room)
     eyes.pipeline.watch((RemoteStream(BOB, Ssrc(77), None, None, None, WISH),))
