@@ -293,6 +293,7 @@ def serve(stdin_fd: int, stdout_fd: int, config: Config) -> int:
     except Exception:  # noqa: BLE001 - logged; an exit code of its own says that it is no end that was asked for
         _log.exception("the process failed")
         code = ExitCode.INTERNAL
+    log.tell_rest()
     logs.drain(LOGS_WRITTEN_S)
     sys.stderr.flush()
     os._exit(code)

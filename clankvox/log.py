@@ -2,8 +2,8 @@
 
 Messages are static and values stand in `extra={"fields": {...}}`, so that nobody interpolates a secret by accident;
 what still looks like one (a URL, a long base64 run, a field that is named like a secret) is redacted here. An event
-(logger, level, message) that repeats is thinned: RATE_BURST lines in RATE_WINDOW_S, and the next line of it says how
-many were left out. Debug is not thinned: whoever asks for it wants all.
+(logger, level, message) that repeats is thinned: RATE_BURST lines in RATE_WINDOW_S. How many were left out is said
+behind the next line of any event, or at the end of the process. Debug is not thinned: whoever asks for it wants all.
 """
 
 import json
@@ -12,6 +12,7 @@ import math
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -85,11 +86,17 @@ def _shown(key: str, value: Any) -> Any:
     return redact(str(value))
 
 
+_Event = tuple[str, int, str]
+"""Target, level, message."""
+
+
 class RateLimit:
     """Thins records by event. Not thread-safe: a handler asks under its own lock. Reads the time from the record."""
 
     def __init__(self) -> None:
-        self._windows: dict[tuple[str, int, str], list[float]] = {}  # begin, records taken, records left out
+        self._windows: dict[_Event, list[float]] = {}  # begin, records taken, records left out
+        self._thinned: dict[_Event, None] = {}
+        """Those of which records were left out and nobody has been told."""
 
     def admit(self, record: logging.LogRecord) -> int | None:
         """Return how many records of this event were left out since the last one, or None to leave out this one too."""
@@ -99,17 +106,32 @@ class RateLimit:
         window = self._windows.get(event)
         if window is None:
             if len(self._windows) >= RATE_EVENTS:
-                del self._windows[next(iter(self._windows))]
+                oldest = next(iter(self._windows))
+                del self._windows[oldest]
+                self._thinned.pop(oldest, None)
             window = self._windows[event] = [record.created, 0, 0]
         left_out = 0
         if not 0 <= record.created - window[0] < RATE_WINDOW_S:  # a wall clock may go back
             left_out = int(window[2])
             window[:] = [record.created, 0, 0]
+            self._thinned.pop(event, None)
         if window[1] >= RATE_BURST:
             window[2] += 1
+            self._thinned[event] = None
             return None
         window[1] += 1
         return left_out
+
+    def over(self, now: float = math.inf) -> list[tuple[str, str, int]]:
+        """Return target and message of all whose window is over (without `now` of all), and how many were left out."""
+        ended = [event for event in self._thinned if not 0 <= now - self._windows[event][0] < RATE_WINDOW_S]
+        told = []
+        for event in ended:
+            del self._thinned[event]
+            window = self._windows[event]
+            told.append((event[0], event[2], int(window[2])))
+            window[2] = 0
+        return told
 
 
 class TextFormatter(logging.Formatter):
@@ -156,12 +178,29 @@ class ThinnedHandler(logging.StreamHandler[Any]):
             return
         super().emit(record)
         if left_out:
-            super().emit(_remark(record, left_out))
+            super().emit(_remark(record.name, str(record.msg), left_out))
+        self._tell(self._limit.over(record.created))
+
+    def tell_rest(self) -> None:
+        """Say what was left out and not told yet: nothing more will come."""
+        with self.lock or nullcontext():
+            self._tell(self._limit.over())
+
+    def _tell(self, left_out: list[tuple[str, str, int]]) -> None:
+        for each in left_out:
+            super().emit(_remark(*each))
 
 
-def _remark(record: logging.LogRecord, left_out: int) -> logging.LogRecord:
+def tell_rest() -> None:
+    """Say at the end of the process how many records were left out of events that did not come again. Any thread."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, ThinnedHandler):
+            handler.tell_rest()
+
+
+def _remark(target: str, event: str, left_out: int) -> logging.LogRecord:
     remark = logging.LogRecord("clankvox.log", logging.WARNING, "", 0, "records left out", (), None)
-    remark.fields = {"target": record.name, "event": str(record.msg), "count": left_out}  # as `extra` would set it
+    remark.fields = {"target": target, "event": event, "count": left_out}  # as `extra` would set it
     return remark
 
 

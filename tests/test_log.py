@@ -16,6 +16,7 @@ from clankvox.log import (
     fields_of,
     redact,
     set_up,
+    tell_rest,
 )
 
 TOKEN = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOP"
@@ -193,13 +194,39 @@ def test_no_more_events_are_kept_count_of_than_stated():
     assert len(limit._windows) == RATE_EVENTS
 
 
-def test_lines_that_were_left_out_are_told_behind_the_next_one():
+@pytest.fixture
+def thinned():
+    """A handler behind a burst that left out five lines, and a way to read what it wrote."""
     stream = io.StringIO()
     handler = ThinnedHandler(stream)
     handler.setFormatter(TextFormatter())
     for _ in range(RATE_BURST + 5):
         handler.handle(record())
+    return handler, lambda: stream.getvalue().splitlines()
+
+
+def test_lines_that_were_left_out_are_told_behind_the_next_one(thinned):
+    handler, read = thinned
     handler.handle(record(at=RATE_WINDOW_S))
-    lines = stream.getvalue().splitlines()
+    lines = read()
     assert len(lines) == RATE_BURST + 2
     assert lines[-1] == "warning clankvox.log: records left out target=clankvox.x event=happened count=5"
+
+
+def test_of_an_event_that_does_not_come_again_it_is_told_behind_another_one_and_once(thinned):
+    handler, read = thinned
+    handler.handle(record(message="other", at=RATE_WINDOW_S - 1))
+    assert len(read()) == RATE_BURST + 1, "its time is not over"
+    handler.handle(record(message="other", at=RATE_WINDOW_S))
+    assert read()[-1].endswith("records left out target=clankvox.x event=happened count=5")
+    handler.handle(record(message="other", at=RATE_WINDOW_S + 1))
+    handler.handle(record(at=2 * RATE_WINDOW_S))
+    assert sum("left out" in line for line in read()) == 1
+
+
+def test_at_the_end_all_that_was_left_out_is_told(thinned, monkeypatch):
+    handler, read = thinned
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    tell_rest()
+    tell_rest()
+    assert [line for line in read() if "left out" in line] == [read()[-1]]

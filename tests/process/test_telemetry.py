@@ -267,6 +267,7 @@ def test_an_error_that_repeats_floods_nobodys_logs():
     done = run(*[b"no json"] * 500, args=["--log-format", "json"])
     logged = [json.loads(text) for text in done.stderr.splitlines()]
     assert len([entry for entry in logged if entry["message"] == "error"]) == 20
+    assert [entry["fields"]["count"] for entry in logged if entry["message"] == "records left out"] == [480]
     assert len(done.events) >= 500
 
 
