@@ -2,6 +2,7 @@
 
 from msgspec import UNSET, structs
 
+from clankvox.actors.video import MOST_SENDERS
 from clankvox.actors.wish import INTERNAL_ERROR, Wish
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.dave import DaveState
@@ -191,7 +192,7 @@ class VideoWish(Wish):
     def _announce(self, user: UserId, video: RemoteVideo | None) -> None:
         if video is None:
             self._announced.pop(user, None)
-        else:
+        elif user in self._announced or len(self._announced) < MOST_SENDERS:
             self._announced[user] = video
 
     def covers(self, message: Message) -> bool:

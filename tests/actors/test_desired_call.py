@@ -275,7 +275,8 @@ def test_an_heir_is_told_of_no_more_senders_than_its_predecessor_believed():
     wish = VideoWish(video_address(Role.VOICE))
     wish.ordered(VideoLinkReady(attempt=1))
     for user in range(300):
-        wish.ordered(VideoStateAnnounced(attempt=1, user_id=user, video=Video(video_ssrc=1_000 + user)))
+        video = Video(audio_ssrc=user, video_ssrc=1_000 + user)
+        wish.ordered(VideoStateAnnounced(attempt=1, user_id=user, video=video))
     (revived,) = wish.revival(None)
     assert list(revived.message.announced) == list(range(256))
 
