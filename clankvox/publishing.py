@@ -42,6 +42,7 @@ class Publishing:
         )
         self.way = PublishWay(out, self.worker.force_idr)
         parts.on_feedback = self.way.receive
+        parts.published = self.counters
 
     def close(self) -> None:
         """Stop the source and all that it has open; never blocks. Main thread."""

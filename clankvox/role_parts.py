@@ -14,6 +14,7 @@ from clankvox.media.decode_queue import DecodeQueue
 from clankvox.media.frame_cipher import FrameCipher
 from clankvox.media.picture_maker import PictureMaker, PictureTotals
 from clankvox.media.receive import ReceivePipeline
+from clankvox.media.video_path import PublishCounters
 from clankvox.media.video_receiver import VideoReceiver
 from clankvox.media.video_totals import VideoTotals
 from clankvox.media.watch_list import WatchList
@@ -76,6 +77,8 @@ class RoleParts:
             VideoReceiver(role, self.cipher, self.viewing.worker, facts, self._send_rtcp) if self.viewing else None
         )
         self.on_feedback: Feedback = ignore
+        self.published: PublishCounters | None = None
+        """What became of our own pictures, if this role sends any."""
         self.pipeline = ReceivePipeline(
             self.cipher, self.board, PcmOutlet(outbox, role), facts, self.video, self._on_rtcp
         )
@@ -89,12 +92,14 @@ class RoleParts:
 
     def counters(self) -> dict[str, int]:
         """Return all that was counted here and is not zero, also what no sum of `transport_stats` has. Any thread."""
-        kept: dict[str, ReceiveTotals | VideoTotals | PictureTotals] = {"audio": self.pipeline.totals}
+        kept: dict[str, ReceiveTotals | VideoTotals | PictureTotals | PublishCounters] = {"audio": self.pipeline.totals}
         found = {f"udp_{name}": count for name, count in self.udp.statistics()._asdict().items()}
         found["feedback_not_sent"] = self._feedback_failures
         if self.video is not None and self.viewing is not None:
             kept |= {"video": self.video.totals, "pictures": self.viewing.maker.totals}
             found["pictures_beyond_a_frame"] = self.viewing.outlet.too_large
+        if self.published is not None:
+            kept["published"] = self.published
         for part, totals in kept.items():
             found |= {f"{part}_{name}": getattr(totals, name) for name in totals.__slots__}
         return {name: count for name, count in found.items() if count}

@@ -28,6 +28,7 @@ def test_what_a_viewer_asks_reaches_the_worker_and_is_counted():
     publishing.way.open(1, 2, 3, sealer)
     parts.pipeline.feed(sealer.seal_rtcp(build_pli(Pli(9, 2))), 0.0)
     assert publishing.counters.keyframe_requests == 1
+    assert parts.counters()["published_keyframe_requests"] == 1
     publishing.close()
     publishing.close()
     parts.close()

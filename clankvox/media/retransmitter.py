@@ -53,9 +53,10 @@ class Retransmitter:
                 break
             self._credit -= 1.0
             self._answered[sequence] = now
-        if not packets or not self._path.pacer.queue(self._path.rtx_ssrc, packets, 0.0):
-            return 0
-        return len(packets)
+        if not packets or self._path.pacer.queue(self._path.rtx_ssrc, packets, 0.0):
+            return len(packets)
+        self._path.counters.packets_dropped += len(packets)
+        return 0
 
     def _is_due(self, cached: CachedPacket, now: float) -> bool:
         if cached.generation != self._path.cipher.generation or now - cached.queued_at > OLDEST_S:

@@ -1,23 +1,14 @@
-"""What receivers say about our video: requests for key frames, for packets, and reports of loss."""
+"""What receivers ask of our video: key frames, and packets that they have lost. What they report asks for nothing."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from clankvox.ids import Ssrc
 from clankvox.media.retransmitter import Retransmitter
 from clankvox.media.video_path import VideoPath
-from clankvox.wire.rtcp import Fir, Nack, Packet, Pli, ReceiverReport, SenderReport
+from clankvox.wire.rtcp import Fir, Nack, Packet, Pli
 
 _REMEMBERED_REQUESTERS: Final = 64
-
-
-class ReceiverView(NamedTuple):
-    """The last report block about our video SSRC."""
-
-    fraction_lost: float
-    """Of the packets since the report before, 0 to 1."""
-    jitter_ticks: int
-    received_at: float
 
 
 class VideoFeedback:
@@ -29,7 +20,6 @@ class VideoFeedback:
         self._retransmitter = retransmitter
         self._on_keyframe_wanted = on_keyframe_wanted
         self._fir_commands: dict[Ssrc, int] = {}
-        self.last_view: ReceiverView | None = None
 
     def receive(self, packet: Packet, now: float) -> None:
         """Act on one packet; anything about another SSRC is ignored. Raises nothing."""
@@ -41,10 +31,6 @@ class VideoFeedback:
                 self._request()
             case Fir():
                 self._on_fir(packet)
-            case ReceiverReport() | SenderReport():
-                for block in packet.blocks:
-                    if block.ssrc == ours:
-                        self.last_view = ReceiverView(block.fraction_lost / 256, block.jitter, now)
             case _:
                 pass
 

@@ -40,7 +40,7 @@ class PublishCounters:
     packets_sent: int = 0
     packets_stale: int = 0
     packets_dropped: int = 0
-    """Taken back before they left, with the rest of their picture."""
+    """Taken back before they left, with the rest of their picture, or a repair for which too much was waiting."""
     send_failures: int = 0
     encrypt_failures: int = 0
     nacked: int = 0

@@ -23,7 +23,7 @@ from clankvox.ids import Ssrc
 from clankvox.ports import AHEAD_SLOTS, LOW_SLOTS, PreparedPacket, SendOutcome, SlotReport
 from clankvox.shells.prctl import set_timer_slack
 from clankvox.shells.priority import go_first
-from clankvox.shells.video_lane import VideoLane, VideoLaneStatistics
+from clankvox.shells.video_lane import VideoLane
 
 _log = logging.getLogger("clankvox.pacer")
 
@@ -206,10 +206,6 @@ class Pacer:
         """How long what waits for `ssrc` needs to leave."""
         with self._changed:
             return self._lane.backlog_s(ssrc, self._clock.now())
-
-    def video_statistics(self) -> VideoLaneStatistics:
-        """Snapshot of the video lane's counters. Any thread."""
-        return self._lane.statistics
 
     def statistics(self) -> PacerStatistics:
         """Snapshot of the counters. Any thread."""

@@ -7,7 +7,7 @@ socket buffer and the queues on the way. Whatever is late, eight packets a sub-s
 import math
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from clankvox.ids import Ssrc
 from clankvox.ports import PreparedPacket
@@ -15,18 +15,7 @@ from clankvox.ports import PreparedPacket
 SUB_SLOT_S: Final = 0.002
 PACKETS_A_SUB_SLOT: Final = 8
 LONGEST_BACKLOG_S: Final = 3.0
-"""What would leave later than this is refused."""
-
-
-class VideoLaneStatistics(NamedTuple):
-    """What went through the lane since it was made."""
-
-    packets: int
-    """Packets taken to be sent."""
-    sub_slots: int
-    """Sub-slots that carried any."""
-    refused_pictures: int
-    """Groups of packets that found more than three seconds waiting."""
+"""What would leave later than this is refused; whoever queues it counts it."""
 
 
 class _Group:
@@ -60,7 +49,6 @@ class VideoLane:
     def __init__(self) -> None:
         self._groups: dict[Ssrc, deque[_Group]] = {}
         self._free_from_s = -math.inf
-        self._statistics = VideoLaneStatistics(0, 0, 0)
 
     def queue(self, ssrc: Ssrc, packets: Sequence[PreparedPacket], spread_s: float, now: float) -> bool:
         """Append the packets of one picture; False if they would leave later than LONGEST_BACKLOG_S from now."""
@@ -69,8 +57,6 @@ class VideoLane:
         groups = self._groups.setdefault(ssrc, deque())
         group = _Group(packets, max(now, groups[-1].end_s if groups else now), spread_s)
         if group.end_s > now + LONGEST_BACKLOG_S:
-            taken, sub_slots, refused = self._statistics
-            self._statistics = VideoLaneStatistics(taken, sub_slots, refused + 1)
             if not groups:
                 del self._groups[ssrc]
             return False
@@ -99,8 +85,6 @@ class VideoLane:
                 if not groups:
                     del self._groups[ssrc]
         self._free_from_s = now + SUB_SLOT_S
-        packets, sub_slots, refused = self._statistics
-        self._statistics = VideoLaneStatistics(packets + len(taken), sub_slots + bool(taken), refused)
         return taken
 
     def clear(self, ssrc: Ssrc) -> list[PreparedPacket]:
@@ -123,8 +107,3 @@ class VideoLane:
     def waiting(self) -> int:
         """Packets that wait."""
         return sum(len(group.packets) - group.next for groups in self._groups.values() for group in groups)
-
-    @property
-    def statistics(self) -> VideoLaneStatistics:
-        """The counters."""
-        return self._statistics

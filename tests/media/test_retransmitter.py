@@ -148,10 +148,11 @@ def test_a_viewer_who_loses_packets_gets_all_of_them_by_asking(loss):
     assert split_annex_b(stream) == [nal for data in units for nal in split_annex_b(data)]
 
 
-def test_a_full_lane_drops_the_answer():
+def test_a_full_lane_drops_the_answer_and_that_is_counted():
     line = Line()
     line.lane.full = True
     assert line.ask(*line.originals) == 0
+    assert line.counters.packets_dropped == len(line.originals)
 
 
 @pytest.mark.parametrize("count", [0, 2_000])

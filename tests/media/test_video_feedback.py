@@ -55,7 +55,6 @@ def test_what_is_about_others_is_ignored():
     )
     assert stage.asked == 0
     assert stage.publisher.lane.groups == []
-    assert stage.feedback.last_view is None
 
 
 def test_a_nack_is_answered_on_the_rtx_stream():
@@ -64,12 +63,6 @@ def test_a_nack_is_answered_on_the_rtx_stream():
     stage.hear(Nack(VIEWER, SSRC, (header.sequence,)))
     stage.publisher.lane.leave()
     assert len(stage.publisher.packets(RTX_SSRC)) == 1
-
-
-def test_the_last_report_about_our_picture_is_kept():
-    stage = Stage()
-    stage.hear(ReceiverReport(VIEWER, (ReportBlock(SSRC, 64, 9, 1, 450, 0, 0),)))
-    assert stage.feedback.last_view == (0.25, 450, 10.5)
 
 
 def test_a_thousand_viewers_cost_bounded_memory():

@@ -84,7 +84,6 @@ def test_what_would_leave_in_more_than_three_seconds_is_refused_whole():
     assert accepted == pytest.approx(LONGEST_BACKLOG_S / 0.03, abs=2)
     assert lane.backlog_s(A, 0.0) <= LONGEST_BACKLOG_S
     assert len(flat(drain(lane))) == accepted * 30
-    assert lane.statistics.refused_pictures == 200 - accepted
     assert lane.backlog_s(A, 0.0) == 0.0
 
 
