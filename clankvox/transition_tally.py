@@ -44,7 +44,7 @@ class TransitionTally:
         self.dave_transition_s = {role: Histogram(DAVE_BOUNDS_S) for role in Role}
         """From the news of a change until the group is established or the change is void."""
         self.reconnects: Counter[tuple[Role, str, str]] = Counter()
-        """Ends of the state `reconnecting` and what follows it, by role, the close code that led there, and outcome."""
+        """What became of a loss or a chain of them, by role, the close code of the first, and outcome."""
         self.links_lost: Counter[tuple[Role, str]] = Counter()
         """By role and close code, for good or not."""
         self._changing_since: dict[Role, float] = {}
@@ -64,9 +64,11 @@ class TransitionTally:
         now, code = ConnectionState(taken.target), _CODES.get(taken.cause, _NO_CODE)
         if taken.source in _CONNECTED and (now is ConnectionState.RECONNECTING or taken.event == _GAVE_UP_EVENT):
             self.links_lost[role, code] += 1
-        if now is ConnectionState.RECONNECTING:
+        if now is ConnectionState.RECONNECTING or taken.event == _GAVE_UP_EVENT:  # maybe without a try
             self._reconnecting.setdefault(role, code)
-        elif role in self._reconnecting and now in _OUTCOMES:
+        if now is ConnectionState.RECONNECTING:
+            return
+        if role in self._reconnecting and now in _OUTCOMES:
             first = self._reconnecting.pop(role)
             outcome = _RESUMED if taken.event == _RESUMED_EVENT else _OUTCOMES[now]
             self.reconnects[role, first, outcome] += 1

@@ -67,13 +67,13 @@ def test_every_transition_is_logged_as_whose_it_was_and_without_text_of_its_own(
     assert (theirs["role"], theirs["user_id"], theirs["source"], theirs["target"]) == ("voice", 42, "idle", "armed")
 
 
-def test_a_connection_that_ends_at_once_is_lost_as_well_and_one_that_is_left_is_not():
+def test_a_connection_that_ends_at_once_is_lost_and_given_up_as_well_and_one_that_is_left_is_neither():
     tally = TransitionTally(ManualClock())
     machine = ConnectionMachine(lambda taken: tally.observe(VOICE, taken), start_value="ready")
     machine.gave_up(cause="dave_required")
     through(tally, VOICE, "ready", "idle")
     assert tally.links_lost == {(Role.VOICE, "4017"): 1}
-    assert not tally.reconnects
+    assert tally.reconnects == {(Role.VOICE, "4017", "gave_up"): 1}
 
 
 def test_a_link_that_came_back_and_one_that_did_not():

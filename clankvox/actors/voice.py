@@ -249,6 +249,8 @@ class VoiceActor(ConnectionActor):
             self._credentials = self._credentials.with_server(None, None)
         if self._is_linked():
             self._move("voice_channel_changed")
+        elif self._state is ConnectionState.RECONNECTING and not self._credentials.has_server:
+            self._wait_for_server()
 
     def _is_linked(self) -> bool:
         """Tell whether there is a link to leave, if only one whose session is being resumed."""
@@ -258,6 +260,11 @@ class VoiceActor(ConnectionActor):
         """Leave this server for another one; the parent sees a reconnection, never an end."""
         self._close_link()
         self._suspend(reason)
+        self.later(CREDENTIALS_WAIT_S, CredentialsOverdue(attempt=self._attempt))
+
+    def _wait_for_server(self) -> None:
+        """Begin the wait anew: that we were moved is certain now, and the news of the server may come behind it."""
+        self._close_link()
         self.later(CREDENTIALS_WAIT_S, CredentialsOverdue(attempt=self._attempt))
 
     def _connect_if_complete(self) -> None:

@@ -772,6 +772,28 @@ def test_4014_without_a_move_is_the_end_after_five_seconds():
     ]
 
 
+def test_a_move_that_is_announced_after_4014_has_all_its_time_for_its_server():
+    call = Call().establish()
+    call.server.lost(4014)
+    call.run(4.9)
+    call.voice_state(channel=21)
+    call.run(14.9)
+    assert "error voice_runtime_error voice" not in short(call.events())
+    call.voice_server(token="t2")
+    call.drain()
+    call.server.handshake(1)
+    assert "ready" in short(call.events())
+
+
+def test_a_move_whose_server_never_comes_is_the_end():
+    call = Call().establish()
+    call.server.lost(4014)
+    call.run(4.9)
+    call.voice_state(channel=21)
+    call.run(15.1)
+    assert disconnected("no_voice_server")[1] in short(call.events())
+
+
 def test_4014_and_a_null_channel_is_a_leave():
     call = Call().connect()
     call.server.lost(4014)
