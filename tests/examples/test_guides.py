@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from clankvox import audio_lane, log, outbox
+from clankvox import audio_lane, log, outbox, ports
 from clankvox.__main__ import USAGE
+from clankvox.actors import music, music_leaving
 from clankvox.config import parse
 from clankvox.demo import cli as demo
 from clankvox.doctor import cli as doctor
@@ -25,6 +26,7 @@ from clankvox.loopback import cli as loopback
 from clankvox.loopback import commands as orders
 from clankvox.media import (
     browser_pictures,
+    change_score,
     decode_queue,
     frame_assembler,
     frame_stash,
@@ -38,6 +40,7 @@ from clankvox.media import (
     publish_line,
     retransmitter,
     sender_binding,
+    silence_tail,
     speaker,
     speech_decoder,
     track_buffer,
@@ -46,8 +49,10 @@ from clankvox.media import (
     video_receiver,
     video_reorder,
     video_sender,
+    video_stream,
 )
-from clankvox.shells import log_writer, udp_link, video_lane
+from clankvox.media.video_target import HD_720
+from clankvox.shells import log_writer, udp, udp_link, video_lane
 from tests.support.contract import check, whole
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +89,9 @@ def mib(octets):
     return octets >> 20
 
 
+COUNTED = ("none", "one", "two", "three", "four", "five", "six")
+
+
 FIGURES = {
     "audio.md": (
         f"up to {udp_link._BATCH} datagrams at once",
@@ -106,6 +114,14 @@ FIGURES = {
         f"with a cushion of {track_voice.CUSHION_SAMPLES // 48} ms",
         f"takes over fades in {ms(mixer.CROSSFADE_S)} ms",
         f"holds for {ms(mixer.SPEECH_PAUSE_S)} ms of pause",
+        f"speech alone up to {COUNTED[ports.AHEAD_SLOTS]} |",
+        f"speech without music up to {COUNTED[ports.AHEAD_SLOTS]} slots",
+        f"woken when {COUNTED[ports.LOW_SLOTS]} are left",
+        f"a resume are {music.RESUME_FADE_MS} ms or less",
+        f"a stop is {music_leaving.FADE_OUT_MS} ms",
+        f"from silence {music.FADE_IN_MS / 1000:g} s",
+        f"sound {COUNTED[silence_tail.TAIL_FRAMES]} frames of silence leave",
+        f"beyond a buffer of {mib(udp._BUFFER_BYTES)} MiB",
     ),
     "golive.md": (
         f"| {video_receiver.MOST_STREAMS} streams |",
@@ -128,7 +144,13 @@ FIGURES = {
         f"waits longer than {publish_line.BEHIND_S:g} s for the wire",
         f"for more than {video_lane.LONGEST_BACKLOG_S:g} s is refused",
         f"at most {png_picture.MAX_PNG_BYTES:,} bytes",
-        f"{['none', 'one', 'two', 'three', 'four'][browser_pictures.QUEUE_PICTURES]} wait, the oldest goes",
+        f"{COUNTED[browser_pictures.QUEUE_PICTURES]} wait, the oldest goes",
+        f"| {HD_720.width} x {HD_720.height}, never stretched |",
+        f"{HD_720.fps} pictures a second",
+        f"{HD_720.bitrate_bps / 1e6:g} Mb/s, an IDR every {HD_720.gop_pictures} pictures",
+        f"({change_score.COLUMNS} x {change_score.ROWS} luma)",
+        f"PLI {['', 'once'][round(keyframe_gate.REQUEST_INTERVAL_S)]} a second",
+        f"by FIR as well after {COUNTED[video_stream._FIR_AFTER_PLIS]} in vain",
     ),
     "operations.md": (
         f"{log.RATE_BURST} lines in {log.RATE_WINDOW_S:g} s",
