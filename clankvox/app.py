@@ -36,6 +36,7 @@ from clankvox.ids import MUSIC, PUBLISH, ROUTER, ActorKind, Address, Role, conne
 from clankvox.ipc.decoding import decode_command
 from clankvox.log_mirror import LogMirror
 from clankvox.media.frame_ledger import FrameLedger
+from clankvox.media.listener_reports import ListenerReports
 from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.video_target import HD_720
 from clankvox.messages.common import ActorFailed, Message
@@ -91,36 +92,12 @@ class App:
         )
         self._tracks = count(1)
         self._router: Tell = unborn
-        self._roles = {
-            role: RoleParts(
-                role,
-                self._clock,
-                self._outbox,
-                self._tell_router,
-                partial(self._tell_connection, role),
-                self._writer.write_at_hand,
-            )
-            for role in Role
-        }
+        self._roles = {role: self._parts_of(role) for role in Role}
         self._voice = self._roles[Role.VOICE]
-        self._publishing = Publishing(
-            self._clock,
-            self._pacer,
-            self._roles[Role.STREAM_PUBLISH],
-            self._rng,
-            partial(self._tell_actor, PUBLISH),
-            PublishSources(self._clock, allow_files=config.allow_files, allow_private_hosts=config.allow_private_hosts),
-        )
-        self._telemetry = Telemetry(
-            self._clock,
-            self._pacer,
-            self._outbox,
-            self._roles.values(),
-            self._frames,
-            self._publishing.counters,
-            self._publishing.sound,
-            self._mailbox_depths,
-        )
+        self._listeners = ListenerReports()
+        self._voice.on_feedback = self._listeners.receive
+        self._publishing = self._published(config)
+        self._telemetry = self._counted()
         self._mirror = LogMirror(self._outbox)
         self._metrics = self._metrics_server(config)
         self._reader = StdinReader(
@@ -131,6 +108,33 @@ class App:
             lambda: self._router(StopRequested(exit_code=0, reason="destroy")),
         )
         self._signals = StopSignals(self._on_signal, self._on_inspect)
+
+    def _parts_of(self, role: Role) -> RoleParts:
+        connection = partial(self._tell_connection, role)
+        write = self._writer.write_at_hand
+        return RoleParts(role, self._clock, self._outbox, self._tell_router, connection, write)
+
+    def _published(self, config: Config) -> Publishing:
+        return Publishing(
+            self._clock,
+            self._pacer,
+            self._roles[Role.STREAM_PUBLISH],
+            self._rng,
+            partial(self._tell_actor, PUBLISH),
+            PublishSources(self._clock, allow_files=config.allow_files, allow_private_hosts=config.allow_private_hosts),
+        )
+
+    def _counted(self) -> Telemetry:
+        return Telemetry(
+            self._clock,
+            self._pacer,
+            self._outbox,
+            self._roles.values(),
+            self._frames,
+            self._publishing.counters,
+            self._publishing.sound,
+            self._mailbox_depths,
+        )
 
     def run(self) -> int:
         """Start, wait for the end, stop; returns the exit code. Main thread."""
@@ -237,7 +241,7 @@ class App:
                 mailbox = DaveActor.start(surroundings, parts.cipher, DaveyEngine)
             case ActorKind.PLAYBACK:
                 output = Output(voice.cipher, self._pacer, voice.udp.send, self._frames, self._rng)
-                mailbox = PlaybackActor.start(surroundings, output)
+                mailbox = PlaybackActor.start(surroundings, output, self._listeners)
             case ActorKind.MUSIC:
                 mailbox = MusicActor.start(surroundings, self._sources, self._tracks)
             case ActorKind.CAPTURE:
