@@ -50,7 +50,6 @@ class SpeakerRoster:
             speaker.poll(now)
         if self._gone_until:
             self._gone_until = {user: until for user, until in self._gone_until.items() if now < until}
-            self._tools.alarm.by(now + _STRAGGLER_S)
 
     def close(self, user_id: UserId, arming: int | None) -> Segment | None:
         """End the user's utterance; see Speaker.close."""

@@ -39,12 +39,15 @@ def test_what_an_ended_stream_had_stays_in_the_sums():
 
 
 def test_of_too_many_streams_the_one_that_was_silent_for_longest_is_forgotten():
-    _ears, register = ears_with_alice()
+    ears, register = ears_with_alice()
     for ssrc in range(1_000, 1_000 + MOST_STREAMS):
         register.begin(Ssrc(ssrc)).last_arrival = 200.0 + ssrc
     assert register.get(Ssrc(7)) is None
     assert len([*register]) == MOST_STREAMS
     assert register.ended().arrived == len(FRAMES)
+    register.take_news()
+    ears.hear(Talker(7).packets(FRAMES))
+    assert [news.ledger.arrived for news in register.take_news() if not news.ended] == [len(FRAMES)], "it is another"
 
 
 def test_hints_are_bounded_and_reach_streams_that_begin_later():
