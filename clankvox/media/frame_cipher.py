@@ -180,31 +180,13 @@ class FrameCipher:
             return OpenedFrame(frame, authenticated=False)
         if not is_dave_frame(frame):
             return self._open_clear(frame, now)
-        with self._lock:
-            reason = RejectReason.NO_GROUP
-            if self._engine is not None and self._engine.ready:
-                try:
-                    return OpenedFrame(self._engine.decrypt_audio(user_id, frame), True)
-                except OpenFailed:
-                    reason = RejectReason.NO_KEY
-            former = self._former_of(now)
-            if former is not None:
-                with suppress(OpenFailed):
-                    return OpenedFrame(former.decrypt_audio(user_id, frame), True)
-            raise FrameRejected(reason)
+        return self._open(now, lambda engine: engine.decrypt_audio(user_id, frame))
 
     def open_video(self, user_id: UserId, frame: bytes, now: float) -> OpenedFrame:
         """Open a whole access unit that `user_id` is thought to have sent. UDP thread. Raises FrameRejected."""
         if not is_dave_frame(frame):
             return self._open_clear(frame, now)
-        with self._lock:
-            engine = self._engine
-            if engine is None or not engine.ready:
-                raise FrameRejected(RejectReason.NO_GROUP)
-            try:
-                return OpenedFrame(engine.decrypt_video(user_id, frame), authenticated=True)
-            except OpenFailed:
-                raise FrameRejected(RejectReason.NO_KEY) from None
+        return self._open(now, lambda engine: engine.decrypt_video(user_id, frame))
 
     def members(self) -> frozenset[UserId]:
         """Users whose frames could be decrypted. Any thread."""
@@ -238,6 +220,21 @@ class FrameCipher:
                 raise
             self.sealed_frames += 1
             return sealed
+
+    def _open(self, arrival: float, decrypt: Callable[[MlsEngine], bytes]) -> OpenedFrame:
+        """Open with the group, or with the one before it that what came at `arrival` may be of."""
+        with self._lock:
+            reason = RejectReason.NO_GROUP
+            if self._engine is not None and self._engine.ready:
+                try:
+                    return OpenedFrame(decrypt(self._engine), authenticated=True)
+                except OpenFailed:
+                    reason = RejectReason.NO_KEY
+            former = self._former_of(arrival)
+            if former is not None:
+                with suppress(OpenFailed):
+                    return OpenedFrame(decrypt(former), authenticated=True)
+            raise FrameRejected(reason)
 
     def _open_clear(self, frame: bytes, now: float) -> OpenedFrame:
         if self._version_zero or now < self._clear_until:

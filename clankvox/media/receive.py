@@ -74,7 +74,7 @@ class ReceivePipeline:
         self._seen_version = -1
         self._hints_changed = False
         self._fed_since_poll = False
-        self._read_out_at = 0.0
+        self._polled_at = self._read_out_at = 0.0
 
     # --- the connection actor ---
 
@@ -123,7 +123,7 @@ class ReceivePipeline:
             return self._streams.holds(user_id) or self._roster.awaits_capture(user_id)
 
     def was_read_out(self, since: float) -> bool:
-        """Whether what the socket had received by `since` (s) was looked at: there was a poll behind no datagram."""
+        """Whether what the socket held at `since` (s) was looked at: two polls came since, and no datagram between."""
         return self._read_out_at > since
 
     def forget_user(self, user_id: UserId) -> None:
@@ -204,8 +204,8 @@ class ReceivePipeline:
         """Do what time or a change asks for; return when to come back at the latest."""
         with self._board.lock:
             if not self._fed_since_poll:
-                self._read_out_at = now
-            self._fed_since_poll = False
+                self._read_out_at = self._polled_at  # the socket was found empty some time between then and now
+            self._fed_since_poll, self._polled_at = False, now
             if self._is_behind():
                 self._catch_up(now)
             if now >= self._alarm.due:

@@ -154,6 +154,11 @@ class Speaker:
             self._speaking = False
             self._tools.facts.speaking_ended(self.user_id)
 
+    def leave(self) -> None:
+        """Forget what he sent, and that he speaks; his capture still closes the utterance that is under way."""
+        self._speaking = False
+        self.drop_lines()
+
     def drop_lines(self) -> None:
         """Forget the SSRCs and what they sent; speech goes on if the next connection brings it in time."""
         while self._held:

@@ -49,6 +49,8 @@ class SpeakerRoster:
         for speaker in self._speakers.values():
             speaker.poll(now)
         if self._gone_until:
+            for user_id in self._gone_until:
+                self._drop_idle(user_id)
             self._gone_until = {user: until for user, until in self._gone_until.items() if now < until}
 
     def close(self, user_id: UserId, arming: int | None) -> Segment | None:
@@ -68,9 +70,10 @@ class SpeakerRoster:
     def forget(self, user_id: UserId) -> None:
         """Drop a user who left; what the parent is told of it is the capture actor's."""
         self._gone_until[user_id] = self._now + _STRAGGLER_S
-        speaker = self._speakers.pop(user_id, None)
+        speaker = self._speakers.get(user_id)
         if speaker is not None:
-            speaker.drop_lines()
+            speaker.leave()
+            self._drop_idle(user_id)
 
     def suspend(self) -> None:
         """Drop all that belongs to the connection; only the captures under way are remembered."""
@@ -80,3 +83,8 @@ class SpeakerRoster:
             speaker.drop_lines()
             if speaker.idle:
                 del self._speakers[user_id]
+
+    def _drop_idle(self, user_id: UserId) -> None:
+        speaker = self._speakers.get(user_id)
+        if speaker is not None and speaker.idle:
+            del self._speakers[user_id]

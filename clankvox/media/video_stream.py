@@ -1,11 +1,14 @@
 """One video SSRC: order, repair, whole frames, DAVE, and the pictures that a decoder may see."""
 
+import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final, NamedTuple
 
 from clankvox.errors import WireError
 from clankvox.ids import Attempt, Role, Ssrc, UserId
 from clankvox.media.alarm import Alarm
+from clankvox.media.failure_run import FailureRun
 from clankvox.media.frame_assembler import AssembledFrame, Damage, FrameAssembler
 from clankvox.media.frame_cipher import FrameCipher, FrameRejected, Gate, RejectReason
 from clankvox.media.frame_opener import FrameOpener, OpenedPicture
@@ -22,8 +25,6 @@ from clankvox.media.watch_list import RemoteStream
 from clankvox.wire import rtcp
 from clankvox.wire.video_codec import VideoCodec
 
-UNDECRYPTABLE_RUN: Final = 36
-"""As for audio (DAVE protocol, "Invalid Commit or Welcome")."""
 _SILENT_S: Final = 2.0
 """A stream of which nothing came for so long is not being sent."""
 _OVERDUE_POLL_S: Final = 0.25
@@ -71,7 +72,10 @@ class VideoStream:
         """Until a packet says otherwise."""
         self._assembler = FrameAssembler(self._codec, self._on_damage)
         self._announced: UserId | None = None
-        self._failures = 0
+        self._failures = FailureRun()
+        self._failed_until = -math.inf
+        self._tried_generation = -1
+        """The cipher's when all that is stashed was tried last."""
         self._fir_command = 0
 
     @property
@@ -111,11 +115,13 @@ class VideoStream:
 
     def retry(self, now: float) -> None:
         """Try again, in order, what could not be opened yet: keys or members have changed."""
-        waiting = self._stash.take_all()
-        while waiting and self._open(waiting[0], now):
-            waiting.pop(0)
-        for frame in waiting:
-            self._keep(frame)
+        if not len(self._stash):
+            return
+        with self._tools.cipher.unchanged():
+            self._tried_generation = self._tools.cipher.generation
+            for frame in self._stash.take_all():
+                if not self._open(frame, now):
+                    self._keep(frame)
 
     def poll(self, now: float) -> None:
         """Let time pass: give up what is lost, ask for what is missing, report that a picture is overdue."""
@@ -138,17 +144,26 @@ class VideoStream:
             if ordered.after_gap:
                 self.gate.lose()
             frame = assembler.push(ordered)
-            if frame is not None and not self._open(frame, now):
-                self._keep(frame)
+            if frame is not None:
+                self._take(frame, now)
         self._tools.totals.lost += self._window.lost - lost_before
         self._send_nacks(self._window.nacks(now))
+
+    def _take(self, frame: AssembledFrame, now: float) -> None:
+        """Open a new frame or keep it; as for audio a key that came this moment is for the frames before it first."""
+        cipher = self._tools.cipher
+        with cipher.unchanged() if len(self._stash) else nullcontext():
+            if len(self._stash) and cipher.generation != self._tried_generation:
+                self.retry(now)
+            if not self._open(frame, now):
+                self._keep(frame)
 
     def _open(self, frame: AssembledFrame, now: float) -> bool:
         """Open a frame and emit it; False if it has to wait for its key."""
         try:
             opened = self._opener.open(self._codec, frame, now)
         except FrameRejected as rejected:
-            return self._on_rejected(rejected)
+            return self._on_rejected(frame, rejected)
         except WireError:
             self._tools.totals.frames_invalid += 1
             self.gate.lose()
@@ -159,12 +174,12 @@ class VideoStream:
         self._emit(frame, opened, now)
         return True
 
-    def _on_rejected(self, rejected: FrameRejected) -> bool:
-        """Return whether the frame is done with."""
-        if rejected.reason is RejectReason.NO_KEY:
-            self._failures += 1
-            if self._failures % UNDECRYPTABLE_RUN == 0:
-                self._tools.facts.undecryptable(self.ssrc, self.user_id, self._failures)
+    def _on_rejected(self, frame: AssembledFrame, rejected: FrameRejected) -> bool:
+        """Return whether the frame is done with; of its failures the first counts."""
+        if rejected.reason is RejectReason.NO_KEY and frame.arrival > self._failed_until:
+            self._failed_until = frame.arrival
+            if self._failures.note(frame.arrival):
+                self._tools.facts.undecryptable(self.ssrc, self.user_id, self._failures.failures)
         if rejected.may_open_later:
             return False
         self._give_up(1)
@@ -174,7 +189,7 @@ class VideoStream:
         if not opened.authenticated:
             self._tools.totals.dave_passthrough += 1
             return
-        self._failures = 0
+        self._failures.end()
         self._tools.totals.dave_decrypt_ok += 1
         if opened.user_id != self._announced:
             self._announced = opened.user_id

@@ -587,3 +587,16 @@ def test_whatever_the_network_does_each_packet_has_one_fate_and_the_time_is_righ
     assert ledger.expected == len(frames) + copies
     assert ledger.fates["duplicate"] == copies
     assert ledger.fates["late"] == 0 or ledger.late_after_missing == ledger.fates["late"]
+
+
+def test_the_socket_was_read_out_when_nothing_came_between_two_looks_behind_that_moment(room):
+    ears = Ears(room)
+    datagrams = alice(room).packets(SPEECH[:2])
+    ears.pipeline.poll(100.0)
+    ears.pipeline.poll(100.2)
+    assert not ears.pipeline.was_read_out(100.1), "what came at 100.1 may have found the reader past his last look"
+    ears.feed(datagrams[0], 100.3)
+    assert not ears.pipeline.was_read_out(100.1)
+    ears.pipeline.poll(100.4)
+    assert ears.pipeline.was_read_out(100.1)
+    assert not ears.pipeline.was_read_out(100.35)

@@ -57,3 +57,26 @@ def test_suspend_ends_speaking_and_forgets_who_has_nothing_under_way():
     roster.suspend()
     assert {fact[1] for fact in heard.of("speaking_ended")} == {ALICE, BOB}
     assert [speaker.user_id for speaker in roster] == [ALICE]
+
+
+def test_the_utterance_of_who_left_is_told_by_the_capture_that_ends_it():
+    roster, board, heard = made()
+    board.closes_with(roster.close)
+    board.arm(ALICE, CaptureConfig(1, None, 24_000, 200, timeline=True))
+    say(roster, ALICE)
+    roster.forget(ALICE)
+    segment = board.withdraw(ALICE)
+    assert segment.end - segment.start == 960
+    assert heard.of("speaking_ended") == [], "that is the capture's to say"
+    roster.poll(0.1)
+    assert [*roster] == []
+
+
+def test_an_utterance_of_who_left_that_no_capture_ends_is_over_when_it_is_silent():
+    roster, board, _ = made()
+    board.arm(ALICE, CaptureConfig(1, None, 24_000, 200))
+    say(roster, ALICE)
+    roster.forget(ALICE)
+    roster.poll(0.3)
+    roster.poll(0.4)
+    assert [*roster] == []

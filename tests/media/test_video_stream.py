@@ -44,6 +44,12 @@ class Locked:
         return getattr(self._engine, name)
 
 
+class Beginner:
+    """An engine that has no group yet."""
+
+    ready, members, epoch = False, frozenset(), None
+
+
 def locked(eyes):
     lock = Locked(eyes.engine)
     eyes.cipher.install(lock)
@@ -98,6 +104,56 @@ def test_a_group_that_goes_while_members_are_tried_is_not_polled_for_without_end
     eyes.cipher.install(None)
     eyes.wait(5.0)  # asserts that no poll asks for another one at once
     assert eyes.units == []
+
+
+@pytest.mark.parametrize("library", ["davey", "libdave"])
+def test_a_key_that_comes_just_before_a_picture_opens_those_that_wait_first(library):
+    room = DaveRoom()
+    for user in (ME, ALICE):
+        room.join(user, library if user == ALICE else "davey")
+    room.run()
+    eyes, camera = Eyes(room).watch(ALICE), filmer(room)
+    lock = locked(eyes)
+    eyes.see(camera.frames(UNITS[:10]))
+    lock.locked = False
+    eyes.cipher.mls(lambda engine: engine.ready)
+    eyes.pipeline._seen_generation = eyes.cipher.generation  # it came behind the look of this datagram's feeding
+    eyes.see(camera.frames(UNITS[10:]))
+    assert eyes.units == PLAIN
+    assert eyes.totals.dave_decrypt_fail == 0
+
+
+def test_pictures_behind_some_that_never_open_wait_for_no_further_one(room):
+    eyes, camera = Eyes(room).watch(ALICE), filmer(room)
+    eyes.see(camera.frames(UNITS[:5]))
+    lock = locked(eyes)
+    foreign = Filmer(room_of(ME, BOB).members[BOB], sequence=camera.sequence, timestamp=camera.timestamp)
+    eyes.see(foreign.frames(UNITS[5:7]))
+    camera.sequence, camera.timestamp = foreign.sequence, foreign.timestamp
+    eyes.see(camera.frames(UNITS[7:25]))
+    unlock(eyes, lock)
+    assert eyes.units == PLAIN[:5] + PLAIN[20:25]
+    eyes.see(camera.frames(UNITS[25:]))
+    assert eyes.units == PLAIN[:5] + PLAIN[20:]
+
+
+def test_pictures_of_the_group_before_open_behind_a_new_beginning(room):
+    eyes, camera = Eyes(room).watch(ALICE), filmer(room)
+    eyes.see(camera.frames(UNITS[:5]))
+    eyes.cipher.succeed(Beginner(), eyes.now)
+    eyes.see(camera.frames(UNITS[5:]))
+    assert eyes.units == PLAIN
+    assert eyes.totals.plis == 1
+
+
+def test_a_picture_that_is_tried_again_is_no_further_failure(room):
+    eyes, camera = Eyes(room).watch(ALICE), filmer(room)
+    locked(eyes)
+    eyes.see(camera.frames(UNITS[:20]))
+    for _ in range(20):
+        eyes.cipher.mls(lambda engine: engine.ready)
+        eyes.wait(0.05)
+    assert [fact for fact in eyes.seen.facts if fact[0] == "undecryptable"] == []
 
 
 def test_what_still_does_not_open_when_newer_pictures_do_is_lost(room):

@@ -169,3 +169,19 @@ def test_what_was_sealed_before_a_group_begins_anew_opens_behind_it(library):
     assert not room.call.cipher.group_ready
     room.hear(room.says(3))
     assert room.pipeline.all_streams().fates[Fate.DECODED] == room.words
+
+
+def test_the_last_utterance_of_who_leaves_is_described_as_any_other():
+    room = HearingRoom("davey", alone=False)
+    room.call.line(type="subscribe_user", userId=str(LEAVER), timeline=True)
+    room.call.drain()
+    room.hear(room.says(10))
+    room.leave(LEAVER)
+    room.flush()
+    room.pass_time(2 * FAREWELL_S)
+    told = [
+        event for event in room.call.events() if event["type"] in ("segment", "user_audio_end", "client_disconnect")
+    ]
+    assert sorted(event["type"] for event in told) == ["client_disconnect", "segment", "user_audio_end"]
+    segment = next(event for event in told if event["type"] == "segment")
+    assert segment["endMs"] - segment["startMs"] == pytest.approx(200)
