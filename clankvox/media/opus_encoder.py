@@ -3,7 +3,9 @@
 Opus repeats the speech of a packet in the next one (LBRR, RFC 6716 section 2.1.7) only in its SILK and hybrid modes,
 only if a loss rate is declared, and only where the bit rate suffices. Measured with libopus 1.6.1 and speech in both
 channels: never at 0 %; at 5 % with nearly every packet of speech from 32 kb/s to 128 kb/s, not at 24 kb/s. The signal
-must be declared to be voice: left to guess, the encoder may take it for music and repeat nothing.
+must be declared to be voice: left to guess, the encoder may take it for music and repeat nothing. To declare more when
+receivers report more loss changes nothing at 128 kb/s: from 5 to 20 % as many packets carry a copy, and with 0, 5, 10 and
+20 % lost PESQ differs by 0.02 at most, in either direction.
 """
 
 import ctypes
@@ -82,11 +84,7 @@ class OpusEncoder:
         self._control(_Request.SET_COMPLEXITY, profile.complexity)
         self._control(_Request.SET_BITRATE, profile.bitrate_bps)
         self._control(_Request.SET_SIGNAL, profile.signal)
-        self.set_expected_loss(profile.expected_loss_percent)
-
-    def set_expected_loss(self, percent: int) -> None:
-        """Say how many packets receivers miss, as their reports tell. CodecError outside 0 to 100."""
-        self._control(_Request.SET_PACKET_LOSS_PERC, percent)
+        self._control(_Request.SET_PACKET_LOSS_PERC, profile.expected_loss_percent)
 
     def encode(self, pcm: Stereo) -> bytes:
         """Return the Opus packet of int16 `pcm` of shape (960, 2). CodecError if libopus refuses.

@@ -66,14 +66,20 @@ def test_without_declared_loss_there_is_no_fec():
     assert share_with_fec(encode(frames, MUSIC)) == 0
 
 
-def test_loss_that_is_reported_later_brings_fec():
+def test_speech_behind_music_carries_copies_again():
     frames = stereo_frames(voice(2.0))
-    encoder = OpusEncoder(SPEECH._replace(expected_loss_percent=0))
+    encoder = OpusEncoder(MUSIC)
     before = [encoder.encode(frame) for frame in frames[:50]]
-    encoder.set_expected_loss(10)
+    encoder.use(SPEECH)
     after = [encoder.encode(frame) for frame in frames[50:]]
     assert share_with_fec(before) == 0
     assert share_with_fec(after) > 0.8
+
+
+def test_no_more_packets_carry_a_copy_where_more_loss_is_declared():
+    frames = stereo_frames(voice(2.0))
+    shares = {share_with_fec(encode(frames, SPEECH._replace(expected_loss_percent=loss))) for loss in (5, 10, 20)}
+    assert max(shares) - min(shares) < 0.02
 
 
 def test_a_lost_word_comes_back_out_of_the_next_packet():
