@@ -36,7 +36,6 @@ from clankvox.ids import MUSIC, PUBLISH, ROUTER, ActorKind, Address, Role, conne
 from clankvox.ipc.decoding import decode_command
 from clankvox.log_mirror import LogMirror
 from clankvox.media.frame_ledger import FrameLedger
-from clankvox.media.listener_reports import ListenerReports
 from clankvox.media.mls_engine import DaveyEngine
 from clankvox.media.video_target import HD_720
 from clankvox.messages.common import ActorFailed, Message
@@ -94,8 +93,6 @@ class App:
         self._router: Tell = unborn
         self._roles = {role: self._parts_of(role) for role in Role}
         self._voice = self._roles[Role.VOICE]
-        self._listeners = ListenerReports()
-        self._voice.on_feedback = self._listeners.receive
         self._publishing = self._published(config)
         self._telemetry = self._counted()
         self._mirror = LogMirror(self._outbox)
@@ -241,7 +238,7 @@ class App:
                 mailbox = DaveActor.start(surroundings, parts.cipher, DaveyEngine)
             case ActorKind.PLAYBACK:
                 output = Output(voice.cipher, self._pacer, voice.udp.send, self._frames, self._rng)
-                mailbox = PlaybackActor.start(surroundings, output, self._listeners)
+                mailbox = PlaybackActor.start(surroundings, output)
             case ActorKind.MUSIC:
                 mailbox = MusicActor.start(surroundings, self._sources, self._tracks)
             case ActorKind.CAPTURE:

@@ -4,8 +4,8 @@ Opus repeats the speech of a packet in the next one (LBRR, RFC 6716 section 2.1.
 only if a loss rate is declared, and only where the bit rate suffices. Measured with libopus 1.6.1 and speech in both
 channels: never at 0 %; at 5 % with nearly every packet of speech from 32 kb/s to 128 kb/s, not at 24 kb/s. The signal
 must be declared to be voice: left to guess, the encoder may take it for music and repeat nothing. To declare more when
-receivers report more loss changes nothing at 128 kb/s: from 5 to 20 % as many packets carry a copy, and with 0, 5, 10 and
-20 % lost PESQ differs by 0.02 at most, in either direction.
+receivers report more loss changes nothing at 128 kb/s: from 5 to 20 % as many packets carry a copy, and with 0, 5, 10
+and 20 % lost PESQ differs by 0.02 at most, in either direction.
 """
 
 import ctypes
