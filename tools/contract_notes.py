@@ -141,6 +141,7 @@ EVENT_EXAMPLES: Final[tuple[Event, ...]] = (
     e.PlaybackArmed(reason=s.ArmedReason.CONNECTION_READY),
     e.TtsPlaybackState(playback_id=_P1, status=s.TtsStatus.DRAINED, played_ms=1_240),
     e.SpeakingStart(user_id=_USER),
+    e.Recovery(role=Role.VOICE, connection_id=_C1, step="udp", reason="keepalives_unanswered"),
     e.SpeakingEnd(user_id=_USER, capture_id=_K1),
     e.UserAudioEnd(user_id=_USER, capture_id=_K1),
     e.Segment(

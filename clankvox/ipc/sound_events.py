@@ -14,7 +14,11 @@ class PlaybackArmed(BaseEvent, frozen=True, kw_only=True):
 
 
 class TtsPlaybackState(BaseEvent, frozen=True, kw_only=True):
-    """A TTS playback changed. `reason` is a TtsReason or the reason of the reset or stop that ended it."""
+    """A TTS playback changed.
+
+    `reason` is a TtsReason, the reason of the reset or stop that ended it, or `internal_error` where a fault of ours
+    lost what was left of it: another playback can begin at once.
+    """
 
     playback_id: PlaybackId | None = None
     status: TtsStatus
