@@ -379,6 +379,22 @@ def test_a_change_of_key_that_is_told_before_the_next_slot_costs_none():
     maker.balanced()
 
 
+def test_a_gate_that_closes_while_a_frame_is_made_keeps_it_until_it_opens():
+    maker = Maker()
+    maker.on_making = lambda number: maker.cipher.set_gate(Gate.CLOSED) if number == 3 else None
+    maker.open(5).run()
+    kept = maker.speech()
+    assert maker.made == 3
+    maker.cipher.set_gate(Gate.CLEAR)
+    maker.transmission.renew()
+    maker.transmission.begin()
+    maker.run()
+    assert maker.speech() == [b"1", b"2", b"3", b"4", b"5"]
+    assert len(kept) < 3
+    assert {fate for _, fate in maker.fates} == {FrameFate.SENT}
+    maker.balanced()
+
+
 @pytest.mark.parametrize("stale_slots", [1, 2, 3])
 def test_a_change_of_key_that_nobody_told_costs_its_slots_and_neither_order_nor_places(stale_slots):
     maker = Maker().open(12)

@@ -62,3 +62,12 @@ def test_it_begins_anew_in_the_midst_of_a_sound_and_keeps_nothing_of_it(in_rate_
 def test_a_rate_of_nothing_is_refused():
     with pytest.raises(CodecError):
         SwrContext(24_000, 0, 1).begin()
+
+
+def test_a_converter_that_is_not_needed_any_more_is_freed():
+    context = SwrContext(24_000, 48_000, 1)
+    context.begin()
+    handle = context._context
+    assert handle.value
+    del context
+    assert handle.value is None

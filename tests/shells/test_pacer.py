@@ -192,6 +192,17 @@ def test_statistics_count_slots_slips_and_the_longest_gap(pacer, clock):
     assert max_gap_ms == pytest.approx(1000 * (3.25 - 0.5) * SLOT_S)
 
 
+def test_lateness_is_that_of_each_packet_that_left_behind_the_deadline_of_its_own_slot(pacer, clock, journal):
+    pacer.subscribe(A, Subscriber("a", journal), Packet("1", journal))
+    serve(pacer, clock, late_s=0.003)
+    pacer.arm(A, Packet("2", journal))
+    serve(pacer, clock, late_s=2 * SLOT_S + 0.001)
+    serve(pacer, clock, late_s=0.004)
+    assert journal.count("sent 1") == journal.count("sent 2") == 1
+    assert pacer.lateness_s.count == 2, "in an empty slot nothing is late"
+    assert pacer.lateness_s.sum == pytest.approx(0.003 + 0.001)
+
+
 def test_idle_time_is_not_a_gap(pacer, clock):
     pacer.subscribe(A, lambda _report: None, None)
     serve(pacer, clock)
