@@ -55,6 +55,7 @@ class Metrics(Collector):
         yield from self._packets(stats.outbound)
         yield from self._losses()
         yield from self._sending(stats)
+        yield from self._repairs(stats.outbound)
         yield from self._calls()
         yield from self._process(stats)
 
@@ -117,6 +118,28 @@ class Metrics(Collector):
         lateness = HistogramMetricFamily("clankvox_send_lateness_seconds", "From a slot's deadline to its sendto.")
         _fill(lateness, [], self._telemetry.lateness_s)
         yield lateness
+
+    def _repairs(self, sent: OutboundStats) -> Iterator[Family]:
+        """Tell what pictures lost on their way, and what was done about it."""
+        frames = _counter("clankvox_video_frames_made", "Pictures of our own, by what became of them.", "fate")
+        frames.add_metric(["sent"], sent.video_frames_sent)
+        frames.add_metric(["dropped"], sent.video_frames_dropped)
+        lost = _counter("clankvox_video_packets_lost", "Packets of pictures that were missed.", "role", "dir", "cause")
+        repairs = _counter("clankvox_video_repairs", "What was done for lost pictures.", "role", "dir", "kind")
+        for parts in self._telemetry.roles:
+            if parts.video is not None:
+                seen = parts.video.totals
+                lost.add_metric([parts.role, "in", "lost"], seen.lost)
+                repairs.add_metric([parts.role, "in", "asked"], seen.nacked)
+                repairs.add_metric([parts.role, "in", "repeated"], seen.rtx_recovered)
+                repairs.add_metric([parts.role, "in", "keyframe_asked"], seen.plis)
+        role = Role.STREAM_PUBLISH
+        lost.add_metric([role, "out", "stale"], sent.video_packets_stale)
+        lost.add_metric([role, "out", "refused"], sent.video_send_failures)
+        repairs.add_metric([role, "out", "asked"], sent.video_nacked)
+        repairs.add_metric([role, "out", "repeated"], sent.video_retransmitted)
+        repairs.add_metric([role, "out", "keyframe_asked"], sent.video_keyframe_requests)
+        yield from (frames, lost, repairs)
 
     def _calls(self) -> Iterator[Family]:
         tally = self._telemetry.tally

@@ -22,6 +22,18 @@ OPERATIONS = Path(__file__).parent.parent / "docs" / "operations.md"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
+PUBLISHED = (
+    "frames_sent",
+    "frames_dropped",
+    "packets_stale",
+    "send_failures",
+    "nacked",
+    "retransmitted",
+    "keyframe_requests",
+)
+REPAIRED = ("lost", "nacked", "rtx_recovered", "plis")
+
+
 def nobody(_message):
     pass
 
@@ -38,11 +50,15 @@ def telemetry():
         if parts.video is not None:
             parts.video.totals.packets = 10 * number
             parts.video.totals.dave_decrypt_fail = number
+            for step, name in enumerate(REPAIRED, 3):
+                setattr(parts.video.totals, name, step * number)
     frames, published, sound = FrameLedger(), PublishCounters(), FrameLedger()
     frames.made = 9
     frames.fates[FrameFate.SENT] = 7
     sound.fates[FrameFate.SENT] = 5
     published.packets_sent = 11
+    for number, name in enumerate(PUBLISHED, 20):
+        setattr(published, name, number)
     made = Telemetry(clock, Pacer(clock), outbox, roles, frames, published, sound, lambda: {"router": 3})
     made.lateness_s.observe(0.0004)
     made.tally.dave_transition_s[Role.VOICE].observe(0.25)
@@ -79,6 +95,22 @@ def test_sums_over_the_roles_are_what_the_parent_is_told(telemetry):
     assert total(found, "clankvox_dave_decrypt_failures_total", "any") == told.inbound_video.dave_decrypt_fail
     heard = total(found, "clankvox_transport_decrypt_failures_total", "audio")
     assert heard == told.inbound_audio.transport_decrypt_fail
+
+
+def test_what_pictures_lost_and_what_was_done_about_it_is_what_the_parent_is_told(telemetry):
+    found, told = samples(telemetry), telemetry.collect()
+    seen, sent = told.inbound_video, told.outbound
+    assert found["clankvox_video_frames_made_total", "sent"] == sent.video_frames_sent == 20
+    assert found["clankvox_video_frames_made_total", "dropped"] == sent.video_frames_dropped == 21
+    lost, repairs = "clankvox_video_packets_lost_total", "clankvox_video_repairs_total"
+    assert total(found, lost, "in") == seen.lost > 0
+    assert found[lost, "out", "stale", "stream_publish"] == sent.video_packets_stale == 22
+    assert found[lost, "out", "refused", "stream_publish"] == sent.video_send_failures == 23
+    ours = (seen.nacked, seen.rtx_recovered, seen.plis)
+    theirs = (sent.video_nacked, sent.video_retransmitted, sent.video_keyframe_requests)
+    assert len({*ours, *theirs}) == 6
+    for kind, here, there in zip(("asked", "repeated", "keyframe_asked"), ours, theirs, strict=True):
+        assert (total(found, repairs, "in", kind), total(found, repairs, "out", kind)) == (here, there), kind
 
 
 def test_what_was_heard_and_what_is_counted_as_missing_already_is_no_loss(telemetry):

@@ -144,6 +144,19 @@ def test_packets_and_frames_are_the_same_numbers_in_the_metrics_and_for_the_pare
     for fate in ("sent", "refused", "unsealed", "dropped"):
         name = "rtpAudioSent" if fate == "sent" else f"frames{fate.capitalize()}"
         assert found["clankvox_audio_frames_made_total", fate] == sent[name]
+    assert found["clankvox_video_frames_made_total", "sent"] == sent["videoFramesSent"] > 0
+    assert found["clankvox_video_frames_made_total", "dropped"] == sent["videoFramesDropped"]
+    in_and_out = {
+        "lost": (("in", seen["lost"]),),
+        "stale": (("out", sent["videoPacketsStale"]),),
+        "refused": (("out", sent["videoSendFailures"]),),
+        "asked": (("in", seen["nacked"]), ("out", sent["videoNacked"])),
+        "repeated": (("in", seen["rtxRecovered"]), ("out", sent["videoRetransmitted"])),
+        "keyframe_asked": (("in", seen["plis"]), ("out", sent["videoKeyframeRequests"])),
+    }
+    for label, counted in in_and_out.items():
+        name = f"clankvox_video_{'packets_lost' if label in {'lost', 'stale', 'refused'} else 'repairs'}_total"
+        assert [total(name, way, label) for way, _ in counted] == [count for _, count in counted], label
     for source in ("tts", "music"):
         assert found["clankvox_underruns_total", source] == sent[f"{source}Underruns"], source
 
