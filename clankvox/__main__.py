@@ -16,6 +16,8 @@ from clankvox.shells.stdio import claim_stdin, claim_stdout
 
 PROTOCOL_VERSION: Final = 1
 _ARGPARSE_USAGE: Final = 2
+_INTERRUPTED: Final = 130
+"""What a shell makes of a program that SIGINT ended."""
 
 USAGE: Final = """usage: clankvox [serve] [--config FILE] [--log-level LEVEL] [--log-format FORMAT]
                         [--allow-files] [--allow-private-hosts]
@@ -40,7 +42,13 @@ def main(argv: list[str] | None = None) -> int:
             sys.stdout.write(f"clankvox {__version__}\n")
             return 0
         case [("demo" | "doctor" | "loopback") as name, *rest]:
-            return _run(name, rest)
+            try:
+                return _run(name, rest)
+            except KeyboardInterrupt:
+                return _INTERRUPTED
+            except BrokenPipeError:  # such as `| head`; what is still buffered would raise once more at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return ExitCode.STDOUT
         case ["serve", *rest]:
             return _serve(rest)
         case [] | [_, *_] if not arguments or arguments[0].startswith("--"):

@@ -1,8 +1,10 @@
 """The command line: what it dispatches to, and how the process ends before it has begun."""
 
+import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -129,6 +131,30 @@ def test_a_wrong_flag_of_a_subcommand_is_a_usage_error_as_all_others_are(name):
     done = clankvox(name, "--nonsense")
     assert (done.returncode, done.stdout) == (64, b"")
     assert done.stderr.startswith(b"usage: ")
+
+
+def test_a_subcommand_that_is_interrupted_ends_as_shells_expect_without_a_traceback(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'clankvox.doctor.codecs':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+    )
+    done = clankvox("doctor", env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[1]}"})
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_a_subcommand_whose_reader_has_gone_ends_without_a_traceback():
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(
+        [*COMMAND, "doctor"], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False, env=environment
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (74, b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     findings = examine(SystemClock(), arguments.stun)
     show = report.as_json if arguments.json else report.as_text
     sys.stdout.write(show(findings, versions()))
+    sys.stdout.flush()  # who closed it, such as `| head`, is told here and not at the interpreter's end
     return 0 if report.passed(findings) else _FAILED
 
 

@@ -56,7 +56,7 @@ def test_a_broken_libdave_is_a_warning_because_nothing_needs_it(monkeypatch):
 @pytest.mark.parametrize(("broken", "code"), [("davey", 3), ("cryptography", 3), ("dave", 4)])
 def test_what_does_not_load_is_told_apart_from_a_disagreement(tmp_path, broken, code):
     (tmp_path / f"{broken}.py").write_text("raise ImportError('libx.so.1')")
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
     command = [sys.executable, "-m", "clankvox.doctor.beside_libdave"]
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (code, b"")
