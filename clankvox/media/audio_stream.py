@@ -73,6 +73,8 @@ class AudioStream:
         self._window = ReorderWindow()
         self._line = Line(self.ledger, self._window)
         self._held: deque[_HeldPacket] = deque()
+        self._opened: list[_Opened] = []
+        """What waited, was opened with keys that are gone by now, and is to be played next."""
         self._tried_generation = 0
         """The cipher's when all that is held was tried last."""
         self._speaker: Speaker | None = None
@@ -84,7 +86,7 @@ class AudioStream:
     @property
     def pending(self) -> int:
         """Packets without a fate that wait here (the speaker may keep more)."""
-        return len(self._held) + len(self._window)
+        return len(self._held) + len(self._opened) + len(self._window)
 
     @property
     def jitter_s(self) -> float:
@@ -99,11 +101,11 @@ class AudioStream:
     def receive(self, packet: Frame, now: float) -> None:
         """Take a packet that the transport authenticated; its payload is not opened yet."""
         cipher = self._tools.cipher
-        if not self._held:
+        if not self.holds_packets:
             self._receive(packet, now)
             return
         with cipher.unchanged():
-            if cipher.generation != self._tried_generation:
+            if self._opened or cipher.generation != self._tried_generation:
                 self.retry(now)  # a key that came this moment would refuse what waits behind this packet
             else:
                 self._go_on_sweeping(now)  # as would a sender who is found by this packet
@@ -137,19 +139,36 @@ class AudioStream:
 
         Without `all_of_it` what all members were tried for with the same keys is left as it is.
         """
-        if not self._held:
+        if self._held:
+            with self._tools.cipher.unchanged():
+                self._tried_generation = self._tools.cipher.generation
+                self.binding.begin_round()
+                self._opened += self._open_held(now, all_of_it=all_of_it)
+        self._accept_opened(now)
+
+    def open_waiting(self) -> None:
+        """Try what waits with the keys in force, which are about to go; it is played later. Any thread.
+
+        A key may be in force for milliseconds, while the UDP thread gets no time: the op 22 that brings it, and the
+        one behind which its sender is no member any more.
+        """
+        cipher = self._tools.cipher
+        if self._held and cipher.generation != self._tried_generation:
+            with cipher.unchanged():
+                self._tried_generation = cipher.generation
+                self._opened += self._open_held(self._held[0].packet.arrival, all_of_it=True, sweep=False)
+
+    def _accept_opened(self, now: float) -> None:
+        if not self._opened:
             return
-        with self._tools.cipher.unchanged():
-            self._tried_generation = self._tools.cipher.generation
-            self.binding.begin_round()
-            opened = self._open_held(now, all_of_it=all_of_it)
+        opened, self._opened = self._opened, []
         for frame, user_id, authenticated in opened:
             self._assign(user_id)
             position = self._window.locate(frame.sequence, frame.timestamp, frame.arrival)
             self._accept(frame, position, authenticated=authenticated)
         self._play(now)
 
-    def _open_held(self, now: float, *, all_of_it: bool) -> list[_Opened]:
+    def _open_held(self, now: float, *, all_of_it: bool, sweep: bool = True) -> list[_Opened]:
         """Try all that is held, in the order of sending: see FrameCipher.unchanged."""
         held = sorted(self._held, key=cmp_to_key(_by_sequence))
         self._held = deque()
@@ -161,7 +180,7 @@ class AudioStream:
                 self._held.append(waiting)
                 blocked = True
                 continue
-            again = self._try_again(waiting, now)
+            again = self._try_again(waiting, now, sweep=sweep)
             blocked = again is None
             if again is not None:
                 opened.append(again)
@@ -170,6 +189,7 @@ class AudioStream:
     def poll(self, now: float) -> None:
         """Let through what has waited long enough and drop what was held for too long."""
         self._play(now)
+        self._accept_opened(now)
         self._go_on_sweeping(now)
         while self._held and now - self._held[0].packet.arrival >= HELD_S:
             self._drop(self._held.popleft())
@@ -177,8 +197,8 @@ class AudioStream:
 
     @property
     def holds_packets(self) -> bool:
-        """Whether packets wait here for their key."""
-        return bool(self._held)
+        """Whether packets wait here for their key, or were opened meanwhile."""
+        return bool(self._held or self._opened)
 
     def may_be_of(self, user_id: UserId) -> bool:
         """Whether the user is who sends this, as far as is known."""
@@ -187,6 +207,7 @@ class AudioStream:
     def forget_user(self, user_id: UserId) -> None:
         """Take a user who left off this SSRC; what is opened of him and waits for its turn is played first."""
         self.binding.forget(user_id)
+        self._accept_opened(self.last_arrival)
         if self.user_id == user_id:
             self._flush()
             self._window.restart()
@@ -197,8 +218,9 @@ class AudioStream:
     def discard(self) -> None:
         """Enter everything that still waits as discarded: the connection is gone."""
         self._settle_waiting()
-        self.ledger.settle(Fate.DISCARDED, len(self._held))
+        self.ledger.settle(Fate.DISCARDED, len(self._held) + len(self._opened))
         self._held.clear()
+        self._opened.clear()
 
     def _go_on_sweeping(self, now: float) -> None:
         """Try all members, if it is time, for the first packets that they were not tried for."""
@@ -260,10 +282,10 @@ class AudioStream:
         if held.fate is not Fate.QUIET:
             self._tools.totals.dave_decrypt_fail += 1
 
-    def _try_again(self, held: _HeldPacket, now: float) -> _Opened | None:
+    def _try_again(self, held: _HeldPacket, now: float, *, sweep: bool) -> _Opened | None:
         packet, generation = held.packet, self._tried_generation
         try:
-            user_id, opened = self._open(packet, now, sweep=held.swept != generation)
+            user_id, opened = self._open(packet, now, sweep=sweep and held.swept != generation)
         except FrameRejected as rejected:
             if rejected.may_open_later:
                 fate = _FATE_OF[rejected.reason] if self.binding.known else held.fate

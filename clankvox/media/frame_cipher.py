@@ -73,6 +73,7 @@ class FrameCipher:
     def __init__(self, wake: Callable[[], None] = nobody_waits) -> None:
         """`wake` is called after every change, outside the lock: frames that wait for a key may open now."""
         self._wake = wake
+        self._open_waiting: Callable[[], None] = nobody_waits
         self._lock = threading.RLock()
         self._engine: MlsEngine | None = None
         self._former: MlsEngine | None = None
@@ -84,6 +85,10 @@ class FrameCipher:
         """Grows with every change of gate, group or key: what was sealed before is stale, what failed may open now."""
         self.sealed_frames = 0
         self.seal_failures = 0
+
+    def opens_first(self, open_waiting: Callable[[], None]) -> None:
+        """Call `open_waiting` before every change of the group, outside the lock: it may take keys away."""
+        self._open_waiting = open_waiting
 
     @property
     def gate(self) -> Gate:
@@ -151,6 +156,7 @@ class FrameCipher:
 
     def mls(self, call: Callable[[MlsEngine], T]) -> T:
         """Run `call` on the group with no frame in between. DAVE actor. Raises MlsError, also without a group."""
+        self._open_waiting()
         try:
             with self._lock:
                 if self._engine is None:

@@ -70,6 +70,7 @@ class ReceivePipeline:
         self._opener: PacketOpener | None = None
         self._own_ssrc: Ssrc | None = None
         self._before_key: deque[tuple[bytes, float]] = deque()
+        cipher.opens_first(self._open_waiting)
         self._seen_generation = -1
         self._seen_version = -1
         self._hints_changed = False
@@ -133,6 +134,12 @@ class ReceivePipeline:
             if self._video is not None:
                 self._video.forget_user(user_id)
             self._alarm.due = 0.0
+
+    def _open_waiting(self) -> None:
+        """Open what waits before the group changes. DAVE actor."""
+        with self._board.lock:
+            for stream in self._streams:
+                stream.open_waiting()
 
     def seal_rtcp(self, compound: bytes) -> bytes | None:
         """Return the datagram of a compound RTCP packet, None without a session. UDP thread."""

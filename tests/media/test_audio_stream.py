@@ -291,3 +291,29 @@ def test_what_piled_up_while_we_got_no_time_is_heard_with_a_key_that_comes_behin
     ears.arm(ALICE, arming=2)
     ears.wait(1)
     assert ears.fates(7) == {"decoded": len(SPEECH)}
+
+
+def test_a_key_that_goes_before_the_next_packet_opens_what_waited_for_it():
+    before, after, last = room_of(ME, ALICE), room_of(ME, ALICE), room_of(ME, BOB)
+    ears = Ears(before)
+    ears.arm(ALICE)
+    old = Talker(7, before.members[ALICE])
+    ears.hear(old.packets(SPEECH[:10]))
+    new = Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+    ears.hear(new.packets(SPEECH[10:15]))
+    ears.join(after)
+    ears.cipher.mls(lambda _: ears.join(last))
+    assert ears.check()[7].pending == 5
+    ears.pipeline.forget_user(ALICE)
+    assert ears.fates(7) == {"decoded": 15}
+
+
+def test_what_was_opened_and_not_played_is_discarded_with_the_connection():
+    room = room_of(ME, ALICE)
+    ears = Ears()
+    ears.pipeline.hint(7, ALICE)
+    ears.hear(Talker(7, room.members[ALICE]).packets(SPEECH[:5]))
+    ears.join(room)
+    ears.cipher.mls(lambda engine: engine.ready)
+    ears.pipeline.detach()
+    assert ears.pipeline.ended_streams().fates["discarded"] == 5

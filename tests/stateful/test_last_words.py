@@ -4,7 +4,7 @@ from collections import deque
 
 import pytest
 
-from clankvox.actors.media_link import FAREWELL_LIMIT_S, FAREWELL_S
+from clankvox.actors.media_link import FAREWELL_LIMIT_S, FAREWELL_S, READ_OUT_LIMIT_S
 from clankvox.ids import Ssrc, UserId
 from clankvox.ledger import Fate
 from clankvox.wire.gateway_ops import Op
@@ -23,6 +23,7 @@ class HearingRoom(RoomCall):
 
     def __init__(self, library: str, *, alone: bool) -> None:
         self.kept: list | None = None
+        self.starved = False
         self.socket: deque[bytes] = deque()
         """Datagrams that were received and not read yet: the UDP thread reads them when it is woken, or in its turn."""
         super().__init__(make_pipeline=WirePipeline)
@@ -50,6 +51,8 @@ class HearingRoom(RoomCall):
             self.pass_time(0.02)
 
     def read_out(self) -> None:
+        if self.starved:
+            return
         while self.socket:
             self.pipeline.feed(self.socket.popleft(), self.call.clock.now())
         for _ in range(2):
@@ -110,6 +113,20 @@ def op_22_comes_right_behind(room):
     room.flush()
 
 
+def his_key_comes_and_goes_before_we_get_time(room):
+    room.keep_answers()
+    room.join(NEWCOMER)
+    room.flush()
+    room.hear(room.says(3))
+    room.starved = True
+    room.let_answers_go()
+    room.flush()
+    room.leave(LEAVER)
+    room.flush()
+    room.pass_time(2 * READ_OUT_LIMIT_S)
+    room.starved = False
+
+
 def all_leave_amid_a_change(room):
     room.keep_answers()
     room.join(NEWCOMER)
@@ -127,7 +144,14 @@ def all_leave_amid_a_change(room):
 @pytest.mark.parametrize("library", ["davey", "libdave"])
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize(
-    "leaves", [op_13_overtakes, op_22_is_still_to_come, op_22_comes_right_behind, all_leave_amid_a_change]
+    "leaves",
+    [
+        op_13_overtakes,
+        op_22_is_still_to_come,
+        op_22_comes_right_behind,
+        his_key_comes_and_goes_before_we_get_time,
+        all_leave_amid_a_change,
+    ],
 )
 def test_all_that_was_sent_before_the_leaving_was_told_is_heard(leaves, alone, library):
     room = HearingRoom(library, alone=alone)
