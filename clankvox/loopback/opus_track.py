@@ -68,6 +68,7 @@ class OpusTrack:
         self._sequence = draws.randrange(1 << 16)
         self._timestamp = draws.randrange(1 << 32)
         self._timer: asyncio.TimerHandle | None = None
+        self._being_sealed = 0
 
     def begin(
         self,
@@ -77,7 +78,7 @@ class OpusTrack:
         may_begin: Callable[[], bool],
         done: Callable[[], None],
     ) -> None:
-        """Start pacing: `speak` says op 5, `may_begin` whether the room is settled, `done` is called at the end."""
+        """Start pacing: `speak` says op 5, `may_begin` whether the room is settled, `done` when all was sent."""
         self._sfu, self._clock, self._speak, self._may_begin, self._done = sfu, clock, speak, may_begin, done
         self._loop = asyncio.get_running_loop()
         self._slot_at_s = clock.now()
@@ -163,19 +164,30 @@ class OpusTrack:
             self.stage = Stage.WAITING
             return
         self.stage = Stage.DONE
-        self._done()
+        self._end_if_all_is_sent()
+
+    def _end_if_all_is_sent(self) -> None:
+        """Say that it is over; a member in a process of its own seals the last frames behind their slots."""
+        if self.stage is Stage.DONE and not self._being_sealed:
+            self._done()
 
     def _send_frame(self, frame: bytes, now: float) -> None:
         if self._random.random() < _PADDING_PACKET_SHARE and self.frames_sent:
             self._send_padding(now)
         timestamp = self._timestamp
         members = self.sealing.members if self.sealing is not None else frozenset[UserId]()
+        self._being_sealed += 1
         self._member.encrypt(frame, lambda sealed: self._send_sealed(sealed, members, timestamp, now))
 
     def _send_sealed(self, sealed: bytes | None, members: frozenset[UserId], timestamp: int, now: float) -> None:
+        self._being_sealed -= 1
         if sealed is None:
             self.frames_unsent += 1
-            return
+        else:
+            self._count_and_send(sealed, members, timestamp, now)
+        self._end_if_all_is_sent()
+
+    def _count_and_send(self, sealed: bytes, members: frozenset[UserId], timestamp: int, now: float) -> None:
         self.frames_sent += 1
         if self.sealing is not None and is_dave_frame(sealed):
             self.sealing.count(members, (port.user_id for port in self._port.room.ports if port is not self._port))

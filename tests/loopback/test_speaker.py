@@ -1,16 +1,22 @@
 """Members of our own, heard by a raw client over the network and by each other."""
 
+import asyncio
+import random
 import wave
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from clankvox.loopback import speech
 from clankvox.loopback.discord import LoopbackDiscord
+from clankvox.loopback.opus_track import OpusTrack, Script, Stage
 from clankvox.wire import rtp
-from clankvox.wire.gateway_ops import Op
+from clankvox.wire.gateway_ops import Op, SpeakingFlag
 from clankvox.wire.seq import seq_delta, timestamp_delta
+from tests.support.manual_clock import ManualClock
+from tests.support.process_call import eventually
 from tests.support.raw_client import RawClient
 
 
@@ -78,8 +84,9 @@ def test_a_member_that_records_writes_what_it_hears_of_each_sender(discord, tmp_
     add(discord, 3, tone=300, loop=False, library=library, record=str(tmp_path / "heard"))
     add(discord, 2, file=path, library=library)
     framed = spoken(discord, 2)["framesSent"]
+    assert framed == len(speech.load(tmp_path / "said.wav").frames) + 5
+    eventually(lambda: discord.stats(3)["decrypted"].get("2") == framed, "all was heard")
     mine = discord.stats(3)
-    assert mine["decrypted"]["2"] == framed
     assert mine["undecryptable"] == {}
     assert "1" in mine["decrypted"]
     discord.command({"type": "remove_speaker", "userId": "3"})
@@ -91,6 +98,38 @@ def test_a_member_that_records_writes_what_it_hears_of_each_sender(discord, tmp_
     lag = 312  # samples of look-ahead of libopus at 48 kHz
     error = heard[lag : lag + len(reference), 0] - reference
     assert 10 * np.log10((reference**2).sum() / (error**2).sum()) > 15
+
+
+class BusyMember:
+    """Its library is in another process, which answers later."""
+
+    ready = True
+
+    def __init__(self):
+        self.asked = []
+
+    def encrypt(self, frame, done):
+        self.asked.append(lambda: done(frame))
+
+
+def test_all_is_said_when_the_last_frame_was_sealed_and_not_when_its_slot_came():
+    member, sent, said = BusyMember(), [], []
+
+    async def speak():
+        port = SimpleNamespace(ssrc=7)
+        sfu = SimpleNamespace(forward=lambda *packet: sent.append(packet))
+        script = Script(speech=speech.Speech((b"word",) * 3))
+        track = OpusTrack(script, member, port, random.Random(1), SpeakingFlag.MICROPHONE)
+        clock = ManualClock()
+        track.begin(sfu, clock, lambda flags: None, lambda: True, lambda: said.append(track.frames_sent))
+        track.rehearse(clock.now(), clock.now() + 1.0, lambda at_s: None)
+        assert (track.stage, said) == (Stage.DONE, [])
+        for answer in member.asked:
+            answer()
+        track.end()
+
+    asyncio.run(speak())
+    assert said == [3 + 5]
 
 
 def test_members_do_not_receive_unless_asked(discord):
