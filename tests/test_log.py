@@ -86,6 +86,7 @@ def test_json_lines_have_level_target_message_and_fields():
         {"count": 3},
     )
     assert entry["time"].endswith("+00:00")
+    assert not {"fields", "traceback"} & json.loads(JsonFormatter().format(record())).keys(), "nothing that is empty"
 
 
 def test_text_lines_have_fields_behind_the_message():

@@ -6,7 +6,7 @@ import pytest
 
 from clankvox.ids import MUSIC, PLAYBACK, PUBLISH, UserId, capture_address
 from clankvox.messages.capture import MemberGone
-from clankvox.messages.common import ActorFailed
+from clankvox.messages.common import ActorFailed, Inspect
 from clankvox.messages.publish import PublishEnded
 from clankvox.wire.ip_discovery import PACKET_BYTES
 from clankvox.wire.rtp import is_rtp, parse_header
@@ -94,7 +94,9 @@ def test_a_suspended_way_stays_suspended():
     call.server.lost(4006)
     call.drain()
     call.events()
+    assert call.playback.handle(Inspect())["flow"] == "suspended"
     crash(call, PLAYBACK)
+    assert call.playback.handle(Inspect())["flow"] == "suspended"
     call.audio("p2", 200)
     call.drain()
     assert (call.pacer.due(), said(call, "tts")[-1]) == (None, "tts_playback_state p2 buffered")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from clankvox.ids import Attempt, Ssrc
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.media.speaker import HELD_FRAMES
+from clankvox.media.speaker import HELD_FRAMES, HELD_S
 from clankvox.wire import ip_discovery
 from clankvox.wire.rtp import SILENCE_FRAME
 from clankvox.wire.transport_crypto import TransportMode
@@ -202,13 +202,33 @@ def test_what_comes_before_the_group_exists_is_heard_from_its_first_frame():
 
 def test_what_comes_before_the_transport_key_is_heard_from_its_first_frame(room):
     ears = Ears(room)
+    ears.attach(2, key=KEY[::-1])
     ears.pipeline.detach()
-    ears.pipeline.attach(Attempt(2), Ssrc(999))
+    ears.pipeline.attach(Attempt(3), Ssrc(999))
     ears.arm(ALICE)
     ears.hear(alice(room).packets(SPEECH))
     ears.pipeline.open_with(PacketSealer(TransportMode.AES256_GCM, KEY))
     ears.pipeline.poll(ears.now)
     assert np.array_equal(ears.heard.pcm(ALICE), plain_decode(SPEECH))
+    assert ears.pipeline.totals.before_key == 0
+
+
+def test_what_comes_too_early_to_be_kept_until_the_transport_key_is_counted(room):
+    ears = Ears(room)
+    ears.pipeline.detach()
+    first, second, third, fourth = alice(room).packets(SPEECH[:4])
+    ears.feed(first)  # nobody has told us our own SSRC: there is no session that it could be of
+    assert ears.pipeline.totals.before_key == 1
+    ears.pipeline.attach(Attempt(2), Ssrc(999))
+    ears.feed(second)
+    ears.now += HELD_S
+    ears.feed(third)
+    assert ears.pipeline.totals.before_key == 2
+    ears.pipeline.open_with(PacketSealer(TransportMode.AES256_GCM, KEY))
+    ears.feed(fourth)
+    assert ears.check()[7].ledger.arrived == 2
+    ears.pipeline.detach()
+    assert ears.pipeline.totals.before_key == 2
 
 
 def test_packets_held_out_of_order_are_played_in_order():

@@ -102,6 +102,7 @@ def test_a_voice_that_leaves_is_silent_when_its_fade_is_over_and_can_be_called_b
     voice.stay(0.3, 0.1)
     assert voice.silent_at() is None
     out.append(draw(voice, 15, 10))
+    assert np.abs(out[-1][-960:]).max() == pytest.approx(8_000, abs=1), "as loud as before"
     assert steepest(np.concatenate(out)) < SLOPE
     voice.leave(0.5, 0.3, Curve.LINEAR)
     out = draw(voice, 25, 20)

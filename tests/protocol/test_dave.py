@@ -343,6 +343,14 @@ def test_a_failed_change_is_the_last_transition():
     assert talk.frames_undecryptable(1.0) == []
 
 
+def test_a_version_that_was_taken_up_again_is_the_last_transition():
+    talk, _ = conversation(ready=True)
+    for transition, version in ((5, 0), (6, 1)):
+        talk.prepare_transition(prepared(transition, version), 0.0)
+        talk.execute_transition(executed(transition), 0.0)
+    assert talk.frames_undecryptable(0.5)[0] == flag(6)
+
+
 def test_in_version_zero_nothing_is_blamed():
     talk, _ = conversation(ready=True)
     talk.prepare_transition(prepared(5, 0), 0.0)

@@ -19,6 +19,7 @@ from clankvox.ipc.framing import LINE_LIMIT_BYTES, frame_json, frame_user_audio
 from clankvox.outbox import Outbox
 from clankvox.shells import stdio
 from clankvox.shells.stdio import CREDITS, StdinReader, StdoutWriter
+from tests.support.process_call import eventually
 
 DEADLINE_S = 10.0
 
@@ -407,6 +408,7 @@ def test_a_parent_that_goes_away_while_the_thread_sleeps_is_noticed_with_the_nex
     writer.start()
     outbox.put_control(b"first")
     assert os.read(pipe.read_fd, 100) == b"first"
+    eventually(lambda: outbox._filled._waiters, "the thread sleeps")
     pipe.close(pipe.read_fd)
     outbox.put_audio("a", bytearray(b"pcm"), 20)
     writer.write_at_hand()

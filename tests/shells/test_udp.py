@@ -9,6 +9,7 @@ import pytest
 from clankvox.clock import SystemClock
 from clankvox.errors import TransportLost
 from clankvox.ids import Attempt
+from clankvox.shells import udp_link
 from clankvox.shells.udp import UdpSocket, UdpStatistics
 from tests.support.udp_sinks import DEADLINE_S, QueueSink, server_socket
 
@@ -101,7 +102,8 @@ def test_a_newer_attempt_closes_the_older(udp, server, lost):
     assert lost.empty()
 
 
-def test_wake_polls_the_sink_at_once(udp, server):
+def test_wake_polls_the_sink_at_once(udp, server, monkeypatch):
+    monkeypatch.setattr(udp_link, "_LONGEST_WAIT_S", 10 * DEADLINE_S)
     sink = QueueSink()
     udp.open(ONE, "127.0.0.1", server.getsockname()[1], sink)
     first = sink.next_poll()
