@@ -65,8 +65,9 @@ GUIDES = {
         *(path for path in sorted((ROOT / "docs").glob("*.md")) if path.name != "ipc.md"),  # which is generated
     )
 }
+NODE = "node"
 BUN = Path(__file__).parent / "node_modules" / ".bin" / "bun"
-RUN = {"README.md": ["python"], "parents.md": ["ts", "ts", "python", "python"]}
+RUN = {"README.md": ["python"], "parents.md": ["js", "ts", "python", "python"]}
 """The blocks of code that are run below; another one needs a test too."""
 INLINE_JSON = re.compile(r"`(\{\"type\":.*?\})`")
 MODULE = re.compile(r"`([a-z_0-9]+/[a-z_0-9/]+\.(?:py|md|json))`")
@@ -203,9 +204,9 @@ def as_message(text):
 
 
 def test_every_block_of_code_is_run_by_a_test():
-    found = {page: [lang for lang in ("ts", "python") for _ in blocks(page, lang)] for page in GUIDES}
+    found = {page: [lang for lang in ("js", "ts", "python") for _ in blocks(page, lang)] for page in GUIDES}
     assert {page: languages for page, languages in found.items() if languages} == RUN
-    known = {"", "sh", "ts", "python", "json", "toml", "text", "mermaid"}
+    known = {"", "sh", "js", "ts", "python", "json", "toml", "text", "mermaid"}
     assert {lang for text in GUIDES.values() for lang in re.findall(r"^```(\w+)$", text, re.MULTILINE)} <= known
 
 
@@ -327,13 +328,13 @@ def test_captured_pcm_is_read_as_shown(capture_id):
 
 
 NODE_END = """
-const told: string[] = [];
-function onEvent(event: { type: string }) {
+const told = [];
+function onEvent(event) {
   told.push(event.type);
   if (told.length === 1) send({ type: "join", guildId: "1", channelId: "2" });
   else if (told.length === 2) send({ type: "destroy" });
 }
-function onAudio(_payload: Buffer) {}
+function onAudio(_payload) {}
 vox.on("exit", (code) => console.log(JSON.stringify([code, told])));
 """
 BUN_BEGIN = """
@@ -349,13 +350,17 @@ BUN_END = (
 )
 
 
-@pytest.mark.parametrize("number", [0, 1], ids=["node", "bun"])
-def test_the_blocks_of_typescript_drive_a_process(clankvox_on_the_path, tmp_path, number):
-    code = blocks("parents.md", "ts")[number]
-    script = tmp_path / "parent.ts"
-    script.write_text(BUN_BEGIN + code + BUN_END if number else code + NODE_END)
+@pytest.mark.parametrize(
+    ("language", "name", "program"),
+    [("js", "parent.mjs", NODE), ("js", "parent.mjs", BUN), ("ts", "parent.ts", BUN)],
+    ids=["node", "node_in_bun", "bun"],
+)
+def test_the_blocks_of_javascript_drive_a_process(clankvox_on_the_path, tmp_path, language, name, program):
+    (code,) = blocks("parents.md", language)
+    script = tmp_path / name
+    script.write_text(BUN_BEGIN + code + BUN_END if language == "ts" else code + NODE_END)
     assert BUN.exists(), "Bun is not installed: run `make peers`"
-    done = subprocess.run([str(BUN), str(script)], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([str(program), str(script)], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     code, told = json.loads(done.stdout)
     assert (code, told[:2]) == (0, ["process_ready", "adapter_send"])
