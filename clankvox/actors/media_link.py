@@ -73,6 +73,11 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         self._speaking: set[UserId] = set()
         """Who speaks as by op 5, which many clients never take back."""
         self._speaks = False
+        self._opened = 0
+        """Frames that had been opened at the last look."""
+        self._hears = False
+        self._fell_silent = False
+        """Somebody was heard until the last look but one: a pause, or a NAT that forgot us; an answer tells which."""
         self._leaving: dict[UserId, float] = {}
         """Users who left, and when; they are heard to the end of what they sent."""
         self._news: list[GroupNews] = []
@@ -262,7 +267,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         attempt = self._attempt
         self._watch()
         if attempt == self._attempt:
-            if self._clock.now() >= self._keepalive_at or self._unanswered() > 0:
+            if self._clock.now() >= self._keepalive_at or self._unanswered() > 0 or self._fell_silent:
                 self._ping()
             self.later(LOOK_S, KeepaliveDue(attempt=attempt))
 
@@ -282,7 +287,10 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
 
     def _watch(self) -> None:
         """Look at what came. While a WebSocket is being replaced, or our address asked for, help is under way."""
-        hearing = self._pipeline.hearing()
+        hearing, heard_until_now = self._pipeline.hearing(), self._hears
+        self._hears = hearing.opened > self._opened
+        self._fell_silent = heard_until_now and not self._hears
+        self._opened = hearing.opened
         verdict = self._watchdog.observe(
             self._clock.now(),
             opened=hearing.opened,

@@ -30,11 +30,15 @@ class Listener:
     def period(self, opened=0, unopened=0):
         """Let one keepalive period pass in which so many frames came; return the steps that were taken."""
         for _ in range(round(KEEPALIVE_S / LOOK_S)):
-            heard = self.role.pipeline.heard
-            self.role.pipeline.heard = Hearing(heard.opened + opened // 5, heard.unopened + unopened // 5)
-            self.call.run(LOOK_S)
-            self.answer()
+            self.hears(opened // 5, unopened // 5)
         return [event for event in short(self.call.events()) if event.startswith("recovery")]
+
+    def hears(self, opened, unopened=0):
+        """Let so many frames come, and LOOK_S pass."""
+        heard = self.role.pipeline.heard
+        self.role.pipeline.heard = Hearing(heard.opened + opened, heard.unopened + unopened)
+        self.call.run(LOOK_S)
+        self.answer()
 
     def answer(self):
         """Let the server answer what it was asked, as far as it does."""
@@ -120,6 +124,27 @@ def test_the_first_step_comes_within_five_seconds_of_the_last_word():
         if [event for event in short(listener.call.events()) if event.startswith("recovery")]:
             break
     assert spent_s <= 5.0
+
+
+@pytest.mark.parametrize("looks", range(5))
+def test_a_nat_that_forgets_us_in_mid_speech_is_found_out_within_five_seconds_wherever_the_keepalives_are(looks):
+    listener, spent_s = Listener(), 0.0
+    for _ in range(5 + looks):
+        listener.hears(SPOKEN // 5)
+    listener.pongs = listener.finds = False
+    while not [event for event in short(listener.call.events()) if event.startswith("recovery")]:
+        spent_s += LOOK_S
+        listener.hears(0)
+    assert spent_s <= 5.0
+
+
+def test_who_pauses_is_worth_one_keepalive_if_it_is_answered():
+    listener = Listener()
+    listener.period(opened=SPOKEN)
+    pings = listener.pings()
+    listener.period()
+    listener.period()
+    assert listener.pings() - pings <= 1 + 2
 
 
 def test_the_group_is_asked_for_anew_if_the_last_change_is_young():
