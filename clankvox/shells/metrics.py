@@ -4,20 +4,23 @@ On loopback it answers only who asks for loopback by name: a page in a browser o
 anew to 127.0.0.1 (DNS rebinding) would ask for that name, and could read the numbers.
 """
 
+import contextlib
 import logging
 import re
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socket import AF_INET6
+from socket import AF_INET6, SHUT_RDWR
 from typing import Any, Final
 
 _log = logging.getLogger("clankvox.metrics")
 
 PATH: Final = "/metrics"
 REQUEST_TIMEOUT_S: Final = 2.0
-"""Whoever sends a request more slowly is cut off: the next scraper waits behind him."""
+"""Whoever sends nothing, or takes nothing, for so long is cut off: the next scraper waits behind him."""
+EXCHANGE_S: Final = 5.0
+"""And whoever has not got his page by then, however steadily he sends a byte now and then."""
 IDLE_S: Final = 1.0
 """How often the thread looks whether it shall end."""
 
@@ -88,6 +91,18 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "clankvox"
     sys_version = ""
 
+    def setup(self) -> None:
+        """Begin an exchange that has an end."""
+        super().setup()
+        self._end = threading.Timer(EXCHANGE_S, self._cut_off)
+        self._end.daemon = True
+        self._end.start()
+
+    def finish(self) -> None:
+        """See StreamRequestHandler."""
+        self._end.cancel()
+        super().finish()
+
     def do_GET(self) -> None:
         """Answer a scrape."""
         if not self._is_meant():
@@ -107,6 +122,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _cut_off(self) -> None:
+        with contextlib.suppress(OSError):  # it may have ended just now
+            self.connection.shutdown(SHUT_RDWR)
 
     def _is_meant(self) -> bool:
         """Whether who asks knows whom: who says no host (HTTP/1.0) is no browser."""

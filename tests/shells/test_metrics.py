@@ -1,5 +1,6 @@
 """The metrics endpoint over real sockets."""
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -98,6 +99,24 @@ def test_whoever_sends_nothing_is_cut_off_so_that_the_next_one_is_served(serve, 
     with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as silent:
         assert get(port)[0] == 200
         assert silent.recv(1) == b""
+
+
+def test_whoever_sends_a_byte_now_and_then_is_cut_off_too(serve, monkeypatch):
+    monkeypatch.setattr(metrics, "EXCHANGE_S", 0.3)
+    port, done = serve(), threading.Event()
+
+    def dribble(slow):
+        with contextlib.suppress(OSError):
+            while not done.wait(0.02):
+                slow.sendall(b"x")
+
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as slow:
+        slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+        thread = threading.Thread(target=dribble, args=(slow,))
+        thread.start()
+        assert get(port)[0] == 200
+        done.set()
+        thread.join()
 
 
 def test_an_address_that_is_taken_is_logged_and_harms_nobody(serve, caplog):
