@@ -191,7 +191,7 @@ class AudioStream:
         self._play(now)
         self._accept_opened(now)
         self._go_on_sweeping(now)
-        while self._held and now - self._held[0].packet.arrival >= HELD_S:
+        while self._held and now >= self._given_up_at():
             self._drop(self._held.popleft())
         self._ask_for_poll()
 
@@ -267,8 +267,11 @@ class AudioStream:
 
     def _ask_for_poll(self) -> None:
         if self._held:
-            self._tools.alarm.by(self._held[0].packet.arrival + HELD_S)
+            self._tools.alarm.by(self._given_up_at())
             self._tools.alarm.by(self.binding.sweep_at or math.inf)
+
+    def _given_up_at(self) -> float:
+        return self._tools.alarm.end_of(HELD_S, self._held[0].packet.arrival)
 
     def _would_overtake(self, silence: Frame) -> bool:
         """Whether a frame before `silence` waits for its key and would be late behind it."""

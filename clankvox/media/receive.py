@@ -195,6 +195,7 @@ class ReceivePipeline:
     def feed(self, datagram: bytes, now: float) -> None:
         """Process one datagram that arrived at `now`; whatever it holds, it is counted and never raises."""
         with self._board.lock:
+            self._alarm.wake(now)
             self._fed_since_poll = True
             if self._is_behind():
                 self._catch_up(now)
@@ -210,6 +211,7 @@ class ReceivePipeline:
     def poll(self, now: float) -> float:
         """Do what time or a change asks for; return when to come back at the latest."""
         with self._board.lock:
+            self._alarm.wake(now)
             if not self._fed_since_poll:
                 self._read_out_at = self._polled_at  # the socket was found empty some time between then and now
             self._fed_since_poll, self._polled_at = False, now
@@ -222,7 +224,7 @@ class ReceivePipeline:
                 self._roster.poll(now)
                 if self._video is not None:
                     self._video.poll(now)
-            return self._alarm.due
+            return self._alarm.sleep(now)
 
     def _is_behind(self) -> bool:
         return (

@@ -140,7 +140,7 @@ class Speaker:
                 alarm.by(ends_at)
         self._expire(now)
         if self._held:
-            alarm.by(self._held[0].ordered.frame.arrival + HELD_S)
+            alarm.by(self._given_up_at())
 
     def close(self, arming: int | None) -> Segment | None:
         """End the utterance that goes into `arming` (None: whichever does) because the parent's side ends it."""
@@ -197,7 +197,10 @@ class Speaker:
         if len(self._held) >= HELD_FRAMES:
             self._drop_oldest()
         self._held.append(_HeldFrame(line, ordered))
-        self._tools.alarm.by(self._held[0].ordered.frame.arrival + HELD_S)
+        self._tools.alarm.by(self._given_up_at())
+
+    def _given_up_at(self) -> float:
+        return self._tools.alarm.end_of(HELD_S, self._held[0].ordered.frame.arrival)
 
     def _drop_oldest(self) -> None:
         held = self._held.popleft()
@@ -205,7 +208,7 @@ class Speaker:
         self._settle(held.line, held.ordered, Fate.UNCAPTURED)
 
     def _expire(self, now: float) -> None:
-        while self._held and now - self._held[0].ordered.frame.arrival >= HELD_S:
+        while self._held and now >= self._given_up_at():
             self._drop_oldest()
 
     def _replay(self, now: float) -> None:

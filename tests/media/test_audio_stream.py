@@ -317,3 +317,44 @@ def test_what_was_opened_and_not_played_is_discarded_with_the_connection():
     ears.cipher.mls(lambda engine: engine.ready)
     ears.pipeline.detach()
     assert ears.pipeline.ended_streams().fates["discarded"] == 5
+
+
+def test_what_waits_is_not_given_up_the_moment_that_we_get_time_again():
+    before, after = room_of(ME, ALICE), room_of(ME, ALICE)
+    ears = Ears(before)
+    ears.arm(ALICE)
+    old = Talker(7, before.members[ALICE])
+    ears.hear(old.packets(SPEECH[:10]))
+    new = Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+    ears.hear(new.packets(SPEECH[10:20]))
+    ears.now += 2.2
+    ears.hear(new.packets(SPEECH[20:30]), interval_s=0.0001)
+    ears.wait(0.1)
+    ears.join(after)
+    for arming in (2, 3):
+        ears.arm(ALICE, arming)
+        ears.wait(0.1)
+    assert ears.fates(7) == {"decoded": 30}
+
+
+def test_speech_that_waits_for_its_capture_is_not_given_up_the_moment_that_we_get_time_again():
+    room = room_of(ME, ALICE)
+    ears = Ears(room)
+    datagrams = Talker(7, room.members[ALICE]).packets(SPEECH)
+    ears.hear(datagrams[:50])
+    ears.now += 1.5
+    ears.hear(datagrams[50:], interval_s=0.0001)
+    ears.wait(0.1)
+    for arming in (1, 2):
+        ears.arm(ALICE, arming)
+        ears.wait(0.1)
+    assert ears.fates(7) == {"decoded": len(SPEECH)}
+
+
+def test_what_never_opens_is_given_up_however_little_time_we_get():
+    ears = Ears(room_of(ME, ALICE))
+    ears.hear(Talker(7, room_of(50, 51).members[50]).packets(SPEECH[:10]))
+    ears.now += 10
+    ears.pipeline.poll(ears.now)
+    ears.wait(0.6)
+    assert ears.fates(7) == {"unknown_ssrc": 10}
