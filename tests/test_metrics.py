@@ -97,6 +97,20 @@ def test_sums_over_the_roles_are_what_the_parent_is_told(telemetry):
     assert heard == told.inbound_audio.transport_decrypt_fail
 
 
+def test_what_became_of_our_sound_is_what_the_parent_is_told(telemetry):
+    frames = telemetry._frames
+    for number, fate in enumerate(FrameFate, 30):
+        frames.fates[fate] = number
+    frames.speech_underruns, frames.music_underruns = 40, 41
+    found, told = samples(telemetry), telemetry.collect().outbound
+    made = (told.rtp_audio_sent, told.frames_refused, told.frames_unsealed, told.frames_dropped)
+    assert [found["clankvox_audio_frames_made_total", fate] for fate in ("sent", "refused", "unsealed", "dropped")] == [
+        *made
+    ]
+    assert len({*made}) == len(made)
+    assert (found["clankvox_underruns_total", "tts"], found["clankvox_underruns_total", "music"]) == (40, 41)
+
+
 def test_what_pictures_lost_and_what_was_done_about_it_is_what_the_parent_is_told(telemetry):
     found, told = samples(telemetry), telemetry.collect()
     seen, sent = told.inbound_video, told.outbound

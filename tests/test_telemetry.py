@@ -1,6 +1,6 @@
 """Every counter of `transport_stats` is read from where it is kept."""
 
-from msgspec import structs
+from msgspec import structs, to_builtins
 
 from clankvox.clock import SystemClock
 from clankvox.ids import Role
@@ -39,6 +39,10 @@ def test_counters_are_summed_over_the_roles_and_reach_their_places():
     assert (told.inbound_video.rtx_recovered, told.inbound_video.frames_emitted) == (watching, watching + 20)
     assert told.inbound_video.decode_dropped == watching
     assert (told.outbound.frames_made, told.outbound.rtp_audio_sent, told.outbound.video_retransmitted) == (9, 7, 3)
+    summary = telemetry.summary()
+    assert (summary["inboundAudio.packets"], summary["outbound.framesMade"]) == (6, 9)
+    assert {name.partition(".")[0] for name in summary} <= to_builtins(told).keys()
+    assert 0 not in summary.values()
 
 
 def test_nothing_that_happened_is_told_as_zero_everywhere():

@@ -213,6 +213,17 @@ def test_what_comes_before_the_transport_key_is_heard_from_its_first_frame(room)
     assert ears.pipeline.totals.before_key == 0
 
 
+def test_what_was_said_on_one_connection_does_not_colour_what_is_said_on_the_next(room):
+    ears = Ears(room)
+    ears.arm(ALICE)
+    ears.hear(alice(room).packets(SPEECH))
+    before = ears.heard.pcm(ALICE).size
+    ears.pipeline.detach()
+    ears.attach(2)
+    ears.hear(alice(room, ssrc=8).packets(LONGER[:20]))
+    assert np.array_equal(ears.heard.pcm(ALICE)[before:], plain_decode(LONGER[:20]))
+
+
 def test_what_comes_too_early_to_be_kept_until_the_transport_key_is_counted(room):
     ears = Ears(room)
     ears.pipeline.detach()
