@@ -373,7 +373,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
     def _on_slot(self, path: int, report: SlotReport) -> None:
         packet = report.packet
         if report.outcome is SendOutcome.SENT and isinstance(packet, SealedPacket):
-            self._way.sound_left(len(packet.frame.payload), packet.timestamp, report.slot_deadline)
+            self._way.sound_left(len(packet.frame.payload), packet.timestamp, packet.deadline_s)
         self._transmission.on_slot(path)
 
     def _begin_sound(self) -> None:

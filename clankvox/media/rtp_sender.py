@@ -98,6 +98,11 @@ class SealedPacket:
     _cipher: Generational
     _transmit: Callable[[bytes], None]
 
+    @property
+    def deadline_s(self) -> float:
+        """The instant of its timestamp, within three quarters of a slot: when it was due, however late it left."""
+        return self._place.deadline_s
+
     def send(self) -> SendOutcome:
         """Transmit, unless cipher or gate changed since it was sealed (STALE: nothing leaves). Pacer thread.
 

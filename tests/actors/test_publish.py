@@ -390,6 +390,26 @@ def test_the_sound_of_a_source_leaves_on_the_streams_own_ssrc_and_is_reported():
     assert (report.ssrc, report.packets > 40) == (1000, True)
 
 
+def test_slots_that_are_served_late_move_no_sound_away_from_its_picture():
+    studio = Studio()
+    studio.play(withAudio=True)
+    clock = studio.call.clock
+    tone = (8_000 * np.sin(np.arange(3 * 48_000) / 20)).astype(np.int16)
+    studio.worker.audio.put(studio.worker.audio.lease(), clock.now() + 0.04, np.repeat(tone[:, np.newaxis], 2, axis=1))
+    studio.call.run(1.1)
+    for _ in range(6):
+        studio.call.run(0.043)
+        clock.move_to(clock.now() + 0.19)
+        studio.call.pacer.serve_slot(clock.now())
+    reports = []
+    for datagram in filter(is_rtcp, studio.role.udp.sent):
+        reports += parse_compound(datagram[:8] + open_sealed(MODE, KEY, datagram, RTCP_CLEAR_BYTES))
+    zero = reports[0].rtp_timestamp
+    starts_s = [report.ntp / (1 << 32) - (report.rtp_timestamp - zero) / 48_000 for report in reports]
+    assert len(starts_s) >= 2
+    assert max(starts_s) - min(starts_s) < 0.03, "the beginning of the sound, by each report"
+
+
 def test_paused_sound_is_silent():
     studio = Studio()
     studio.play(withAudio=True)
