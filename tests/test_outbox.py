@@ -228,6 +228,10 @@ def test_pieces_that_came_together_wake_the_writer_once_when_all_are_there_or_ve
     assert woken() == 2
     writer.start()
     assert [taken.get(timeout=DEADLINE_S) for _ in range(2)] == [bytearray([0]), bytearray([1])]
+    outbox.put_audio("c", bytearray(1), 20)
+    assert outbox.take(0.0) == bytearray([2])
+    outbox.wake_writer()
+    assert woken() == 2, "who takes is awake"
 
 
 def test_a_writer_that_sleeps_gets_pcm_when_it_is_woken():

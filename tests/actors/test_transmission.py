@@ -67,6 +67,7 @@ class Maker:
         self.fates.append((frame.payload, fate))
 
     def speaking_changed(self, ssrc, *, speaking):
+        assert ssrc == 42
         self.flags.append(speaking)
 
     def nothing_to_send(self):
