@@ -43,6 +43,10 @@ READ_OUT_LIMIT_S: Final = 0.5
 MOST_NEWS: Final = 256
 FAREWELL_LIMIT_S: Final = 1.5
 """What came before op 13 may wait for op 22 to bring its key (SWITCH_LIMIT_S), within the 2 s of all packets."""
+_MOST_LOOKS: Final = round(FAREWELL_LIMIT_S / FAREWELL_S)
+"""Counted and not timed: a stall in which nobody in the process got time is one look late."""
+_FEWEST_LOOKS: Final = 20
+"""As many looks at the socket are made however late it is, for the same reason."""
 
 LADDERS: Final = {
     Role.VOICE: tuple(Step),
@@ -82,6 +86,8 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         """Users who left, and when; they are heard to the end of what they sent."""
         self._news: list[GroupNews] = []
         """What the DAVE actor is not told yet."""
+        self._looks = 0
+        """How often it was looked since the last leaving whether the socket was read out."""
         self._watchdog = Watchdog(LADDERS[self._address.role])
         self._renewals = AttemptBudget(_RENEWALS, _RENEWAL_WINDOW_S)
 
@@ -199,6 +205,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
             self._forget_member(user)
             return
         left_at = self._leaving[user] = self._clock.now()
+        self._looks = 0
         self._udp.wake()
         self.later(FAREWELL_S, FarewellDue(attempt=self._attempt, user_id=user, left_at=left_at))
 
@@ -217,6 +224,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
             self._tell_news()
 
     def _on_read_out_due(self) -> None:
+        self._looks += 1
         if self._news and self._has_unread_words():
             self._udp.wake()
             self.later(READ_OUT_S, ReadOutDue(attempt=self._attempt))
@@ -230,19 +238,18 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
 
     def _has_unread_words(self) -> bool:
         """Whether the socket may still hold what somebody said who left this moment."""
-        now = self._clock.now()
+        early, few = self._clock.now() - READ_OUT_LIMIT_S, self._looks < _FEWEST_LOOKS
         return any(
-            now < left_at + READ_OUT_LIMIT_S and not self._pipeline.was_read_out(left_at)
-            for left_at in self._leaving.values()
+            (few or early < left_at) and not self._pipeline.was_read_out(left_at) for left_at in self._leaving.values()
         )
 
     def _on_farewell_due(self, due: FarewellDue) -> None:
         if self._leaving.get(due.user_id) != due.left_at:
             return
-        patient = self._clock.now() < due.left_at + FAREWELL_LIMIT_S
-        if patient and self._pipeline.has_last_words(due.user_id, due.left_at):
+        if due.look < _MOST_LOOKS and self._pipeline.has_last_words(due.user_id, due.left_at):
             self._udp.wake()
-            self.later(FAREWELL_S, due)
+            again = FarewellDue(attempt=due.attempt, user_id=due.user_id, left_at=due.left_at, look=due.look + 1)
+            self.later(FAREWELL_S, again)
         else:
             self._end_farewell(due.user_id)
 

@@ -195,6 +195,7 @@ class FarewellDue(Message, frozen=True, kw_only=True):
     attempt: Attempt
     user_id: UserId
     left_at: float
+    look: int = 1
 
 
 class ReadOutDue(Message, frozen=True, kw_only=True):

@@ -127,6 +127,17 @@ def his_key_comes_and_goes_before_we_get_time(room):
     room.starved = False
 
 
+def a_stall_comes_right_behind_op_13(room):
+    room.socket.extend(room.says(5))
+    room.starved = True
+    room.leave(LEAVER)
+    room.flush()
+    room.call.clock.advance(2.0)
+    room.call.run(0.02)
+    room.flush()
+    room.starved = False
+
+
 def all_leave_amid_a_change(room):
     room.keep_answers()
     room.join(NEWCOMER)
@@ -150,6 +161,7 @@ def all_leave_amid_a_change(room):
         op_22_is_still_to_come,
         op_22_comes_right_behind,
         his_key_comes_and_goes_before_we_get_time,
+        a_stall_comes_right_behind_op_13,
         all_leave_amid_a_change,
     ],
 )
