@@ -34,6 +34,7 @@ def picture(client, media_ssrc, depacketise=h264_payload.depacketise):
             continue
         payloads += [payload] if payload else []
         if header.marker:
+            client.wait_ready()  # the key comes by TCP
             return header, client.member.decrypt_video(2, depacketise(payloads))
 
 
