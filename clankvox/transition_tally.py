@@ -66,8 +66,6 @@ class TransitionTally:
             self.links_lost[role, code] += 1
         if now is ConnectionState.RECONNECTING or taken.event == _GAVE_UP_EVENT:  # maybe without a try
             self._reconnecting.setdefault(role, code)
-        if now is ConnectionState.RECONNECTING:
-            return
         if role in self._reconnecting and now in _OUTCOMES:
             first = self._reconnecting.pop(role)
             outcome = _RESUMED if taken.event == _RESUMED_EVENT else _OUTCOMES[now]

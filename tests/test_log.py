@@ -168,6 +168,7 @@ def test_an_event_that_repeats_is_thinned_and_the_next_line_says_how_many_were_l
     assert limit.admit(record(message="another", at=0.5)) == 0
     assert limit.admit(record(at=RATE_WINDOW_S)) == 30
     assert limit.admit(record(at=RATE_WINDOW_S + 0.1)) == 0
+    assert limit.over() == [], "it was told"
 
 
 def test_values_do_not_make_another_event_and_levels_do():

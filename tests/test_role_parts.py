@@ -7,6 +7,7 @@ from clankvox.errors import TransportLost
 from clankvox.ids import Role
 from clankvox.media.frame_cipher import Gate
 from clankvox.media.packet_sealer import PacketSealer
+from clankvox.media.video_path import PublishCounters
 from clankvox.media.watch_list import PictureWish, RemoteStream
 from clankvox.outbox import Outbox
 from clankvox.role_parts import RoleParts
@@ -92,4 +93,12 @@ def test_every_drop_that_is_counted_can_be_read_also_those_without_a_place_in_th
         "pictures_beyond_a_frame": 5,
         "udp_send_dropped": 6,
     }
+    wired.parts.close()
+
+
+def test_what_becomes_of_our_own_pictures_is_counted_with_their_role():
+    wired = Wired(Role.STREAM_PUBLISH)
+    wired.parts.published = PublishCounters()
+    wired.parts.published.retransmitted = 7
+    assert wired.parts.counters() == {"published_retransmitted": 7}
     wired.parts.close()

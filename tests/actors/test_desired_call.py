@@ -2,13 +2,14 @@
 
 import pytest
 
+from clankvox.actors import desired_call, video
 from clankvox.actors.desired_call import VideoWish
 from clankvox.ids import Role, connection_address, dave_address, video_address
 from clankvox.messages.connection import SocketLost
 from clankvox.messages.video import VideoLinkReady, VideoStateAnnounced
 from clankvox.wire.gateway_ops import Video
 from tests.actors.test_stream import ROLES, connect
-from tests.actors.test_video import announce, asked, looked_at, subscribe, watching
+from tests.actors.test_video import SCREEN, announce, asked, looked_at, subscribe, watching
 from tests.support.crash import arm, crash
 from tests.support.factory import Call, short
 
@@ -279,6 +280,20 @@ def test_an_heir_is_told_of_no_more_senders_than_its_predecessor_believed():
         wish.ordered(VideoStateAnnounced(attempt=1, user_id=user, video=video))
     (revived,) = wish.revival(None)
     assert list(revived.message.announced) == list(range(256))
+
+
+def test_an_heir_knows_the_newest_of_a_sender_also_where_no_other_is_believed_any_more(monkeypatch):
+    for module in (desired_call, video):
+        monkeypatch.setattr(module, "MOST_SENDERS", 1)
+    call = watching()
+    for user in (42, 43):
+        subscribe(call, user)
+    announce(call)
+    announce(call, 43, video_ssrc=40, streams=[SCREEN | {"ssrc": 40, "rtx_ssrc": 41}])
+    announce(call, 42, video_ssrc=60, streams=[SCREEN | {"ssrc": 60, "rtx_ssrc": 61}])
+    assert looked_at(call) == {42: 60}
+    crash(call, video_address(Role.STREAM_WATCH))
+    assert looked_at(call) == {42: 60}
 
 
 def test_the_end_of_what_is_seen_is_told_if_its_actor_is_not_replaced():
