@@ -39,10 +39,14 @@ SELECTORS: Final = (
 
 
 class Found(NamedTuple):
-    """What yt-dlp printed; the URL is a secret."""
+    """What yt-dlp printed; the URL is a secret, and headers may hold cookies."""
 
     url: str
     headers: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Show neither."""
+        return f"Found({len(self.headers)} headers)"
 
 
 class PageResolver:

@@ -32,7 +32,9 @@ def resolve(url="http://page.example/watch", seconds=30.0, resolver=None):
 def test_the_first_url_and_the_headers_are_taken(tmp_path, monkeypatch):
     script = 'print(\'http://a/1\\nhttp://a/2\'); print(\'{"User-Agent": "x", "Referer": "http://r/"}\')'
     fake_yt_dlp.install(tmp_path, monkeypatch, script)
-    assert resolve() == Found("http://a/1", {"User-Agent": "x", "Referer": "http://r/"})
+    found = resolve()
+    assert found == Found("http://a/1", {"User-Agent": "x", "Referer": "http://r/"})
+    assert repr(found) == "Found(2 headers)"
 
 
 def test_what_the_child_is_given(tmp_path, monkeypatch):
