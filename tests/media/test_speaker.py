@@ -11,7 +11,7 @@ from clankvox.media.capture_board import CaptureConfig
 from clankvox.media.receive_ports import Origin
 from clankvox.media.reorder import Frame, OrderedFrame, ReorderWindow
 from clankvox.media.signal_meter import SignalMeter
-from clankvox.media.speaker import Line, Speaker, SpeakerTools
+from clankvox.media.speaker import HELD_S, Line, Speaker, SpeakerTools
 from tests.support.hearing import ALICE, BOB, ME, Ears, Heard, Talker, encoder, opus_packets, plain_decode, room_of
 
 PACKETS = opus_packets(1.0)
@@ -123,6 +123,17 @@ def test_it_is_idle_when_there_is_nothing_to_remember(held):
     one.speaker.stop_speaking()
     one.speaker.drop_lines()
     assert one.speaker.idle
+
+
+def test_the_alarm_rings_when_what_nobody_captures_has_been_kept_for_long_enough():
+    one = One()
+    one.say(2, 0.0)
+    late = HELD_S - 0.1
+    one.alarm.restart(late)
+    one.speaker.poll(late)
+    assert one.alarm.due == one.alarm.end_of(HELD_S, 0.0) < late + 0.2
+    one.speaker.poll(one.alarm.due)
+    assert one.fates() == {Fate.UNCAPTURED: 1}
 
 
 def test_the_alarm_rings_when_speaking_ends():
