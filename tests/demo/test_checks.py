@@ -145,6 +145,15 @@ def test_music_of_which_the_process_says_too_much_or_that_left_in_clear_is_wrong
     assert scene.wrong() == ["music: what crossed the wire", "music: nothing left unencrypted"]
 
 
+@pytest.mark.parametrize(("played_ms", "may_be_late"), [(None, False), (4_000, True)])
+def test_gains_of_music_that_starved_may_be_wrong_because_the_machine_is_busy(scene, played_ms, may_be_late):
+    scene.outcome.played_ms = played_ms or scene.outcome.played_ms
+    scene.music = scene.music._replace(under_db=-120.0)
+    judged = checks.check_call(scene.plan, scene.outcome, scene.vox, scene.sounds, None)
+    (gain,) = (check for check in judged if check.name == "music: gain under speech")
+    assert (gain.passed, gain.timing) == (False, may_be_late)
+
+
 def test_gains_of_music_that_is_not_here_are_not_judged(scene):
     scene.plan = scene.plan._replace(tune=scene.plan.tune._replace(original=None))
     scene.music = scene.music._replace(alone_db=None, under_db=None, after_db=None)
