@@ -200,6 +200,18 @@ def test_what_comes_before_the_group_exists_is_heard_from_its_first_frame():
     assert np.array_equal(ears.heard.pcm(ALICE), plain_decode(SPEECH))
 
 
+def test_what_waits_for_its_group_is_not_given_up_in_the_moment_in_which_we_get_time_again():
+    room = room_of(ME, ALICE)
+    ears = Ears()
+    ears.arm(ALICE)
+    ears.hear(alice(room).packets(SPEECH))
+    ears.now += 2 * HELD_S
+    ears.pipeline.poll(ears.now)
+    ears.join(room)
+    ears.pipeline.poll(ears.now)
+    assert np.array_equal(ears.heard.pcm(ALICE), plain_decode(SPEECH))
+
+
 def test_what_comes_before_the_transport_key_is_heard_from_its_first_frame(room):
     ears = Ears(room)
     ears.attach(2, key=KEY[::-1])

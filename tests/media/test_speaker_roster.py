@@ -49,6 +49,13 @@ def test_who_left_is_absent_for_a_second_or_until_expected_again():
     assert not roster.absent
 
 
+def test_who_left_with_nothing_under_way_is_forgotten_at_once():
+    roster, _, _ = made()
+    say(roster, BOB)
+    roster.forget(BOB)
+    assert [*roster] == []
+
+
 def test_suspend_ends_speaking_and_forgets_who_has_nothing_under_way():
     roster, board, heard = made()
     board.arm(ALICE, CaptureConfig(1, None, 24_000, 200))
