@@ -46,6 +46,7 @@ from clankvox.messages.router import (
     CaptureIdle,
     CommandReceived,
     ConnectionReported,
+    DaveReported,
     InspectionOverdue,
     InspectionRequested,
     LineRejected,
@@ -344,7 +345,10 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
 
     def _bury(self, failure: ActorFailed, late: tuple[Message, ...]) -> None:
         """Say on behalf of the dead what is over with it, and pass on the baton that it had or was to get."""
+        has_heir = failure.address in self._registry
         for report in self._desired.last_words(failure):
+            if has_heir and isinstance(report, DaveReported) and report.connection_id is not None:
+                continue  # the heir says so itself when the call is reset
             self._on_report(report)
         for message in (failure.cause, *failure.unread, *late):
             if isinstance(message, ResetBaton):

@@ -306,7 +306,7 @@ def test_the_fourth_failure_in_ten_seconds_closes_the_role(address):
     lines = short(events)
     assert lines[0] == "error voice_runtime_error voice"
     assert (events[0]["connectionId"], events[0]["message"]) == ("c1", "internal error: Bug")
-    assert lines.count("connection_state disconnected") == 1
+    assert [lines.count(line) for line in ("connection_state disconnected", "dave_state voice cleared")] == [1, 1]
     assert "transport_state voice disconnected internal_error" in lines
     assert (call.web_socket.attempt, call.udp.attempt, call.pipeline.sealer) == (None, None, None)
     call.connect("c2")
