@@ -137,10 +137,7 @@ def test_a_close_that_forbids_to_come_back_is_told_once_and_nothing_is_tried(cal
     call.close(code)
     call.wait_for("dave_state", since=since, status="cleared")
     call.credentials()  # what was current when the call was given up does not bring it back
-    call.vox.send({"type": "inspect"})
-    actors = call.wait_for("inspect", since=since).body["actors"]
-    (state,) = [each["state"] for each in actors if (each["kind"], each["role"]) == ("connection", "voice")]
-    assert state == "closed"
+    assert eventually(lambda: state_of_the_connection(call), "a description of it") == "closed"
     error, *rest = [event for event in call.told(since) if event["type"] != "inspect"]
     assert (error["type"], error["code"]) == ("error", "voice_runtime_error")
     assert rest[:2] == disconnected(reason)
@@ -148,6 +145,15 @@ def test_a_close_that_forbids_to_come_back_is_told_once_and_nothing_is_tried(cal
     assert call.seen() == {}
     mine = [each for each in call.discord.happenings[happened:] if each.get("userId") == call.me]
     assert [each["type"] for each in mine if each["type"] in ("joined", "left")] == ["left"]
+
+
+def state_of_the_connection(call):
+    """What `inspect` tells, None if its actor had no time for that within 100 ms."""
+    since = call.vox.mark()
+    call.vox.send({"type": "inspect"})
+    actors = call.wait_for("inspect", since=since).body["actors"]
+    states = {(each["kind"], each["role"]): each["state"] for each in actors}
+    return states.get(("connection", "voice"))
 
 
 @pytest.mark.parametrize(("code", "reason"), [(4014, "disconnected"), (4022, "call_terminated")])
