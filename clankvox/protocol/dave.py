@@ -120,6 +120,8 @@ class DaveConversation:
         self._flagged: set[TransitionId] = set()
         self._asked_at: float | None = None
         """When undecryptable frames had us ask to be added anew."""
+        self._believe_from = 0.0
+        """Failures that are told before may be of frames from before the last change of keys."""
         self._recovering_since: float | None = None
         self._unfollowed: TransitionId | None = None
 
@@ -242,7 +244,7 @@ class DaveConversation:
         """Blame the last transition, once, if it was received within 10 s; else leave it to the caller's watchdog."""
         if self._commit is not None:
             return self._follow(now)
-        if self._last_received is None or self._version == 0:
+        if self._last_received is None or self._version == 0 or now < self._believe_from:
             return []
         transition, received_at = self._last_received
         if transition in self._flagged or now - received_at > FLAG_WINDOW_S or not self._in_session:
@@ -338,7 +340,7 @@ class DaveConversation:
             self._mls.process_commit(commit.message)
         except MlsError:
             return self._on_unfollowed(commit.transition_id, now)
-        self._recovering_since = self._unfollowed = None
+        self._recovering_since, self._unfollowed, self._believe_from = None, None, now + RECOVERY_WINDOW_S
         return []
 
     def _take_last_keys(self) -> None:

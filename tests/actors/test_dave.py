@@ -5,7 +5,7 @@ import pytest
 from clankvox.actors.dave import GATE_OF
 from clankvox.fsm.dave import DaveState
 from clankvox.media.frame_cipher import Gate
-from clankvox.protocol.dave import SWITCH_LIMIT_S
+from clankvox.protocol.dave import RECOVERY_WINDOW_S, SWITCH_LIMIT_S
 from clankvox.wire.gateway_ops import Op
 from tests.support.factory import Call, in_clear, short
 from tests.support.fake_mls import BAD, NO_ANSWER, FakeEngine
@@ -252,7 +252,7 @@ def test_frames_that_do_not_decrypt_blame_the_last_transition_once():
     call = Call().establish(42)
     call.server.commit(11)
     call.server.execute_transition(11)
-    call.drain()
+    call.run(RECOVERY_WINDOW_S)
     for _ in range(3):
         call.pipeline._facts.undecryptable(1, 42, 36)
     call.drain()

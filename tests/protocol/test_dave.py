@@ -325,7 +325,15 @@ def test_undecryptable_frames_are_not_blamed_on_the_answer_to_their_blame_until_
         talk.feed_binary(Op.MLS_WELCOME, change(transition), now)
         talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(transition), now)
         talk.execute_transition(executed(transition), now)
-        assert (flag(transition) in talk.frames_undecryptable(now)) is blamed
+        assert (flag(transition) in talk.frames_undecryptable(now + RECOVERY_WINDOW_S)) is blamed
+
+
+def test_what_several_senders_sealed_before_we_followed_is_not_blamed_on_the_change():
+    talk, _ = conversation(ready=True)
+    talk.feed_binary(Op.MLS_ANNOUNCE_COMMIT, change(5), 100.0)
+    assert talk.frames_undecryptable(100.7) == []
+    assert talk.frames_undecryptable(100.7) == [], "the first of them has brought the key of all"
+    assert talk.frames_undecryptable(100.7 + RECOVERY_WINDOW_S)[0] == flag(5)
 
 
 def test_undecryptable_frames_are_blamed_on_nothing_old_or_unknown():
