@@ -11,6 +11,7 @@ from clankvox import __version__
 from clankvox.errors import ExitCode
 from clankvox.ipc.framing import frame_json
 from clankvox.shells.allocator import give_back_memory
+from clankvox.shells.parent import open_parent
 from clankvox.shells.prctl import set_process_name
 from clankvox.shells.stdio import claim_stdin, claim_stdout
 
@@ -20,7 +21,7 @@ _INTERRUPTED: Final = 130
 """What a shell makes of a program that SIGINT ended."""
 
 USAGE: Final = """usage: clankvox [serve] [--config FILE] [--log-level LEVEL] [--log-format FORMAT]
-                        [--allow-files] [--allow-private-hosts]
+                        [--allow-files] [--allow-private-hosts] [--outlive-parent]
                         [--metrics-addr HOST:PORT [--metrics-public]]
        clankvox doctor [--help]      check this installation and this machine
        clankvox demo [--help]        a whole call against the offline Discord, with a report
@@ -86,6 +87,7 @@ def _serve(arguments: list[str]) -> int:
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nor can it show anything yet; the default action is the end
     stdin_fd, stdout_fd = claim_stdin(), claim_stdout()
+    parent_fd = None if config.outlive_parent else open_parent()
     set_process_name("clankvox")
     give_back_memory()
     ready = b'{"type":"process_ready","protocolVersion":%d,"version":"%b"}' % (PROTOCOL_VERSION, __version__.encode())
@@ -99,7 +101,7 @@ def _serve(arguments: list[str]) -> int:
             import clankvox.metrics  # noqa: F401 - the app imports it, and could not say what it lacks
     except BaseException as fault:  # noqa: BLE001 - numpy on a CPU that is too old raises RuntimeError, Rust panics
         return _give_up(stdout_fd, fault)
-    return app.serve(stdin_fd, stdout_fd, config)
+    return app.serve(stdin_fd, stdout_fd, config, parent_fd)
 
 
 def _give_up(stdout_fd: int, fault: BaseException) -> int:

@@ -46,6 +46,7 @@ from clankvox.role_parts import RoleParts
 from clankvox.shells.log_writer import LogWriter
 from clankvox.shells.music_source import MusicSources
 from clankvox.shells.pacer import Pacer
+from clankvox.shells.parent import ParentWatch
 from clankvox.shells.publish_sources import PublishSources
 from clankvox.shells.signals import StopSignals
 from clankvox.shells.stdio import StdinReader, StdoutWriter
@@ -104,7 +105,7 @@ class App:
             lambda error: self._router(LineRejected(error=error)),
             lambda: self._router(StopRequested(exit_code=0, reason="destroy")),
         )
-        self._signals = StopSignals(self._on_signal, self._on_inspect)
+        self._signals = StopSignals(lambda _number: self.end(), self._on_inspect)
 
     def _parts_of(self, role: Role) -> RoleParts:
         connection = partial(self._tell_connection, role)
@@ -133,8 +134,8 @@ class App:
             self._mailbox_depths,
         )
 
-    def run(self) -> int:
-        """Start, wait for the end, stop; returns the exit code. Main thread."""
+    def run(self, parent_fd: int | None = None) -> int:
+        """Start, wait for the end, stop; returns the exit code. `parent_fd` is of shells/parent.py. Main thread."""
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         boundary = Boundary(
             outbox=self._outbox,
@@ -154,6 +155,8 @@ class App:
         self._signals.start()
         self._writer.start()
         self._reader.start()
+        if parent_fd is not None:
+            ParentWatch(parent_fd, self.end).start()
         logging.getLogger().addHandler(self._mirror)
         if self._metrics is not None:
             self._metrics.start()
@@ -162,6 +165,10 @@ class App:
         self._stopped.wait()
         self._shut_down()
         return self._exit_code
+
+    def end(self) -> None:
+        """End in order and at once: a signal asks for it, or the parent is gone. Any thread."""
+        self._router(StopRequested(exit_code=0, reason="destroy", at_once=True))
 
     def _shut_down(self) -> None:
         """Stop in reverse order, within the 250 ms that a parent allows; what hangs is a daemon and dies with us."""
@@ -259,9 +266,6 @@ class App:
         self._exit_code = exit_code
         self._stopped.set()
 
-    def _on_signal(self, _number: object) -> None:
-        self._router(StopRequested(exit_code=0, reason="destroy", at_once=True))
-
     def _on_inspect(self) -> None:
         """Log what was counted so far, behind the stacks that SIGUSR1 shows, and ask the actors. Signals' thread."""
         _log.info("counters", extra={"fields": self._telemetry.summary()})
@@ -284,13 +288,13 @@ def unborn(_message: object) -> None:
     """Stand in for the router before it lives: nothing can happen yet."""
 
 
-def serve(stdin_fd: int, stdout_fd: int, config: Config) -> int:
+def serve(stdin_fd: int, stdout_fd: int, config: Config, parent_fd: int | None = None) -> int:
     """Serve the parent on these descriptors; ends the process without waiting for stuck daemon threads."""
     logs = LogWriter(STDERR_FD)
     logs.start()
     log.set_up(config.log_level, config.log_format, logs)
     try:
-        code = App(stdin_fd, stdout_fd, config, logs).run()
+        code = App(stdin_fd, stdout_fd, config, logs).run(parent_fd)
     except Exception:  # noqa: BLE001 - logged; an exit code of its own says that it is no end that was asked for
         _log.exception("the process failed")
         code = ExitCode.INTERNAL

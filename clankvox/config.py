@@ -54,6 +54,7 @@ SETTINGS: Final = (
     Setting("metrics-public", "--metrics-addr may be another address than loopback"),
     Setting("allow-files", "music and publish sources may be files of this machine"),
     Setting("allow-private-hosts", "music and publish sources may be on loopback and private addresses"),
+    Setting("outlive-parent", "go on when the process that started this one ends; the end of stdin still ends it"),
 )
 
 
@@ -80,6 +81,8 @@ class Config(NamedTuple):
     """Sources may be on loopback, link-local and private addresses."""
     metrics_address: MetricsAddress | None = None
     """Metrics are served there; nowhere by default."""
+    outlive_parent: bool = False
+    """Only the end of stdin says that the parent is gone: who started us is a launcher that ends."""
 
 
 def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Config:
@@ -113,6 +116,7 @@ def _config(said: Mapping[str, _Said], rust_level: str) -> Config:
         allow_files=_switch(said.get("allow-files")),
         allow_private_hosts=_switch(said.get("allow-private-hosts")),
         metrics_address=_metrics_address(said.get("metrics-addr"), public=_switch(said.get("metrics-public"))),
+        outlive_parent=_switch(said.get("outlive-parent")),
     )
 
 

@@ -12,6 +12,7 @@ OTHER = {
     "metrics-addr": ("127.0.0.1:9464", Config(metrics_address=MetricsAddress("127.0.0.1", 9464))),
     "allow-files": (True, Config(allow_files=True)),
     "allow-private-hosts": (True, Config(allow_private_hosts=True)),
+    "outlive-parent": (True, Config(outlive_parent=True)),
 }
 """Of each setting another value than the default, and what it makes of the configuration."""
 BY_NAME = {setting.name: setting for setting in SETTINGS}

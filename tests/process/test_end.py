@@ -29,6 +29,25 @@ print(child.pid, flush=True)
 time.sleep(600)
 """
 
+SIBLING = """
+import os, subprocess, sys
+child = subprocess.Popen([sys.executable, "-m", "clankvox", *sys.argv[1:]], stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE)
+child.stdout.read(int.from_bytes(child.stdout.read(5)[1:], "little"))
+if os.fork():
+    print(child.pid, flush=True)
+    os.kill(os.getpid(), 9)
+sys.stdin.readline()  # who was forked holds the parent's ends of both pipes
+for _ in range(50):
+    os.write(child.stdin.fileno(), b'{"type":"inspect"}\\n')
+    size = int.from_bytes(child.stdout.read(5)[1:], "little")
+    if not child.stdout.read(size):
+        break
+else:
+    print("lives", flush=True)
+sys.stdin.read()
+"""
+
 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_every_ending_is_code_0_after_the_contracts_last_events_and_without_an_op_4(last_call, ending):
@@ -100,6 +119,26 @@ def test_nothing_is_left_of_the_process_when_its_parent_is_killed(subcommand):
     with subprocess.Popen([sys.executable, "-c", PARENT, *subcommand], stdout=subprocess.PIPE) as parent:
         pid = int(parent.stdout.readline())
         parent.kill()
+    wait_gone(pid)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="pidfd")
+def test_the_process_ends_with_its_parent_though_a_sibling_holds_the_pipes():
+    with subprocess.Popen([sys.executable, "-c", SIBLING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        pid = int(parent.stdout.readline())
+        parent.wait(DEADLINE_S)
+        wait_gone(pid)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="pidfd")
+def test_who_is_told_to_outlives_a_launcher_until_its_stdin_ends():
+    launcher = [sys.executable, "-c", SIBLING, "--outlive-parent"]
+    with subprocess.Popen(launcher, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        pid = int(parent.stdout.readline())
+        parent.wait(DEADLINE_S)
+        parent.stdin.write(b"\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == b"lives\n"
     wait_gone(pid)
 
 
