@@ -9,7 +9,7 @@ from collections import Counter
 from functools import partial
 from itertools import count
 from random import SystemRandom
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pykka
 
@@ -84,7 +84,7 @@ class App:
         self._frames = FrameLedger()
         self._stopped = threading.Event()
         self._exit_code = 0
-        self._mailboxes: dict[Address, Mailbox] = {}
+        self._mailboxes: dict[Address, pykka.ActorRef[Any]] = {}
         self._sources = MusicSources(
             partial(self._tell_actor, MUSIC),
             allow_files=config.allow_files,
@@ -235,7 +235,7 @@ class App:
         """Start the actor of `address`. Router's thread."""
         surroundings = self._surroundings(address, self._noting_deaths(router), life)
         parts, voice = self._roles[address.role], self._voice
-        mailbox: Mailbox
+        mailbox: pykka.ActorRef[Any]
         match address.kind:
             case ActorKind.CONNECTION:
                 shells = Shells(parts.web_socket, parts.udp, parts.pipeline)
@@ -258,9 +258,15 @@ class App:
                 mailbox = PublishActor.start(surroundings, publishing.worker, publishing.way, sound, HD_720)
             case _:
                 raise ValueError(f"nobody lives at {address.kind}")
+        self._forget_the_retired()
         self._mailboxes[address] = mailbox
         self._telemetry.actor_born(address)
         return mailbox
+
+    def _forget_the_retired(self) -> None:
+        """Keep no inbox of those who have stopped: users come and go for as long as the process lives."""
+        for address in [address for address, ref in self._mailboxes.items() if not ref.is_alive()]:
+            del self._mailboxes[address]
 
     def _on_stopped(self, exit_code: int) -> None:
         self._exit_code = exit_code

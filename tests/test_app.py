@@ -11,9 +11,10 @@ import pykka
 import pytest
 
 from clankvox.actors import announcer
-from clankvox.app import App
+from clankvox.app import App, unborn
 from clankvox.config import Config
 from clankvox.errors import ExitCode
+from clankvox.ids import UserId, capture_address
 from tests.support.process_call import DEADLINE_S, answer_of, bodies, frames_of, line, probe
 
 PCM = bytes(range(200)) * 2
@@ -100,6 +101,21 @@ def test_a_router_that_fails_ends_the_process_with_the_code_of_an_internal_fault
 
     monkeypatch.setattr(announcer, "encode_event", fail)
     assert served(line(**probe("p")) + b"\n", keep_open=True) == (ExitCode.INTERNAL, [])
+
+
+def test_no_inbox_is_kept_of_an_actor_that_has_retired():
+    """Who is heard has an actor until he leaves; a process lives for weeks and hears thousands."""
+    stdin, stdout = os.pipe()
+    try:
+        app = App(stdin, stdout, Config())
+        first, second = (capture_address(UserId(user)) for user in ("7", "8"))
+        app._spawn(first, unborn, life=0).stop()
+        app._spawn(second, unborn, life=0)
+        assert list(app._mailboxes) == [second]
+    finally:
+        end_threads(None)
+        os.close(stdin)
+        os.close(stdout)
 
 
 def test_the_counters_of_the_contract_are_all_plain_numbers():
