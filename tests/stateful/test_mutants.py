@@ -321,7 +321,7 @@ def a_group_outlives_its_connection(patch):
 
 
 def packets_ahead_of_their_key_are_forgotten(patch):
-    def retry(self, _now):
+    def retry(self, _now, *, all_of_it=True):
         while self._held:
             self._drop(self._held.popleft())
 

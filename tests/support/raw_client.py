@@ -1,4 +1,4 @@
-"""A voice client as small as can be: sync WebSocket, one UDP socket, a DAVE member. No code of the product's client."""
+"""A voice client as small as can be: sync WebSocket, one UDP socket, a DAVE member; the TLS socket is the product's."""
 
 import socket
 import ssl
@@ -10,6 +10,7 @@ from websockets.sync.client import connect
 
 from clankvox.errors import WireError
 from clankvox.loopback.member import DaveMember
+from clankvox.shells.tls_socket import TlsSocket
 from clankvox.wire import gateway_ops as ops
 from clankvox.wire import ip_discovery, rtp
 from clankvox.wire.gateway_ops import Op
@@ -58,6 +59,8 @@ class RawClient:
     def open(self):
         url = self.endpoint if self.endpoint.startswith("ws://") else f"wss://{self.endpoint}"
         context = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
+        if context is not None:
+            context.sslsocket_class = TlsSocket  # else one handshake in fifty never ends on a busy machine
         self.ws = connect(f"{url}/?v={self.version}", ssl=context, compression=None, close_timeout=1).__enter__()
         self.close_code = None
         self._thread = threading.Thread(target=self._read, args=(self.ws,), daemon=True)
