@@ -8,6 +8,16 @@ from tests.support.hearing import ALICE, BOB, ME, Ears, Talker, opus_packets, pl
 SPEECH = opus_packets(3.0, seed=9)
 
 
+def alice_with_a_new_key():
+    """Ears that heard ten frames of Alice, the room whose key she uses from now on, and she herself with it."""
+    before, after = room_of(ME, ALICE), room_of(ME, ALICE)
+    ears = Ears(before)
+    ears.arm(ALICE)
+    old = Talker(7, before.members[ALICE])
+    ears.hear(old.packets(SPEECH[:10]))
+    return ears, after, Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+
+
 def test_a_copy_of_a_packet_that_is_held_is_a_duplicate():
     ears = Ears()
     packet = Talker(7, room_of(ME, ALICE).members[ALICE]).packet(SPEECH[0])
@@ -108,12 +118,7 @@ def test_silence_behind_a_word_whose_key_is_on_its_way_does_not_make_the_word_la
 
 
 def test_silence_behind_the_first_frames_of_a_new_key_does_not_make_them_late():
-    before, after = room_of(ME, ALICE), room_of(ME, ALICE)
-    ears = Ears(before)
-    ears.arm(ALICE)
-    old = Talker(7, before.members[ALICE])
-    ears.hear(old.packets(SPEECH[:10]))
-    new = Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+    ears, after, new = alice_with_a_new_key()
     ears.hear([*new.packets(SPEECH[10:15]), *new.silence()])
     ears.join(after)
     ears.wait(1)
@@ -278,13 +283,8 @@ def test_what_piled_up_while_we_got_no_time_is_heard_behind_a_new_arming():
 
 
 def test_what_piled_up_while_we_got_no_time_is_heard_with_a_key_that_comes_behind_it():
-    before, after = room_of(ME, ALICE), room_of(ME, ALICE)
-    ears = Ears(before)
-    ears.arm(ALICE)
-    old = Talker(7, before.members[ALICE])
-    ears.hear(old.packets(SPEECH[:10]))
+    ears, after, new = alice_with_a_new_key()
     ears.now += 2.24
-    new = Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
     ears.hear(new.packets(SPEECH[10:]), interval_s=0.0001)
     assert ears.heard.of("undecryptable") == [], "what came at once says nothing about the key"
     ears.join(after)
@@ -294,12 +294,8 @@ def test_what_piled_up_while_we_got_no_time_is_heard_with_a_key_that_comes_behin
 
 
 def test_a_key_that_goes_before_the_next_packet_opens_what_waited_for_it():
-    before, after, last = room_of(ME, ALICE), room_of(ME, ALICE), room_of(ME, BOB)
-    ears = Ears(before)
-    ears.arm(ALICE)
-    old = Talker(7, before.members[ALICE])
-    ears.hear(old.packets(SPEECH[:10]))
-    new = Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+    ears, after, new = alice_with_a_new_key()
+    last = room_of(ME, BOB)
     ears.hear(new.packets(SPEECH[10:15]))
     ears.join(after)
     ears.cipher.mls(lambda _: ears.join(last))
@@ -320,12 +316,7 @@ def test_what_was_opened_and_not_played_is_discarded_with_the_connection():
 
 
 def test_what_waits_is_not_given_up_the_moment_that_we_get_time_again():
-    before, after = room_of(ME, ALICE), room_of(ME, ALICE)
-    ears = Ears(before)
-    ears.arm(ALICE)
-    old = Talker(7, before.members[ALICE])
-    ears.hear(old.packets(SPEECH[:10]))
-    new = Talker(7, after.members[ALICE], sequence=old.sequence, timestamp=old.timestamp)
+    ears, after, new = alice_with_a_new_key()
     ears.hear(new.packets(SPEECH[10:20]))
     ears.now += 2.2
     ears.hear(new.packets(SPEECH[20:30]), interval_s=0.0001)
