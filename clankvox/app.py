@@ -299,6 +299,8 @@ def serve(stdin_fd: int, stdout_fd: int, config: Config, parent_fd: int | None =
     logs = LogWriter(STDERR_FD)
     logs.start()
     log.set_up(config.log_level, config.log_format, logs)
+    for variable in config.unknown:
+        _log.warning("there is no such setting", extra={"fields": {"variable": variable}})
     try:
         code = App(stdin_fd, stdout_fd, config, logs).run(parent_fd)
     except Exception:  # noqa: BLE001 - logged; an exit code of its own says that it is no end that was asked for

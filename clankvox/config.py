@@ -83,16 +83,22 @@ class Config(NamedTuple):
     """Metrics are served there; nowhere by default."""
     outlive_parent: bool = False
     """Only the end of stdin says that the parent is gone: who started us is a launcher that ends."""
+    unknown: tuple[str, ...] = ()
+    """Variables of the environment that look like settings and are none; sorted."""
 
 
 def parse(argv: Sequence[str], environment: Mapping[str, str] = os.environ) -> Config:
     """Return what was told; ends the process with ExitCode.USAGE or ExitCode.CONFIG if something of it is wrong."""
     flags = vars(_parser().parse_args(argv))
     try:
-        return _config(_gather(flags, environment), _rust_level(environment))
+        config = _config(_gather(flags, environment), _rust_level(environment))
     except _Wrong as wrong:
         sys.stderr.write(f"clankvox: {wrong}\n")
         raise SystemExit(wrong.exit_code) from None
+    ours = {setting.variable for setting in SETTINGS}
+    return config._replace(
+        unknown=tuple(sorted(name for name in environment if name.startswith(ENV_PREFIX) and name not in ours))
+    )
 
 
 class _Said(NamedTuple):

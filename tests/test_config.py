@@ -62,6 +62,11 @@ def test_every_setting_is_told_by_its_flag_its_variable_and_its_key_alike(name, 
     assert parse([], {"CLANKVOX_CONFIG": path}) == config
 
 
+def test_a_variable_that_is_like_a_setting_and_is_none_changes_nothing_and_is_named():
+    environment = {"CLANKVOX_LOGLEVEL": "debug", "CLANKVOX_ALLOW_FILE": "1", "CLANKVOX_LOG_LEVEL": "error", "PATH": "/"}
+    assert parse([], environment) == Config("error", unknown=("CLANKVOX_ALLOW_FILE", "CLANKVOX_LOGLEVEL"))
+
+
 def test_no_setting_is_missing_here():
     assert BY_NAME.keys() - OTHER.keys() == {FILE_SETTING, "metrics-public"}  # which have tests of their own
 

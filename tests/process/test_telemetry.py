@@ -284,6 +284,15 @@ def test_an_error_that_repeats_floods_nobodys_logs():
     assert len(done.events) >= 500
 
 
+def test_a_mistyped_setting_in_the_environment_is_warned_of_by_its_name_alone():
+    with VoxParent(env={"CLANKVOX_LOGLEVEL": "not to be shown"}) as vox:
+        vox.send({"type": "destroy"})
+        vox.wait_exit()
+    (warning,) = [json.loads(text) for text in vox.stderr_lines if "there is no such setting" in text]
+    assert (warning["level"], warning["fields"]) == ("warning", {"variable": "CLANKVOX_LOGLEVEL"})
+    assert not any("not to be shown" in text for text in vox.stderr_lines)
+
+
 def test_a_metrics_address_that_is_taken_costs_a_log_line_and_no_call(vox):
     eventually(lambda: records(vox, "metrics are served"), "the port")
     port = records(vox, "metrics are served")[0]["fields"]["port"]
