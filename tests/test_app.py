@@ -22,10 +22,11 @@ PCM = bytes(range(200)) * 2
 
 @pytest.fixture(autouse=True)
 def _what_is_set_for_a_whole_process_is_set_back():
-    interval = sys.getswitchinterval()
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
     yield
     sys.setswitchinterval(interval)
     gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 def served(data, *, keep_open=False, when_running=None):
