@@ -18,6 +18,16 @@ _MAPPED_FROM_BYTES: Final = 128 * 1024
 """Its default to begin with; setting it keeps it from growing."""
 
 
+def give_back_freed() -> bool:
+    """Give the system the pages that hold nothing any more; False if there were none, or it cannot be asked for.
+
+    For threads of sources, behind their end: what a decoder leaves is free, but lies between what lives, and RSS would
+    show it for ever. Takes up to 4 ms for 16 MiB, without the GIL, but whoever allocates meanwhile may wait for it.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    return trim is not None and trim(ctypes.c_size_t(0)) == 1
+
+
 def give_back_memory() -> bool:
     """Bound what is kept of freed memory; once, before there are threads. False where that cannot be said."""
     if not sys.platform.startswith("linux"):

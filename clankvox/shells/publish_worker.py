@@ -16,6 +16,7 @@ from clankvox.errors import ClankvoxError
 from clankvox.ids import Attempt
 from clankvox.messages.publish import PublishEnded, PublishFailed, PublishStarted
 from clankvox.ports import PublishLine, PublishStep
+from clankvox.shells.allocator import give_back_freed
 
 _log = logging.getLogger("clankvox.publish")
 
@@ -88,6 +89,7 @@ class _Run:
         _log.info("published source over", extra={"fields": {"source": self.source, **self.line.counters._asdict()}})
         if news is not None and not self._stopped:
             self._sink(news)
+        give_back_freed()
 
     def _steps(self) -> PublishEnded | None:
         """Step until the end; None if it was stopped."""

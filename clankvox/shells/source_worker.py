@@ -16,6 +16,7 @@ from clankvox.media.track_buffer import TrackBuffer
 from clankvox.media.track_reader import TrackReader
 from clankvox.messages.common import Message
 from clankvox.messages.music import SourceEnded, SourceFailed, SourceStarted
+from clankvox.shells.allocator import give_back_freed
 from clankvox.shells.filter_proxy import FilterProxy, ProxySession
 from clankvox.shells.media_finder import MediaFinder
 
@@ -156,6 +157,7 @@ class SourceWorker:
             self._run_to_the_end()
         finally:
             self._ended = True
+            give_back_freed()
 
     def _run_to_the_end(self) -> None:
         try:

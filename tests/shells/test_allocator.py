@@ -42,3 +42,25 @@ def arenas(mode):
 def test_many_threads_share_two_arenas():
     assert arenas("unbounded") > 1
     assert arenas("bounded") <= 1
+
+
+HOLES = """
+import ctypes
+from clankvox.shells.allocator import give_back_freed
+
+def resident_kib():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+pieces = [bytes(20_000) for _ in range(2_000)]
+del pieces[::2]  # 20 MB are kept, and 20 MB lie free among them
+full = resident_kib()
+assert give_back_freed()
+print(full - resident_kib())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's malloc")
+def test_pages_that_lie_free_between_what_lives_are_given_back():
+    command = [sys.executable, "-c", HOLES]
+    assert int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout) > 10_000
