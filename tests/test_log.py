@@ -41,7 +41,7 @@ HEX_TOKENS = ("4f2a9c01be77d3e5", "0123456789ABCDEF" * 2, "abcdef0123456789" * 4
 
 
 KEY = "q83vEjRWeJCrze8SNFZ4kKvN7xI0VniQq83vEjRWeJA="
-URLS = ("wss://host/?token=x", "HTTPS://a.example/path?q", "rtmp://live.example/app/key", "file:///home/me/song.mp3")
+URLS = ("wss://host/?token=x", "HTTPS://a.example/path?q", "rtmp://live.example/app/key", "file:///srv/me/song.mp3")
 
 
 @pytest.mark.parametrize(

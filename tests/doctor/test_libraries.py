@@ -59,7 +59,7 @@ def test_an_opus_that_does_not_load_may_be_the_fault_of_the_wheel_that_carries_i
         (ModuleNotFoundError(name="numpy"), "numpy is not installed"),
         (ModuleNotFoundError(name="libfoo"), "numpy lacks libfoo"),
         (
-            ImportError("/home/me/lib/libx.so.6: version `GLIBC_2.99' not found (required by /home/me/x.so)\nmore"),
+            ImportError("/srv/me/lib/libx.so.6: version `GLIBC_2.99' not found (required by /srv/me/x.so)\nmore"),
             r"numpy does not load \(ImportError: libx\.so\.6: version `GLIBC_2\.99' not found \(required by x\.so\)\)",
         ),
         (ImportError("libopus.so.0: cannot open"), r"numpy does not load \(ImportError: libopus\.so\.0: cannot open\)"),

@@ -3,11 +3,9 @@
 import pytest
 
 from clankvox.actors.dave import REPLAY_S
-from clankvox.wire.dave_frame import is_dave_frame
 from clankvox.wire.gateway_ops import Op, decode_client_binary, decode_json
-from clankvox.wire.rtp import SILENCE_FRAME
 from tests.support.factory import SELF
-from tests.support.room_call import RoomCall
+from tests.support.room_call import RoomCall, assert_heard_and_hearing
 
 DAVEY, LIBDAVE, NEWCOMER = 42, 43, 44
 FRAME = b"\xfc" + bytes(range(40))
@@ -96,7 +94,7 @@ def test_a_word_that_goes_down_with_the_socket_makes_us_neither_deaf_nor_mute(lo
     assert room.cuts == 1
     assert room.happenings("expired") == [], "the server did not have to give up waiting for us"
     assert SELF in room.service.group_members
-    _assert_heard_and_hearing(room)
+    assert_heard_and_hearing(room)
 
 
 SETTLES_S = 1.5
@@ -118,20 +116,4 @@ def test_what_the_server_has_got_changes_nothing_when_it_is_said_again(steps):
     room.call.run(SETTLES_S)
     room.run()
     assert room.happenings("invalid_commit") == []
-    _assert_heard_and_hearing(room)
-
-
-def _assert_heard_and_hearing(room):
-    call = room.call
-    call.left()
-    call.audio(None, 100)
-    call.run(1.0)
-    frames = [frame for frame in call.left() if frame != SILENCE_FRAME]
-    assert len(frames) >= 5
-    for frame in frames:
-        assert is_dave_frame(frame)
-        for member in room.members.values():
-            assert member.decrypt(SELF, frame)
-    for user, member in room.members.items():
-        assert call.cipher.open_audio(user, member.encrypt_opus(FRAME), call.clock.now()).payload == FRAME
-    assert call.leaks == []
+    assert_heard_and_hearing(room)

@@ -2,28 +2,10 @@
 
 import pytest
 
-from clankvox.wire.dave_frame import is_dave_frame
-from clankvox.wire.rtp import SILENCE_FRAME
 from tests.support.factory import SELF, short
-from tests.support.room_call import RoomCall
+from tests.support.room_call import RoomCall, assert_heard_and_hearing
 
 FRAME = b"\xfc" + bytes(range(40))
-
-
-def assert_heard_and_hearing(room, version=1):
-    call = room.call
-    call.left()
-    call.audio(None, 100)
-    call.run(1.0)
-    frames = [frame for frame in call.left() if frame != SILENCE_FRAME]
-    assert len(frames) >= 5
-    for frame in frames:
-        assert is_dave_frame(frame) == (version == 1)
-        for member in room.members.values():
-            assert member.decrypt(SELF, frame)
-    for user, member in room.members.items():
-        assert call.cipher.open_audio(user, member.encrypt_opus(FRAME), call.clock.now()).payload == FRAME
-    assert call.leaks == []
 
 
 def dave_events(room):

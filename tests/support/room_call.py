@@ -5,6 +5,7 @@ from typing import Any
 
 from clankvox.loopback.member import Answer
 from clankvox.media.mls_engine import DaveyEngine
+from clankvox.wire.dave_frame import is_dave_frame
 from clankvox.wire.gateway_ops import (
     InvalidCommitWelcome,
     Op,
@@ -13,10 +14,13 @@ from clankvox.wire.gateway_ops import (
     decode_json,
     payload_of,
 )
+from clankvox.wire.rtp import SILENCE_FRAME
 from tests.support.dave_room import CHANNEL, DaveRoom
 from tests.support.factory import SELF, Call
 
 _JSON_ANSWERS = {Op.TRANSITION_READY: TransitionReady, Op.INVALID_COMMIT_WELCOME: InvalidCommitWelcome}
+
+FRAME = b"\xfc" + bytes(range(40))
 
 
 class RoomCall(DaveRoom):
@@ -89,3 +93,20 @@ class RoomCall(DaveRoom):
             if message.op in _JSON_ANSWERS:
                 self._up[SELF].append(Answer(Op(message.op), payload_of(message, _JSON_ANSWERS[message.op])))
         self._heard = len(sent)
+
+
+def assert_heard_and_hearing(room, version=1):
+    """Every member opens what we say, and we what he says; nothing has left in clear where DAVE is on."""
+    call = room.call
+    call.left()
+    call.audio(None, 100)
+    call.run(1.0)
+    frames = [frame for frame in call.left() if frame != SILENCE_FRAME]
+    assert len(frames) >= 5
+    for frame in frames:
+        assert is_dave_frame(frame) == (version == 1)
+        for member in room.members.values():
+            assert member.decrypt(SELF, frame)
+    for user, member in room.members.items():
+        assert call.cipher.open_audio(user, member.encrypt_opus(FRAME), call.clock.now()).payload == FRAME
+    assert call.leaks == []
