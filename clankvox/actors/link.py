@@ -42,6 +42,7 @@ from clankvox.messages.connection import (
 from clankvox.messages.dave import (
     ConnectionResumed,
     DaveOpReceived,
+    GroupNews,
     MemberDisconnected,
     MembersConnected,
     SessionNegotiated,
@@ -242,9 +243,9 @@ class LinkActor(MediaLinkActor):
             case KeepaliveDue():
                 self._on_keepalive_due()
             case FarewellDue():
-                self._on_farewell_due(message)
+                self._farewells.farewell_due(message)
             case ReadOutDue():
-                self._on_read_out_due()
+                self._farewells.read_out_due(message)
             case PongReceived(counter=counter):
                 self._on_pong(counter)
             case SendGatewayJson(op=op, payload=payload):
@@ -278,7 +279,7 @@ class LinkActor(MediaLinkActor):
                 self._on_speaking(effect)
             case effects.MembersConnected(user_ids=users):
                 for user in users:
-                    self._end_farewell(user)
+                    self._farewells.end(user)
                 self._members.update(users)
                 self._to_dave(MembersConnected(attempt=self._attempt, user_ids=tuple(users)))
             case effects.MemberDisconnected(user_id=user):
@@ -377,11 +378,14 @@ class LinkActor(MediaLinkActor):
             )
         )
 
+    def _to_dave(self, news: GroupNews) -> None:
+        self._farewells.pass_on(self._attempt, news)
+
     def _on_member_gone(self, user: UserId) -> None:
         self._members.discard(user)
         self._speaking.discard(user)
         self._to_dave(MemberDisconnected(attempt=self._attempt, user_id=user))
-        self._bid_farewell(user)
+        self._farewells.bid(self._attempt, user)
 
     def _send_json(self, op: int, payload: gateway_ops.Payload) -> None:
         frame = gateway_ops.encode_json(gateway_ops.Op(op), payload)

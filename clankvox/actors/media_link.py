@@ -1,4 +1,4 @@
-"""The UDP half of a connection's link: IP discovery, keepalives and the watchdog on what comes of them, farewells.
+"""The UDP half of a connection's link: IP discovery, keepalives, and the watchdog on what comes of them.
 
 It outlives the WebSocket: while a session is being resumed, media goes on both ways.
 """
@@ -9,13 +9,14 @@ from random import Random
 from typing import Final
 
 from clankvox.actors.base import BaseActor, Surroundings
+from clankvox.actors.farewells import Farewells
 from clankvox.errors import TransportLost
 from clankvox.ids import Attempt, ConnectionId, Role, Ssrc, UserId, capture_address, dave_address, video_address
 from clankvox.media.receive import ReceivePipeline
 from clankvox.messages.capture import MemberGone
 from clankvox.messages.common import Inspect
-from clankvox.messages.connection import ConnectionMessage, DiscoveryPoll, FarewellDue, KeepaliveDue, ReadOutDue
-from clankvox.messages.dave import FramesUndecryptable, GroupNews
+from clankvox.messages.connection import ConnectionMessage, DiscoveryPoll, KeepaliveDue
+from clankvox.messages.dave import FramesUndecryptable
 from clankvox.messages.router import RecoveryReported
 from clankvox.messages.video import VideoMemberGone
 from clankvox.ports import UdpPort
@@ -34,19 +35,6 @@ _COUNTER_MASK: Final = 0xFFFF_FFFF
 _RENEWALS: Final = 2
 _RENEWAL_WINDOW_S: Final = 60.0
 """A socket that is lost again and again is no matter of the socket."""
-FAREWELL_S: Final = 0.1
-"""How long a user is heard on behind op 13, which comes by TCP and overtakes what he sent before it."""
-READ_OUT_S: Final = 0.005
-"""How soon the UDP thread, once woken, is expected to have read out its socket."""
-READ_OUT_LIMIT_S: Final = 0.5
-"""Longer than this nothing waits for it."""
-MOST_NEWS: Final = 256
-FAREWELL_LIMIT_S: Final = 1.5
-"""What came before op 13 may wait for op 22 to bring its key (SWITCH_LIMIT_S), within the 2 s of all packets."""
-_MOST_LOOKS: Final = round(FAREWELL_LIMIT_S / FAREWELL_S)
-"""Counted and not timed: a stall in which nobody in the process got time is one look late."""
-_FEWEST_LOOKS: Final = 20
-"""As many looks at the socket are made however late it is, for the same reason."""
 
 LADDERS: Final = {
     Role.VOICE: tuple(Step),
@@ -77,17 +65,14 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         self._speaking: set[UserId] = set()
         """Who speaks as by op 5, which many clients never take back."""
         self._speaks = False
-        self._opened = 0
-        """Frames that had been opened at the last look."""
-        self._hears = False
-        self._fell_silent = False
-        """Somebody was heard until the last look but one: a pause, or a NAT that forgot us; an answer tells which."""
-        self._leaving: dict[UserId, float] = {}
-        """Users who left, and when; they are heard to the end of what they sent."""
-        self._news: list[GroupNews] = []
-        """What the DAVE actor is not told yet."""
-        self._looks = 0
-        """How often it was looked since the last leaving whether the socket was read out."""
+        self._farewells = Farewells(
+            self._clock,
+            pipeline,
+            wake_udp=udp.wake,
+            later=self.later,
+            tell_dave=lambda news: self.send(dave_address(self._address.role), news),
+            forget=self._forget_member,
+        )
         self._watchdog = Watchdog(LADDERS[self._address.role])
         self._renewals = AttemptBudget(_RENEWALS, _RENEWAL_WINDOW_S)
 
@@ -134,9 +119,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
 
     def _stop_hearing(self) -> None:
         """Hear nothing more: no PCM follows once this returns."""
-        for user in [*self._leaving]:
-            self._end_farewell(user)
-        self._news.clear()
+        self._farewells.end_all()
         self._discovery = None
         self._pipeline.detach()
 
@@ -184,7 +167,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         except TransportLost:
             _log.info("datagram not sent", extra={"fields": {"role": str(self._address.role)}})
 
-    # --- who speaks, and who leaves ---
+    # --- who speaks, and who is gone ---
 
     def _on_speaking(self, announced: effects.SpeakingAnnounced) -> None:
         self._pipeline.hint(announced.ssrc, announced.user_id)
@@ -192,70 +175,6 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
             self._speaking.add(announced.user_id)
         else:
             self._speaking.discard(announced.user_id)
-
-    def _bid_farewell(self, user: UserId) -> None:
-        """Hear out a user who left (op 13), and then forget him; at once if he has never been announced as a speaker.
-
-        Dropped is what comes FAREWELL_S behind op 13 or what no key has opened by FAREWELL_LIMIT_S; and a user who
-        comes back meanwhile begins anew at once.
-        """
-        if user in self._leaving:
-            return
-        if not self._pipeline.expects(user):
-            self._forget_member(user)
-            return
-        left_at = self._leaving[user] = self._clock.now()
-        self._looks = 0
-        self._udp.wake()
-        self.later(FAREWELL_S, FarewellDue(attempt=self._attempt, user_id=user, left_at=left_at))
-
-    def _to_dave(self, news: GroupNews) -> None:
-        """Tell the DAVE actor, in order. What may take a leaver's key away waits until his last words were read.
-
-        That takes the UDP thread a millisecond; after READ_OUT_LIMIT_S, or with MOST_NEWS, it is waited for no longer.
-        """
-        if not self._news and not self._has_unread_words():
-            self.send(dave_address(self._address.role), news)
-            return
-        if not self._news:
-            self.later(READ_OUT_S, ReadOutDue(attempt=self._attempt))
-        self._news.append(news)
-        if len(self._news) >= MOST_NEWS:
-            self._tell_news()
-
-    def _on_read_out_due(self) -> None:
-        self._looks += 1
-        if self._news and self._has_unread_words():
-            self._udp.wake()
-            self.later(READ_OUT_S, ReadOutDue(attempt=self._attempt))
-        else:
-            self._tell_news()
-
-    def _tell_news(self) -> None:
-        waiting, self._news = self._news, []
-        for news in waiting:
-            self.send(dave_address(self._address.role), news)
-
-    def _has_unread_words(self) -> bool:
-        """Whether the socket may still hold what somebody said who left this moment."""
-        early, few = self._clock.now() - READ_OUT_LIMIT_S, self._looks < _FEWEST_LOOKS
-        return any(
-            (few or early < left_at) and not self._pipeline.was_read_out(left_at) for left_at in self._leaving.values()
-        )
-
-    def _on_farewell_due(self, due: FarewellDue) -> None:
-        if self._leaving.get(due.user_id) != due.left_at:
-            return
-        if due.look < _MOST_LOOKS and self._pipeline.has_last_words(due.user_id, due.left_at):
-            self._udp.wake()
-            again = FarewellDue(attempt=due.attempt, user_id=due.user_id, left_at=due.left_at, look=due.look + 1)
-            self.later(FAREWELL_S, again)
-        else:
-            self._end_farewell(due.user_id)
-
-    def _end_farewell(self, user: UserId) -> None:
-        if self._leaving.pop(user, None) is not None:
-            self._forget_member(user)
 
     def _forget_member(self, user: UserId) -> None:
         """Tell all who know of a user that he is gone; nothing of him is heard once this returns."""
@@ -274,7 +193,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         attempt = self._attempt
         self._watch()
         if attempt == self._attempt:
-            if self._clock.now() >= self._keepalive_at or self._unanswered() > 0 or self._fell_silent:
+            if self._clock.now() >= self._keepalive_at or self._unanswered() > 0 or self._watchdog.fell_silent:
                 self._ping()
             self.later(LOOK_S, KeepaliveDue(attempt=attempt))
 
@@ -294,10 +213,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
 
     def _watch(self) -> None:
         """Look at what came. While a WebSocket is being replaced, or our address asked for, help is under way."""
-        hearing, heard_until_now = self._pipeline.hearing(), self._hears
-        self._hears = hearing.opened > self._opened
-        self._fell_silent = heard_until_now and not self._hears
-        self._opened = hearing.opened
+        hearing = self._pipeline.hearing()
         verdict = self._watchdog.observe(
             self._clock.now(),
             opened=hearing.opened,

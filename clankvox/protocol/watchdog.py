@@ -68,6 +68,9 @@ class Watchdog:
         self._ladder = ladder
         self._next = 0
         self._opened: int | None = None
+        self._hears = False
+        self.fell_silent = False
+        """Somebody was heard until the last look but one: a pause, or a NAT that forgot us; an answer tells which."""
         self._unopened = 0
         self._looks: deque[tuple[float, int]] = deque()
         """When it was looked, and how many frames had not been opened by then."""
@@ -84,7 +87,9 @@ class Watchdog:
         `opened` and `unopened` count frames since the process started, `unanswered` the keepalives in a row. `helped`:
         something is being done already, so there is no verdict.
         """
-        if self._opened is None or opened > self._opened:
+        hears = opened > (self._opened or 0)
+        self._hears, self.fell_silent = hears, self._hears and not hears
+        if self._opened is None or hears:
             self._opened = opened
             self._next, self._cause = 0, None
             self._wait(now, _DEAF_S)

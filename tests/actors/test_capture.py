@@ -2,7 +2,7 @@
 
 import pytest
 
-from clankvox.actors.media_link import FAREWELL_S
+from clankvox.actors.farewells import FAREWELL_S
 from clankvox.media.segment import Segment
 from clankvox.messages.capture import Unsubscribe
 from tests.support.factory import Call, short

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from clankvox.actors.dave import REPLAY_S
-from clankvox.actors.media_link import FAREWELL_LIMIT_S, FAREWELL_S, MOST_NEWS, READ_OUT_LIMIT_S, READ_OUT_S
+from clankvox.actors.farewells import FAREWELL_LIMIT_S, FAREWELL_S, MOST_NEWS, READ_OUT_LIMIT_S, READ_OUT_S
 from clankvox.messages.connection import SendGatewayBinary, SendGatewayJson, SendSpeaking
 from clankvox.protocol.resumption import KEPT_FRAMES
 from clankvox.protocol.voice_gateway import Ignored

@@ -4,7 +4,7 @@ from collections import deque
 
 import pytest
 
-from clankvox.actors.media_link import FAREWELL_LIMIT_S, FAREWELL_S, READ_OUT_LIMIT_S
+from clankvox.actors.farewells import FAREWELL_LIMIT_S, FAREWELL_S, READ_OUT_LIMIT_S
 from clankvox.ids import Ssrc, UserId
 from clankvox.ledger import Fate
 from clankvox.wire.gateway_ops import Op

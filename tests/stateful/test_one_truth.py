@@ -9,20 +9,19 @@ from clankvox.ids import ActorKind, Role
 from tests.actors.test_stream import connect
 from tests.support.factory import Call
 
-OF_THE_WIRE = {"_speaks", "_hears", "_fell_silent"}
 FACTS = {
     "clankvox.actors.tracks._Account": {"began", "exhausted", "silenced"},
     "clankvox.actors.music_piece.Piece": {"waits_for_speech"},
     "clankvox.actors.speech.Speech": {"heard"},
     "clankvox.actors.desired_media.CaptureWish": {"_is_speaking"},
     "clankvox.actors.desired_media.MusicWish": {"_paused", "_stopping"},
-    "clankvox.actors.voice.VoiceActor": {"_was_ever_ready", *OF_THE_WIRE},
-    "clankvox.actors.stream_watch.StreamWatchActor": {"_was_ever_ready", *OF_THE_WIRE},
-    "clankvox.actors.stream_publish.StreamPublishActor": {"_was_ever_ready", *OF_THE_WIRE},
+    "clankvox.actors.voice.VoiceActor": {"_was_ever_ready", "_speaks"},
+    "clankvox.actors.stream_watch.StreamWatchActor": {"_was_ever_ready", "_speaks"},
+    "clankvox.actors.stream_publish.StreamPublishActor": {"_was_ever_ready", "_speaks"},
 }
 """Flags that are no state of a machine: what the mixer said of a track, what the parent asked of a piece, whether a
 sample crossed the wire, what the router has ordered or told for an heir to know, whether a join ever had a session
-(it tells two errors apart), what op 5 said last, and whether frames came until the last look."""
+(it tells two errors apart), and what op 5 said last."""
 
 
 def everybody():
