@@ -320,6 +320,15 @@ def a_group_outlives_its_connection(patch):
     patch.setattr(DaveActor, "_on_suspended", lambda _self: None)
 
 
+def whoever_joins_ends_a_loneliness(patch):
+    def on_members(self, attempt, users):
+        if attempt == self._attempt and self._conversation is not None:
+            self._conversation.members_connected(users)
+            self._take(self._machine.member_joined)
+
+    patch.setattr(DaveActor, "_on_members", on_members)
+
+
 def packets_ahead_of_their_key_are_forgotten(patch):
     def retry(self, _now, *, all_of_it=True):
         while self._held:
@@ -397,7 +406,8 @@ MUTANTS = {
     packets_ahead_of_their_key_are_forgotten: (Packets, NotHeard),
     a_duplicate_has_no_fate: (Packets, Unbalanced),
     a_source_is_kept_behind_its_end: (OwnStream, KeptBeside),
-    a_group_outlives_its_connection: (DaveChurn, ActorFailure),
+    a_group_outlives_its_connection: (DaveChurn, StaleNews),
+    whoever_joins_ends_a_loneliness: (DaveChurn, ActorFailure),
 }
 """Each with the suite that must find it, and the promise that it breaks."""
 
