@@ -104,14 +104,20 @@ def test_without_a_real_file_for_the_dump_there_is_none():
 
 
 def test_sigusr1_asks_for_an_inspection_too_each_time_and_a_failing_one_harms_nobody():
+    # Said by the main thread, which has left the C handler then: one signal in the midst of another is one dump.
     code = (
+        "import threading\n"
         "from clankvox.shells.signals import StopSignals\n"
+        "asked = threading.Semaphore(0)\n"
         "def inspect():\n"
-        "    print('inspected', flush=True)\n"
+        "    asked.release()\n"
         "    raise RuntimeError\n"
         "signals = StopSignals(print, inspect)\n"
         "signals.start()\n"
         "print('ready', flush=True)\n"
+        "for _ in range(2):\n"
+        "    asked.acquire()\n"
+        "    print('inspected', flush=True)\n"
         "print(input(), flush=True)\n"
         "signals.stop()\n"
     )
