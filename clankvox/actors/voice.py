@@ -214,7 +214,8 @@ class VoiceActor(ConnectionActor):
         if update.channel_id is None:
             self._on_leave("gateway_voice_state_left", tell_gateway=False)
             return
-        backing_off = self._state is ConnectionState.RECONNECTING and self._credentials.complete
+        linked = self._is_linked()
+        backing_off = not linked and self._state is ConnectionState.RECONNECTING and self._credentials.complete
         if update.channel_id is not UNSET and self._join is not None and update.channel_id != self._join.channel_id:
             self._on_channel_moved(update.channel_id)
         if update.session_id is not UNSET:

@@ -545,6 +545,19 @@ def test_fresh_credentials_end_a_resume_and_are_used_at_once():
     assert "ready" in short(call.events())
 
 
+def test_a_new_session_ends_a_resume_and_is_used_at_once():
+    """Who waited for a server would give up the call: nobody has reason to announce it again."""
+    call = resuming()
+    call.events()
+    urls = len(call.web_socket.urls)
+    call.voice_state(session="other")
+    call.drain()
+    assert short(call.events())[:2] == reconnecting("session_id_changed")
+    assert len(call.web_socket.urls) == urls + 1
+    call.server.handshake(1)
+    assert short(call.events())[:2] == ["connection_state ready", "transport_state voice ready"]
+
+
 def test_credentials_that_are_the_same_disturb_no_resume():
     call = resuming()
     urls = len(call.web_socket.urls)
