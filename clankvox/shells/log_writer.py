@@ -5,6 +5,7 @@ handler's lock held, and all others with it.
 """
 
 import os
+import select
 import threading
 from collections import deque
 from typing import Final
@@ -90,4 +91,7 @@ class LogWriter:
 def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
-        view = view[os.write(fd, view) :]
+        try:
+            view = view[os.write(fd, view) :]
+        except BlockingIOError:  # who shares stderr with us made it so, as Node does with pipes of its own
+            select.select([], [fd], [])

@@ -1,5 +1,6 @@
 """Whoever logs never waits for whoever reads the logs."""
 
+import contextlib
 import os
 import threading
 
@@ -50,6 +51,21 @@ def test_a_pipe_that_nobody_reads_stops_nobody_and_what_was_dropped_is_told(pipe
     assert writer.drain(DEADLINE_S)
     thread.join(DEADLINE_S)
     assert found
+
+
+def test_a_pipe_that_somebody_else_made_non_blocking_is_waited_for_and_not_given_up(pipe):
+    """Whoever shares stderr with us says so for all of us."""
+    reader, fd = pipe
+    os.set_blocking(fd, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(fd, bytes(1 << 12))
+    writer = LogWriter(fd)
+    writer.start()
+    writer.write("late\n")
+    assert not writer.drain(0.05), "nobody reads"
+    assert read_all(reader, b"late\n").lstrip(b"\0") == b"late\n"
+    assert writer.drain(DEADLINE_S)
 
 
 def test_how_many_lines_were_dropped_stands_where_they_are_missing(pipe):
