@@ -36,5 +36,7 @@ class ParentWatch(threading.Thread):
 
     def run(self) -> None:
         """Wait for the end of the parent. This thread."""
-        select.select([self._parent_fd], [], [])
+        poll = select.poll()  # select() refuses descriptors from 1,024 on, which a child of a large process may have
+        poll.register(self._parent_fd, select.POLLIN)
+        poll.poll()
         self._on_gone()

@@ -12,9 +12,11 @@ from clankvox.shells import parent
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="pidfd")
 
 CHILD = """
-import os, sys, time
+import fcntl, os, resource
 from clankvox.shells.parent import ParentWatch, open_parent
-watch = ParentWatch(open_parent(), lambda: os.write(1, b"gone"))
+resource.setrlimit(resource.RLIMIT_NOFILE, (2_048, 2_048))
+number = fcntl.fcntl(open_parent(), fcntl.F_DUPFD, 1_500)  # as in a process that has inherited a great many
+watch = ParentWatch(number, lambda: os.write(1, b"gone"))
 watch.start()
 os.write(1, b"up")
 watch.join()
