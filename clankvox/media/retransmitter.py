@@ -55,7 +55,7 @@ class Retransmitter:
             self._answered[sequence] = now
         if not packets or self._path.pacer.queue(self._path.rtx_ssrc, packets, 0.0):
             return len(packets)
-        self._path.counters.packets_dropped += len(packets)
+        self._path.counters.repairs_refused += len(packets)
         return 0
 
     def _is_due(self, cached: CachedPacket, now: float) -> bool:

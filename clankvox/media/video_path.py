@@ -32,7 +32,10 @@ class VideoCipher(Protocol):
 
 @dataclass(slots=True)
 class PublishCounters:
-    """What became of the published video, over all connections. Each field is written by one thread."""
+    """What became of the published video, over all connections. Read by any thread.
+
+    Each field is written by one thread, or under the lock of its VideoSender: `+=` of two threads may lose one.
+    """
 
     frames_sent: int = 0
     frames_dropped: int = 0
@@ -40,12 +43,14 @@ class PublishCounters:
     packets_sent: int = 0
     packets_stale: int = 0
     packets_dropped: int = 0
-    """Taken back before they left, with the rest of their picture, or a repair for which too much was waiting."""
+    """Taken back before they left, with the rest of their picture."""
     send_failures: int = 0
     encrypt_failures: int = 0
     nacked: int = 0
     """Sequence numbers that receivers asked for."""
     retransmitted: int = 0
+    repairs_refused: int = 0
+    """Packets that were asked for and not sent again, because too much was waiting."""
     keyframe_requests: int = 0
     """PLI and FIR."""
 

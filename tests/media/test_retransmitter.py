@@ -152,7 +152,7 @@ def test_a_full_lane_drops_the_answer_and_that_is_counted():
     line = Line()
     line.lane.full = True
     assert line.ask(*line.originals) == 0
-    assert line.counters.packets_dropped == len(line.originals)
+    assert (line.counters.repairs_refused, line.counters.packets_dropped) == (len(line.originals), 0)
 
 
 @pytest.mark.parametrize("count", [0, 2_000])
