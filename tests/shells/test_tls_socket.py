@@ -191,7 +191,8 @@ def test_the_end_of_the_peer_is_the_end_of_data(pair):
 def test_a_handshake_that_never_comes_times_out(contexts):
     client_context, _ = contexts
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        raw = socket.create_connection(listener.getsockname(), timeout=0.01)
+        raw = socket.create_connection(listener.getsockname(), timeout=DEADLINE_S)
+        raw.settimeout(0.01)
         with pytest.raises(TimeoutError):
             client_context.wrap_socket(raw, server_hostname="127.0.0.1")
         assert raw.fileno() == -1
