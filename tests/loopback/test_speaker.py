@@ -161,8 +161,9 @@ def test_a_downgraded_room_hears_it_in_clear_and_an_upgraded_one_encrypted(disco
         assert None not in [frame for _, _, frame in client.hear(10)]
         discord.command({"type": "upgrade"})
         client.wait_ready(1)
-        # what the socket still held was sent in clear
-        assert None not in [frame for _, _, frame in client.hear(20)][10:]
+        # what the socket still holds was sent in clear, and how much that is depends on the machine
+        assert any(client.hear(1)[0][2] for _ in range(500))
+        assert None not in [frame for _, _, frame in client.hear(10)]
         assert discord.stats(2)["plaintextFrames"] == 0
 
 
