@@ -11,9 +11,14 @@ from clankvox.wire.rtp import SILENCE_FRAME
 _NOBODY: Final = UserId(0)
 _SWEEP_INTERVAL_S: Final = 0.25
 _ALL_SWEEPS_INTERVAL_S: Final = 0.05
-_TRIES: Final = 256
-"""What one sweep may try of frames that wait and members, 4 frames at least: some 3 ms."""
-_FEWEST_FRAMES: Final = 4
+_TRY_BYTES: Final = 512
+"""Trying a key takes as long as so many bytes of a frame, and as the frame has: 23 us a KiB."""
+_SWEEP_BYTES: Final = 192 * 1024
+"""What one sweep may try of frames that wait, with all members: some 4 ms, or one frame."""
+_LEAST_SWEEP_BYTES: Final = 4 * 1024
+"""Of the frames themselves, however many members there are: some packets of speech."""
+_MOST_SWEEP_BYTES: Final = 2 * 1024 * 1024
+"""A picture that would take longer with all members, 50 ms, is not tried: nobody is heard meanwhile."""
 
 
 class SweepBudget:
@@ -38,8 +43,8 @@ class SenderBinding:
 
     __slots__ = (
         "_budget",
+        "_bytes_left",
         "_cipher",
-        "_frames_left",
         "_next_sweep_at",
         "_open_frame",
         "_starved",
@@ -61,7 +66,7 @@ class SenderBinding:
         self._budget = budget
         self._next_sweep_at = 0.0
         self._swept_at = -math.inf
-        self._frames_left = 0
+        self._bytes_left = 0
         self._starved = False
         self.swept = False
         """Whether every member was tried for the last frame that did not open."""
@@ -85,8 +90,9 @@ class SenderBinding:
         """Open a frame and say whose it is (None: accepted in clear, but nobody is known). Raises FrameRejected.
 
         Tried are the proven user, the hinted one, and then, 4 times a second at most, every other member
-        who is not in `absent`; `sweep` says that it is of use. All frames of one `now` share a sweep, because the
-        first of them has to be opened first: whoever opens it refuses those before it.
+        who is not in `absent`; `sweep` says that it is of use. Small frames of one `now` share a sweep, because the
+        first of them has to be opened first: whoever opens it refuses those before it. Who sends a picture that is too
+        large for it is found by the smaller ones behind it.
         """
         user_id = self.proven
         self.swept = False
@@ -98,7 +104,7 @@ class SenderBinding:
             if rejected.reason is not RejectReason.NO_KEY:
                 self._starved = False  # trying others helps only where keys are
                 raise
-            if not sweep or not self._may_sweep(now):
+            if not sweep or not self._may_sweep(len(payload) + _TRY_BYTES, now):
                 raise
             return self._sweep(payload, arrival, absent, rejected)
 
@@ -135,14 +141,20 @@ class SenderBinding:
             return self.proven
         return self.hinted if self.hinted is not None else self.proven
 
-    def _may_sweep(self, now: float) -> bool:
-        if now == self._swept_at and self._frames_left > 0:
-            self._frames_left -= 1
+    def _may_sweep(self, cost_bytes: int, now: float) -> bool:
+        if now == self._swept_at and self._bytes_left >= cost_bytes:
+            self._bytes_left -= cost_bytes
             return True
-        self._starved = now < self._next_sweep_at or not self._budget.take(now)
+        if now < self._next_sweep_at:
+            self._starved = True
+            return False
+        members = max(len(self._cipher.members()), 1)
+        if cost_bytes * members > _MOST_SWEEP_BYTES:
+            return False
+        self._starved = not self._budget.take(now)
         if not self._starved:
             self._next_sweep_at, self._swept_at = now + _SWEEP_INTERVAL_S, now
-            self._frames_left = max(_FEWEST_FRAMES, _TRIES // max(len(self._cipher.members()), 1)) - 1
+            self._bytes_left = max(_LEAST_SWEEP_BYTES, _SWEEP_BYTES // members) - cost_bytes
         return not self._starved
 
     def _sweep(
