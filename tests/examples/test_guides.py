@@ -232,6 +232,23 @@ def test_every_file_that_is_named_is_there():
     assert not [(page, name) for page, name in gone if not (ROOT / "clankvox" / name).exists()]
 
 
+def modules_named_in_the_rooms():
+    """`shells/` pacer, video_lane; `ledger`: what has no folder is a module of the package itself."""
+    table = GUIDES["ARCHITECTURE.md"].partition("## The rooms")[2].partition("\n## ")[0]
+    for row in re.findall(r"^\| .+? \| (.+) \|$", table, re.MULTILINE)[1:]:
+        for group in row.split("; "):
+            folder, names = re.fullmatch(r"(?:`(\w+/)` )?(.+)", group).groups()
+            yield from ((folder or "") + name.strip("`") for name in names.split(", "))
+
+
+def test_every_module_has_a_room_and_only_one():
+    package = ROOT / "clankvox"
+    elsewhere = ("loopback", "demo", "doctor", "fsm", "messages")  # by their names, or in one piece
+    modules = {str(path.relative_to(package).with_suffix("")) for path in package.rglob("*.py")}
+    there = {name for name in modules if not name.endswith("__init__") and name.partition("/")[0] not in elsewhere}
+    assert sorted(modules_named_in_the_rooms()) == sorted(there)
+
+
 @pytest.mark.parametrize(("page", "said"), [(page, said) for page in FIGURES for said in FIGURES[page]])
 def test_figures_are_those_of_the_code(page, said):
     assert said in " ".join(GUIDES[page].split())
