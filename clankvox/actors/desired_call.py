@@ -35,6 +35,7 @@ from clankvox.protocol.remote_video import RemoteVideo, merged
 _ENDS = (Join, Leave, StreamConnect, StreamDisconnect)
 """Orders that end what there is, if they do not begin something else."""
 _OUT = frozenset({ConnectionState.IDLE, ConnectionState.CLOSED})
+_UNLINKED = _OUT | {ConnectionState.AWAITING_CREDENTIALS}
 
 
 class ConnectionWish(Wish):
@@ -107,7 +108,8 @@ class ConnectionWish(Wish):
         orders: list[Message] = []
         if self._target is not None:
             known = [each for each in (self._target, self._server, self._state) if each is not None]
-            orders.append(Revived(orders=tuple(known), quietly=isinstance(self._under_way, _ENDS)))
+            quietly, was_linked = isinstance(self._under_way, _ENDS), self._told not in _UNLINKED
+            orders.append(Revived(orders=tuple(known), quietly=quietly, was_linked=was_linked))
         if self._under_way is not None:
             orders.append(self._under_way)
         return self.to_heir(*orders)

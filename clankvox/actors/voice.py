@@ -179,7 +179,7 @@ class VoiceActor(ConnectionActor):
                     self._credentials = self._credentials.with_session(session_id)
             if isinstance(order, VoiceStateUpdated) and isinstance(order.user_id, int):
                 self._credentials = self._credentials.with_user(order.user_id)
-        if not self._credentials.complete and not revival.quietly:
+        if not (self._credentials.complete or revival.quietly or revival.was_linked):
             self._machine.joined()
             self._send_op4()
             return

@@ -130,6 +130,19 @@ def test_a_call_that_was_given_up_is_not_joined_again():
     assert (call.events(), call.state("connection")) == ([], "idle")
 
 
+def test_a_lost_call_that_waits_for_its_server_is_over_in_time_for_the_heir_too():
+    """The parent saw a reconnection: one without an end would leave it waiting for ever."""
+    call = Call().connect()
+    call.voice_server(endpoint=None)
+    call.drain()
+    call.events()
+    crash(call, VOICE)
+    assert short(call.events())[:2] == RECONNECTING[:2]
+    call.run(20.0)
+    assert "transport_state voice disconnected no_voice_server" in short(call.events())
+    assert call.state("connection") == "closed"
+
+
 def test_an_order_in_which_it_fails_is_carried_out_by_the_heir_and_settles():
     call = Call().establish(42)
     arm(call, call.connection)
