@@ -85,7 +85,7 @@ def topology() -> str:
         for sender, names in sorted(told.items()):
             if sender not in ("self", "any_actor"):
                 lines.append(f'    {sender} -->|"{"<br>".join(sorted(names))}"| {receiver}')
-    ring = ("connection", "router", "playback", "music", "dave", "capture", "connection")
+    ring = ("connection", "router", "playback", "music", "dave", "video", "capture", "connection")
     lines += [f"    {one} -.->|ResetBaton| {other}" for one, other in itertools.pairwise(ring)]
     return "\n".join(lines) + "\n"
 
