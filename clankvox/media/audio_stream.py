@@ -204,16 +204,21 @@ class AudioStream:
         """Whether the user is who sends this, as far as is known."""
         return user_id in (self.user_id, self.binding.proven, self.binding.hinted)
 
-    def forget_user(self, user_id: UserId) -> None:
-        """Take a user who left off this SSRC; what is opened of him and waits for its turn is played first."""
+    def forget_user(self, user_id: UserId) -> bool:
+        """Take a user who left off this SSRC, and say whether it was his.
+
+        What is opened of him and waits for its turn is played first.
+        """
         self.binding.forget(user_id)
         self._accept_opened(self.last_arrival)
-        if self.user_id == user_id:
-            self._flush()
-            self._window.restart()
-            while self._held:
-                self._drop(self._held.popleft())
-            self.user_id = self._announced = self._speaker = None
+        if self.user_id != user_id:
+            return False
+        self._flush()
+        self._window.restart()
+        while self._held:
+            self._drop(self._held.popleft())
+        self.user_id = self._announced = self._speaker = None
+        return True
 
     def discard(self) -> None:
         """Enter everything that still waits as discarded: the connection is gone."""

@@ -79,9 +79,7 @@ class StreamRegister:
     def forget_user(self, user_id: UserId) -> None:
         """Take a user who left off his streams and off the roster, and tell the end of what he sent."""
         self._hints = {ssrc: user for ssrc, user in self._hints.items() if user != user_id}
-        left = [stream for stream in self._streams.values() if stream.user_id == user_id]
-        for stream in self._streams.values():
-            stream.forget_user(user_id)
+        left = [stream for stream in self._streams.values() if stream.forget_user(user_id)]
         self._tools.roster.forget(user_id)
         for stream in left:
             self._report_end(stream, user_id)

@@ -1,7 +1,7 @@
 from clankvox.ids import Ssrc, UserId
 from clankvox.ledger import Fate
 from clankvox.media.stream_register import MOST_STREAMS
-from tests.support.hearing import ALICE, Ears, Talker, opus_packets
+from tests.support.hearing import ALICE, ME, Ears, Talker, opus_packets, room_of
 
 FRAMES = opus_packets(0.1)
 
@@ -29,6 +29,18 @@ def test_the_end_of_a_stream_is_told_once_and_names_who_left():
     assert (news.user_id, news.ended) == (ALICE, True)
     register.drop()
     assert register.take_news() == []
+
+
+def test_who_leaves_before_the_first_of_him_that_was_opened_is_played_is_named_with_its_end():
+    room, ears = room_of(ME, ALICE), Ears()
+    ears.pipeline.hint(Ssrc(7), ALICE)
+    ears.hear(Talker(7, room.members[ALICE]).packets(FRAMES))
+    ears.join(room)
+    ears.cipher.mls(lambda engine: engine.ready)
+    ears.pipeline.take_news()
+    ears.pipeline.forget_user(ALICE)
+    ends = [(news.user_id, news.ledger.arrived) for news in ears.pipeline.take_news() if news.ended]
+    assert ends == [(ALICE, len(FRAMES))]
 
 
 def test_what_an_ended_stream_had_stays_in_the_sums():
