@@ -66,7 +66,7 @@ def page() -> str:
     parts += [_section(tag, command, _command_facts(tag)) for tag, command in COMMANDS.items()]
     parts.append("## Events\n")
     parts += [_section(tag, event, _event_facts(tag)) for tag, event in EVENTS.items()]
-    parts += [_parts(), _vocabularies(), notes.CAPTURED_PCM, _paragraphs(framing.__doc__ or "")]
+    parts += [_parts(), _vocabularies(), notes.CAPTURED_PCM, _paragraphs((framing.__doc__ or "").partition("\n\n")[2])]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -229,6 +229,10 @@ _CONNECTING: Final = (
     "Answered by `transport_state` `connecting`, then `ready` and `dave_state`, or `error` and `failed`. A connection "
     "of that role that is there ends first."
 )
+_DISCONNECTING: Final = (
+    "Answered by `dave_state` `cleared` and `transport_state` `disconnected` with the `reason`, also where nothing was "
+    "connected."
+)
 ANSWERS: Final[dict[str, str]] = {
     "join": (
         "Answered by `adapter_send` (op 4). When both of Discord's answers were passed on: `connection_state` `ready`, "
@@ -249,6 +253,8 @@ ANSWERS: Final[dict[str, str]] = {
     ),
     "stream_watch_connect": _CONNECTING,
     "stream_publish_connect": _CONNECTING,
+    "stream_watch_disconnect": _DISCONNECTING,
+    "stream_publish_disconnect": f"{_DISCONNECTING} What was published ends with it.",
     "destroy": ("Commands before it take effect first; op 4 is sent by `leave` only. Ends with code 0 within 250 ms."),
     "audio": (
         "Answered by `buffer_depth` and once by `tts_playback_state` `buffered`; `started` when the first audible "
@@ -270,6 +276,7 @@ ANSWERS: Final[dict[str, str]] = {
         "On voice and stream_watch. Pictures come as `decoded_video_frame`; VP8 without a `connectionId` as "
         "`user_video_frame`."
     ),
+    "unsubscribe_user_video": "Answered by nothing; the server is told that nothing of the user is wanted any more.",
     "music_play": (
         "Answered by `player_state` `loading` and `playing`, or `music_error`. The music before it goes on until the "
         "new one has sound, then fades over in 300 ms; from silence it fades in over 1.5 s."
@@ -278,11 +285,30 @@ ANSWERS: Final[dict[str, str]] = {
     "music_pause": "Answered by `player_state` `paused` and `playback_armed`.",
     "music_resume": "Answered by `player_state` `playing`, or `loading` if there was no sound yet.",
     "music_set_gain": "Answered by `music_gain_reached` when the ramp has ended.",
+    "duck": "Answered by nothing. Off until it is said.",
     "stream_publish_play": (
         "Answered by `transport_state` of stream_publish: `playing`, `waiting_for_transport` or `failed`; "
         "`stream_publish_media_started` with the first picture that left; `ready` `stream_publish_idle` at its end."
     ),
-    "stream_publish_stop": "Answered by `transport_state` of stream_publish.",
+    "stream_publish_play_visualizer": (
+        "Answered as `stream_publish_play` is. `visualizerMode` is `cqt`, `spectrum`, `waves` or `vectorscope`; "
+        "anything else is taken for `cqt`."
+    ),
+    "stream_publish_browser_start": (
+        "Answered as `stream_publish_play` is; `failed` for any type but `image/png`, the only one there is."
+    ),
+    "stream_publish_browser_frame": (
+        "Answered by nothing. What cannot be shown is told by `transport_state` with a reason: `waiting_for_transport` "
+        "if nothing was started, else `failed`. During a pause pictures are passed over; four wait, then the oldest goes."
+    ),
+    "stream_publish_stop": (
+        "Answered by `transport_state` `ready`, or `disconnected` without a connection, `stream_publish_stopped`."
+    ),
+    "stream_publish_pause": "Answered by `transport_state` `paused`; without a source by nothing.",
+    "stream_publish_resume": (
+        "Answered by `transport_state` `playing`, or `waiting_for_transport` without a connection; by nothing if "
+        "nothing was paused."
+    ),
     "inspect": "Answered by the event of the same name.",
 }
 """What follows a command; an id that is not the current one's is passed over by the commands of music."""

@@ -15,8 +15,8 @@ of format 1 with a capture id (which may be empty here), and has a block of its 
 
 All ticks are of one clock of the process, whatever the user, so tracks are aligned by placing each piece at its media
 time. For PCM that stands in for a packet that did not come, the arrival is that of the packet behind the gap.
-This module imports nothing heavy, so that the first frame can leave before anything else is loaded.
 """
+# Nothing heavy is imported here, so that the first frame can leave before anything else is loaded.
 
 import struct
 from enum import Enum

@@ -18,6 +18,7 @@ class SubscribeUserVideo(BaseCommand, frozen=True, kw_only=True):
     preferred_quality: U32 = 100
     preferred_pixel_count: U32 | None = None
     preferred_stream_type: str | None = None
+    """A stream's `type` as Discord's op 12 has it, such as `screen`; another one is shown if there is none of it."""
     jpeg_quality: U32 = 75
 
     def __post_init__(self) -> None:
