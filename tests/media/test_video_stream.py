@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clankvox.ids import Ssrc
 from clankvox.media.frame_assembler import MOST_NALS
 from clankvox.media.frame_cipher import FrameRejected, RejectReason
 from clankvox.media.frame_stash import MOST_FRAMES
+from clankvox.media.watch_list import RemoteStream
 from clankvox.wire import rtcp
 from clankvox.wire.video_codec import VideoCodec
 from tests.support.coded_video import access_units
 from tests.support.dave_room import DaveRoom
 from tests.support.hearing import ALICE, BOB, CAROL, ME, room_of
-from tests.support.watching import VIDEO_SSRC, Eyes, Filmer, widened
+from tests.support.watching import VIDEO_SSRC, WISH, Eyes, Filmer, widened
 
 UNITS = access_units(40, gop=20)
 PLAIN = [widened(unit) for unit in UNITS]
@@ -154,6 +156,23 @@ def test_a_picture_that_is_tried_again_is_no_further_failure(room):
         eyes.cipher.mls(lambda engine: engine.ready)
         eyes.wait(0.05)
     assert [fact for fact in eyes.seen.facts if fact[0] == "undecryptable"] == []
+
+
+def test_pictures_that_no_key_opens_are_not_tried_again_and_again_with_the_same_keys(room):
+    eyes = Eyes(room).watch(ALICE)
+    eyes.see(Filmer(room_of(ME, BOB).members[BOB]).frames(UNITS * 3))
+    assert eyes.engine.tried <= len(UNITS) * 3 * (2 + len(room.members))
+
+
+def test_a_sender_whom_nobody_named_is_found_behind_pictures_that_no_key_opens(room):
+    eyes = Eyes(room)
+    eyes.pipeline.watch((RemoteStream(ALICE, Ssrc(77), None, None, None, WISH),))
+    foreign = Filmer(room_of(ME, BOB).members[BOB])
+    eyes.see(foreign.frames(UNITS[:10]))
+    camera = Filmer(room.members[ALICE], sequence=foreign.sequence, timestamp=foreign.timestamp)
+    eyes.see(camera.frames(UNITS[:10]))
+    eyes.wait(1.0)
+    assert eyes.units == PLAIN[:10]
 
 
 def test_what_still_does_not_open_when_newer_pictures_do_is_lost(room):
