@@ -98,6 +98,7 @@ class RoleParts:
         if self.video is not None and self.viewing is not None:
             kept |= {"video": self.video.totals, "pictures": self.viewing.maker.totals}
             found["pictures_beyond_a_frame"] = self.viewing.outlet.too_large
+            found["pictures_failed"] = self.viewing.worker.failures
         if self.published is not None:
             kept["published"] = self.published
         for part, totals in kept.items():

@@ -84,6 +84,7 @@ def test_every_drop_that_is_counted_can_be_read_also_those_without_a_place_in_th
     wired.parts.video.totals.streams_evicted = 3
     wired.parts.viewing.maker.totals.resets = 4
     wired.parts.viewing.outlet.too_large = 5
+    wired.parts.viewing.worker.failures = 7
     wired.parts.udp._past = wired.parts.udp._past._replace(send_dropped=6)
     assert wired.parts.counters() == {
         "feedback_not_sent": 1,
@@ -91,6 +92,7 @@ def test_every_drop_that_is_counted_can_be_read_also_those_without_a_place_in_th
         "video_streams_evicted": 3,
         "pictures_resets": 4,
         "pictures_beyond_a_frame": 5,
+        "pictures_failed": 7,
         "udp_send_dropped": 6,
     }
     wired.parts.close()
