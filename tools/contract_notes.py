@@ -257,8 +257,8 @@ ANSWERS: Final[dict[str, str]] = {
     "stream_publish_disconnect": f"{_DISCONNECTING} What was published ends with it.",
     "destroy": ("Commands before it take effect first; op 4 is sent by `leave` only. Ends with code 0 within 250 ms."),
     "audio": (
-        "Answered by `buffer_depth` and once by `tts_playback_state` `buffered`; `started` when the first audible "
-        "packet left. One playback at a time; at most 15 s wait. What is refused is `failed` with a reason of "
+        "Answered by `buffer_depth` (with an id) and once by `tts_playback_state` `buffered`; `started` when the first "
+        "audible packet left. One playback at a time; at most 15 s wait. What is refused is `failed` with a reason of "
         "`TtsReason`; without an id it is passed over."
     ),
     "finish_tts_playback": "Answered by `tts_playback_state` `drained` when all of it and a tail of 100 ms have left.",
@@ -299,7 +299,7 @@ ANSWERS: Final[dict[str, str]] = {
     ),
     "stream_publish_browser_frame": (
         "Answered by nothing. What cannot be shown is told by `transport_state` with a reason: `waiting_for_transport` "
-        "if nothing was started, else `failed`. During a pause pictures are passed over; four wait, then the oldest goes."
+        "if nothing was started, else `failed`. Passed over during a pause; four wait, then the oldest goes."
     ),
     "stream_publish_stop": (
         "Answered by `transport_state` `ready`, or `disconnected` without a connection, `stream_publish_stopped`."

@@ -20,7 +20,10 @@ from clankvox.ipc.statuses import LogLevel
 
 
 class TransportStats(BaseEvent, frozen=True, kw_only=True):
-    """Counters since the process started, over all roles. Sub-objects hold plain numbers only."""
+    """Counters since the process started, over all roles; every 5 s while a connection is ready.
+
+    Sub-objects hold plain numbers only.
+    """
 
     is_telemetry: ClassVar[bool] = True
 
