@@ -21,7 +21,7 @@ from tools.contract import FOLDER, command_example, event_example, page, rendere
 
 PAGE = page()
 SCHEMA = json.loads(schema())["$defs"]
-LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)")
 
 
 def test_generated_pages_are_fresh():
@@ -138,9 +138,18 @@ def test_a_page_without_its_marks_is_refused():
         with_close_codes("nothing")
 
 
+def anchors_of(path: Path) -> set[str]:
+    """Return what a link into a page may end with: its headings as the usual renderers make anchors of them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize(
-    "path", [*sorted(FOLDER.glob("*.md")), contract.ROOT / "README.md"], ids=lambda path: path.name
+    "path",
+    [*sorted(FOLDER.glob("*.md")), *(contract.ROOT / name for name in ("README.md", "ARCHITECTURE.md"))],
+    ids=lambda path: path.name,
 )
 def test_links_lead_somewhere(path: Path):
-    broken = [link for link in LINK.findall(path.read_text()) if not (path.parent / link).exists()]
-    assert not broken
+    links = [(path.parent / name if name else path, anchor) for name, anchor in LINK.findall(path.read_text())]
+    assert not [name for name, _ in links if not name.exists()]
+    assert not [(name.name, anchor) for name, anchor in links if anchor and anchor not in anchors_of(name)]

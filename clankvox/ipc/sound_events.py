@@ -30,7 +30,7 @@ class TtsPlaybackState(BaseEvent, frozen=True, kw_only=True):
 class BufferDepth(BaseEvent, frozen=True, kw_only=True):
     """What is buffered for sending, in samples at 48 kHz.
 
-    In answer to each chunk of speech with an id, every 500 ms while anything is buffered, and once when nothing is left.
+    In answer to each chunk of speech with an id, every 500 ms while anything is buffered, and once when nothing is.
     """
 
     is_telemetry: ClassVar[bool] = True
