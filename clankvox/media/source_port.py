@@ -1,4 +1,4 @@
-"""Where music and, later, published video come from: what the music actor needs of the shell that reads sources."""
+"""Where music comes from: what the music actor needs of the shell that reads sources."""
 
 from typing import NamedTuple, Protocol
 
