@@ -222,7 +222,10 @@ class FilterProxy:
                         return
                     continue
                 connection = ProxyConnection(client, self._find)
-                threading.Thread(target=connection.serve, name="source-proxy-connection", daemon=True).start()
+                try:
+                    threading.Thread(target=connection.serve, name="source-proxy-connection", daemon=True).start()
+                except RuntimeError:  # the system has no thread for it now; this one has to go on
+                    client.close()
 
     def _find(self, credential: str) -> ProxySession | None:
         with self._lock:

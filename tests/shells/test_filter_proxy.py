@@ -153,6 +153,23 @@ def test_a_connection_that_cannot_be_taken_does_not_end_it(build, server, monkey
     assert not failures
 
 
+def test_a_connection_for_which_the_system_has_no_thread_is_hung_up_on_and_the_next_is_served(
+    build, server, monkeypatch
+):
+    start, failures = threading.Thread.start, [RuntimeError("can't start new thread")]
+
+    def refuse_once(self):
+        if self.name == "source-proxy-connection" and failures:
+            raise failures.pop()
+        start(self)
+
+    session = build().open_session()
+    monkeypatch.setattr(threading.Thread, "start", refuse_once)
+    with connect(session) as link:
+        assert link.recv(10) == b""
+    assert ask(session, server.url("/a")).endswith(b"hello")
+
+
 def test_closing_a_session_cuts_its_connections_and_no_others(build):
     with socket.create_server(("127.0.0.1", 0)) as upstream:
         upstream.settimeout(DEADLINE_S)
