@@ -13,7 +13,7 @@ from clankvox.ipc.framing import frame_json
 from clankvox.shells.allocator import give_back_memory
 from clankvox.shells.parent import open_parent
 from clankvox.shells.prctl import set_process_name
-from clankvox.shells.stdio import claim_stdin, claim_stdout
+from clankvox.shells.stdio import claim_stdin, claim_stdout, keep_standard_descriptors
 
 PROTOCOL_VERSION: Final = 1
 _ARGPARSE_USAGE: Final = 2
@@ -81,6 +81,10 @@ def _run(name: str, arguments: list[str]) -> int:
 def _serve(arguments: list[str]) -> int:
     from clankvox.config import parse
 
+    try:
+        keep_standard_descriptors()
+    except OSError:
+        return ExitCode.STDOUT
     config = parse(arguments)
     for number in (signal.SIGTERM, signal.SIGINT):  # until the app, whose import takes a while, can end in order
         signal.signal(number, _exit)
@@ -91,7 +95,10 @@ def _serve(arguments: list[str]) -> int:
     set_process_name("clankvox")
     give_back_memory()
     ready = b'{"type":"process_ready","protocolVersion":%d,"version":"%b"}' % (PROTOCOL_VERSION, __version__.encode())
-    os.write(stdout_fd, frame_json(ready))
+    try:
+        os.write(stdout_fd, frame_json(ready))
+    except OSError:
+        return ExitCode.STDOUT
 
     gc.disable()  # importing makes 60,000 objects and no garbage; the app switches it on again
     try:

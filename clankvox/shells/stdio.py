@@ -23,6 +23,21 @@ _READ_BYTES: Final = 256 * 1024
 _IDLE_S: Final = 1.0
 
 
+def keep_standard_descriptors() -> None:
+    """Put /dev/null where the parent has closed stdin or stderr: what is opened next would get its number.
+
+    OSError if it has closed stdout. Before any descriptor is opened.
+    """
+    os.fstat(1)
+    for fd, flags in ((0, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, flags), True)
+    if sys.__stderr__ is None:
+        sys.stderr = os.fdopen(2, "w", closefd=False)
+
+
 def claim_stdin() -> int:
     """Move fd 0 to a private descriptor that no child inherits, and return it; fd 0 becomes /dev/null."""
     stdin = _duplicate(0)

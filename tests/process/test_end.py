@@ -11,7 +11,17 @@ import pytest
 
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import VoxParent
-from tests.support.process_call import COMMAND, DEADLINE_S, Call, interrupt, line, run, wait_gone
+from tests.support.process_call import (
+    COMMAND,
+    DEADLINE_S,
+    Call,
+    bodies,
+    frames_of,
+    interrupt,
+    line,
+    run,
+    wait_gone,
+)
 
 ENDINGS = {
     "destroy": lambda vox: vox.send({"type": "destroy"}),
@@ -101,6 +111,29 @@ def test_a_parent_that_closes_its_end_of_stdout_ends_the_process():
         process.stdin.write(line(type="join", guildId="10", channelId="20") + b"\n")  # what it answers breaks the pipe
         process.stdin.flush()
         assert process.wait(DEADLINE_S) == 74
+
+
+def test_a_parent_that_is_deaf_before_the_first_frame_ends_the_process_without_a_traceback():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        COMMAND, stdout=writer, stdin=subprocess.PIPE, stderr=subprocess.PIPE, timeout=20, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (74, b"")
+
+
+@pytest.mark.parametrize(
+    ("closed", "code"), [("<&-", 0), (">&-", 74), ("2>&-", 0), ("<&- 2>&-", 0), ("<&- >&- 2>&-", 74)]
+)
+def test_descriptors_that_the_parent_has_closed_are_nobody_elses(closed, code):
+    """What is opened next would get their numbers: stdin's duplicate that of stderr, so that logs went there."""
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND]
+    lines = line(type="join", guildId="10", channelId="20") + b"\n"
+    done = subprocess.run(shell, input=lines, capture_output=True, timeout=20, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (code, False)
+    told = [event["type"] for event in bodies(frames_of(done.stdout))]
+    assert told == {0: ["process_ready"], 74: []}[code] + ["adapter_send"] * (closed == "2>&-")
 
 
 def test_a_stalled_parent_cannot_keep_the_process_from_ending():
