@@ -32,17 +32,18 @@ class BrowserPictures:
         self._decoder = PngDecoder()
         self._last_captured_ms = 0
         self._media_time_s: float | None = None
-        self.offered = 0
-        self.dropped = 0
-        """Pictures that newer ones pushed out."""
-        self.damaged = 0
+        self._pushed_out = self._damaged = 0
+
+    @property
+    def left_out(self) -> int:
+        """How many were pushed out by newer ones, or damaged. Any thread."""
+        return self._pushed_out + self._damaged
 
     def offer(self, png: bytes, captured_at_ms: int) -> None:
         """Queue a picture; the oldest of more than four is dropped. PngRefused if it may not be decoded. Any thread."""
         checked = checked_png(png)
-        self.offered += 1
         if len(self._queue) == QUEUE_PICTURES:
-            self.dropped += 1
+            self._pushed_out += 1
         self._queue.append(_Offered(checked, captured_at_ms))
 
     def forget(self) -> None:
@@ -59,7 +60,7 @@ class BrowserPictures:
             try:
                 picture = self._decoder.decode(offered.png)
             except PngRefused:
-                self.damaged += 1
+                self._damaged += 1
                 continue
             return TimedPicture(picture, self._advance(offered.captured_at_ms))
 

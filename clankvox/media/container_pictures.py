@@ -19,7 +19,6 @@ from clankvox.media.media_continuity import ContinuousTime
 from clankvox.media.opened_source import OpenedSource
 from clankvox.media.picture_source import Item, MediaOpener, SourceFailed, TimedPicture
 from clankvox.media.sound_track import SoundTrack
-from clankvox.media.tolerant_decoding import TolerantDecoding
 
 MAX_PIXELS: Final = 4_096 * 2_304
 """Larger pictures are refused by what the container declares, and by the decoder where the stream differs."""
@@ -47,9 +46,8 @@ class ContainerPictures(OpenedSource):
     ) -> Iterator[Item]:
         times = ContinuousTime(_SHORTEST_PICTURE_S)
         aspect = video.sample_aspect_ratio or SQUARE
-        decoding = TolerantDecoding()
         for packet in packets:
-            for frame in decoding.frames(packet):
+            for frame in self._decoding.frames(packet):
                 if isinstance(frame, VideoFrame):
                     if frame.width * frame.height > MAX_PIXELS:
                         raise SourceFailed(f"picture too large: {frame.width}x{frame.height}")

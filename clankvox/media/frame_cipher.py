@@ -87,7 +87,7 @@ class FrameCipher:
         self.seal_failures = 0
 
     def opens_first(self, open_waiting: Callable[[], None]) -> None:
-        """Call `open_waiting` before every change of the group, outside the lock: it may take keys away."""
+        """Call `open_waiting` before every MLS message, outside the lock: what it changes may take keys away."""
         self._open_waiting = open_waiting
 
     @property

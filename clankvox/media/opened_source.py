@@ -9,6 +9,7 @@ from av.error import FFmpegError
 
 from clankvox.media.picture_source import Item, MediaOpener, Pulled, SourceFailed
 from clankvox.media.source_fault import fault_of
+from clankvox.media.tolerant_decoding import TolerantDecoding
 
 BROKEN_OFF: Final = "the connection to the source broke off"
 
@@ -23,10 +24,16 @@ class OpenedSource(ABC):
         self._opener = opener
         self._container: InputContainer | None = None
         self._items: Iterator[Item] | None = None
+        self._decoding = TolerantDecoding()
 
     @abstractmethod
     def _read(self, container: InputContainer) -> Iterator[Item]:
         """Give what the container holds, in its order."""
+
+    @property
+    def left_out(self) -> int:
+        """How many packets were damaged. Any thread."""
+        return self._decoding.damaged_packets
 
     def pull(self) -> Item:
         """Return the next picture or sound. Raises SourceFailed."""

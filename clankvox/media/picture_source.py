@@ -79,6 +79,11 @@ class PictureSource(Protocol):
         """Whether `pull` returns sound too."""
         ...
 
+    @property
+    def left_out(self) -> int:
+        """How many pictures or packets `pull` did not give: damaged, or pushed out by newer ones. Any thread."""
+        ...
+
     def pull(self) -> Item:
         """Return what is next. May block on network and decoder, within their time limits. Raises SourceFailed."""
         ...

@@ -49,6 +49,8 @@ class LineCounters(NamedTuple):
     refused: int
     """Scaler or encoder refused them."""
     stalls: int
+    left_out: int
+    """Of the source itself: see PictureSource."""
 
 
 class PublishLine:
@@ -140,7 +142,8 @@ class PublishLine:
     @property
     def counters(self) -> LineCounters:
         """Snapshot. Any thread."""
-        return LineCounters(self._published, self._repeated, self._skipped, self._refused, self._stalls)
+        source = self._source.left_out
+        return LineCounters(self._published, self._repeated, self._skipped, self._refused, self._stalls, source)
 
     # --- time ---
 

@@ -18,7 +18,6 @@ from clankvox.media.opened_source import OpenedSource
 from clankvox.media.pcm import RATE_HZ
 from clankvox.media.picture_source import Item, MediaOpener, SourceFailed, TimedPicture, TimedSound
 from clankvox.media.sound_track import SoundTrack
-from clankvox.media.tolerant_decoding import TolerantDecoding
 
 
 class VisualizerMode(StrEnum):
@@ -84,11 +83,10 @@ class VisualizerPictures(OpenedSource):
                 "buffersink",
             )
         )
-        decoding = TolerantDecoding()
         origin_s: float | None = None
         heard_samples = 0
         for packet in container.demux(track.stream):
-            for frame in decoding.frames(packet):
+            for frame in self._decoding.frames(packet):
                 if not isinstance(frame, AudioFrame):
                     continue
                 for sound in track.timed(frame):

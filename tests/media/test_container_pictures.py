@@ -104,6 +104,22 @@ def test_a_damaged_film_gives_what_is_whole(tmp_path):
     assert 20 < len(items) <= 120
 
 
+def test_a_packet_that_is_none_is_left_out_and_counted(tmp_path):
+    with av.open(str(tmp_path / "rubbish.mov"), "w") as container:
+        stream = container.add_stream("png", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "rgb24"
+        for index in range(6):
+            frame = av.VideoFrame(64, 64, "rgb24")
+            frame.pts = index
+            for packet in stream.encode(frame):
+                rubbish = av.Packet(b"rubbish")
+                rubbish.stream, rubbish.pts, rubbish.dts, rubbish.time_base = stream, index, index, packet.time_base
+                container.mux(rubbish if index == 3 else packet)
+    source = ContainerPictures(FileOpener(tmp_path / "rubbish.mov"), with_sound=False)
+    assert len(pull_all(source)) == 5
+    assert source.left_out == 1
+
+
 def test_closing_before_opening_and_twice_is_harmless():
     source = ContainerPictures(FileOpener(film(pictures=5)), with_sound=False)
     source.close()

@@ -354,6 +354,7 @@ def test_a_source_that_stalls_goes_on_from_now_without_a_burst():
 
 def test_pictures_that_come_too_late_are_skipped_before_they_are_encoded():
     source = ScriptedSource(pictures(90))
+    source.left_out = 4
     stage = Stage(source)
     real = stage.line._publish
 
@@ -364,6 +365,7 @@ def test_pictures_that_come_too_late_are_skipped_before_they_are_encoded():
     stage.line._publish = slow
     stage.run(6.0)
     assert stage.line.counters.skipped >= 20
+    assert stage.line.counters.left_out == 4
     assert stage.line.counters.stalls == 0
     assert stage.shown() == sorted(stage.shown())
     assert stage.stamps()[-1] == pytest.approx(89 / 30, abs=0.1), "media time is kept"

@@ -53,7 +53,7 @@ class ScriptedLine:
         self.closed = threading.Event()
         self.cancelled = threading.Event()
         self.attachments = []
-        self.counters = LineCounters(0, 0, 0, 0, 0)
+        self.counters = LineCounters(0, 0, 0, 0, 0, 0)
 
     def step(self, now):
         self.calls.put("step")
@@ -225,11 +225,12 @@ def test_viewers_who_ask_for_key_frames_of_a_source_that_hangs_leave_nothing_beh
 def test_the_log_says_what_became_of_the_pictures_of_a_source_that_is_over(desk, caplog):
     caplog.set_level("INFO", "clankvox.publish")
     line = ScriptedLine(lambda: PublishStep(0.0, ended=True))
-    line.counters = LineCounters(published=5, repeated=0, skipped=2, refused=0, stalls=1)
+    line.counters = LineCounters(published=5, repeated=0, skipped=2, refused=0, stalls=1, left_out=3)
     desk.start(7, line)
     assert desk.next_news() == PublishEnded(source=7)
     told = [record.fields for record in caplog.records if record.getMessage() == "published source over"]
-    assert told == [{"source": 7, "published": 5, "repeated": 0, "skipped": 2, "refused": 0, "stalls": 1}]
+    expected = {"published": 5, "repeated": 0, "skipped": 2, "refused": 0, "stalls": 1, "left_out": 3}
+    assert told == [{"source": 7, **expected}]
 
 
 def test_a_stopped_source_that_fails_tells_nothing(desk):

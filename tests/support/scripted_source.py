@@ -15,6 +15,7 @@ class ScriptedSource:
         self.items = deque(items)
         self.live = live
         self.has_sound = has_sound
+        self.left_out = 0
         self.pulled = 0
         self.forgotten = 0
         self.closed = 0
