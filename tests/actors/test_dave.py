@@ -4,7 +4,9 @@ import pytest
 
 from clankvox.actors.dave import GATE_OF
 from clankvox.fsm.dave import DaveState
+from clankvox.ids import Role, dave_address
 from clankvox.media.frame_cipher import Gate
+from clankvox.messages.common import Inspect
 from clankvox.protocol.dave import RECOVERY_WINDOW_S, SWITCH_LIMIT_S
 from clankvox.wire.gateway_ops import Op
 from tests.support.factory import Call, in_clear, short
@@ -350,6 +352,18 @@ def test_an_upgrade_by_transition_without_a_group_makes_one():
     assert told(call) == [NEGOTIATING]
     assert (Op.MLS_KEY_PACKAGE, b"package1") in call.server.binary_sent()
     assert call.cipher.gate is Gate.CLOSED
+
+
+def test_a_call_that_goes_on_in_clear_is_described_without_the_group_that_it_had():
+    """Its privacy code would vouch for what everybody can hear."""
+    call = Call().establish(42)
+    described = call.actor(dave_address(Role.VOICE)).handle(Inspect())
+    assert (described["gate"], bool(described["members"])) == ("encrypt", True)
+    call.server.prepare_transition(5, 0)
+    call.server.execute_transition(5)
+    call.drain()
+    described = call.actor(dave_address(Role.VOICE)).handle(Inspect())
+    assert described == {"state": "disabled", "gate": "clear", "ignored": {}}
 
 
 def test_a_downgrade_of_transition_zero_is_immediate():
