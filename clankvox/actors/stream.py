@@ -1,7 +1,7 @@
 """What both stream roles share: a second connection, beside the voice call, to the servers of one Go Live stream.
 
-The parent brings complete credentials and decides itself about another try (its gateway has to give new ones), so a
-stream connection that is lost is over. Nothing here touches the voice role.
+The parent brings complete credentials, which serve for another session where the server has ended the one before. If
+that is refused too, the connection is over: others have to come from the parent. Nothing here touches the voice role.
 """
 
 import logging
@@ -16,19 +16,23 @@ from clankvox.fsm.connection import ConnectionState
 from clankvox.ids import ConnectionId
 from clankvox.media.packet_sealer import PacketSealer
 from clankvox.messages.connection import Close, ConnectionOrder, Revived, StreamConnect, StreamDisconnect
-from clankvox.protocol.close_codes import ClosePolicy
+from clankvox.protocol.backoff import AttemptBudget
+from clankvox.protocol.close_codes import BUDGETS, ClosePolicy, Recovery
 from clankvox.protocol.gateway_effects import SessionReady
 from clankvox.protocol.session_offer import SessionCredentials
 
 _log = logging.getLogger("clankvox.stream")
 
 _REPLACED: Final = "stream_replaced"
+_ANEW: Final = frozenset({Recovery.NEW_SESSION, Recovery.NEW_SESSION_LIMITED})
 
 
 class StreamActor(ConnectionActor):
     """The connection to a stream's server; its machine is the voice role's, without waiting for credentials."""
 
     _order: StreamConnect | None = None
+    _sessions: AttemptBudget
+    """Sessions that may be begun anew with the credentials of the order."""
 
     @abstractmethod
     def _open_media(self, session: SessionReady, sealer: PacketSealer) -> None:
@@ -65,7 +69,7 @@ class StreamActor(ConnectionActor):
         """See ConnectionActor: the parent's credentials are tried once more."""
         (order,) = revival.orders
         assert isinstance(order, StreamConnect)  # noqa: S101 - a stream role has no others
-        self._order = order
+        self._accept(order)
         self._machine.revived()
         if not revival.quietly:
             self._try_again(order, ConnectionState.IDLE, INTERNAL_ERROR)
@@ -88,12 +92,16 @@ class StreamActor(ConnectionActor):
         self._connect(order)
 
     def _begin(self, order: StreamConnect) -> None:
+        self._accept(order)
         self._connect(order)
         self._settle()
 
-    def _connect(self, order: StreamConnect) -> None:
+    def _accept(self, order: StreamConnect) -> None:
         self._order = order
         self._was_ever_ready = False
+        self._sessions = AttemptBudget(*BUDGETS[Recovery.NEW_SESSION_LIMITED])
+
+    def _connect(self, order: StreamConnect) -> None:
         was = self._state
         self._machine.credentials_completed()
         self._report("credentials_completed", was, "")
@@ -144,7 +152,11 @@ class StreamActor(ConnectionActor):
     def _on_link_lost(self, policy: ClosePolicy, reason: str) -> None:
         fields = {"role": str(self._address.role), "close_code": policy.code, "reason": reason}
         _log.info("stream link lost", extra={"fields": fields})
-        self._give_up(reason, policy.sentence)
+        anew = policy.recovery in _ANEW and self._was_ever_ready and self._sessions.spend(self._clock.now())
+        if anew:
+            self._on_session_lost(reason)
+        else:
+            self._give_up(reason, policy.sentence)
 
     def _give_up(self, reason: str, sentence: str) -> None:
         """End this connection: encryption first, as the contract has it, then the transport."""

@@ -232,9 +232,9 @@ def test_a_source_that_fails_says_why_in_every_state(before, linked):
 def test_a_lost_connection_keeps_the_source_for_the_next_one():
     studio = Studio()
     studio.play()
-    studio.role.server.lost(4006)
+    studio.role.server.lost(4004)
     studio.call.drain()
-    assert studio.said() == ["dave_state stream_publish cleared", f"{STATE} disconnected session_no_longer_valid"]
+    assert studio.said() == ["dave_state stream_publish cleared", f"{STATE} disconnected authentication_failed"]
     assert studio.state() == "waiting"
     assert studio.worker.attempt is None
     studio.link()
@@ -247,12 +247,12 @@ def test_a_paused_source_survives_a_lost_connection():
     studio = Studio()
     studio.play()
     studio.order("pause")
-    studio.role.server.lost(4006)
+    studio.role.server.lost(4004)
     studio.call.drain()
     assert studio.state() == "paused_waiting"
     assert studio.order("resume") == [
         "dave_state stream_publish cleared",
-        f"{STATE} disconnected session_no_longer_valid",
+        f"{STATE} disconnected authentication_failed",
         f"{STATE} waiting_for_transport",
     ]
 

@@ -102,15 +102,40 @@ def test_a_connection_that_fails_is_an_error_of_its_role(role):
     assert call.state(f"{role} connection") == "closed"
 
 
-def test_a_connection_that_is_lost_is_over_without_an_error(role):
-    call = ready(role)
+def test_a_session_that_the_server_ended_is_begun_anew_with_the_same_credentials(role):
+    call = ready(role, 1)
+    parts = call.roles[ROLES[role]]
     call.events()
-    call.roles[ROLES[role]].server.lost(4006)
+    parts.server.lost(4006)
     call.drain()
-    assert short(call.events()) == [
-        f"dave_state {role} cleared",
-        f"transport_state {role} disconnected session_no_longer_valid",
-    ]
+    parts.server.handshake(1)
+    assert short(call.events()) == [f"transport_state {role} connecting", f"transport_state {role} ready"]
+    identified = [payload for op, payload in parts.server.json_sent() if op == Op.IDENTIFY]
+    assert len(identified) == 2
+    assert identified[0] == identified[1]
+
+
+def test_a_connection_whose_credentials_serve_no_longer_is_over_without_an_error(role):
+    call = ready(role)
+    parts = call.roles[ROLES[role]]
+    for _ in range(3):
+        parts.server.lost(4006)
+        call.drain()
+    assert short(call.events())[-1] == f"transport_state {role} disconnected session_no_longer_valid"
+    assert not any("error" in event for event in short(call.events()))
+    assert len(parts.web_socket.urls) == 3
+    call.run(60.0)
+    assert len(parts.web_socket.urls) == 3
+
+
+@pytest.mark.parametrize("code", [4004, 4014, 4017, 4021, 4022])
+def test_a_stream_that_the_server_refuses_or_that_is_over_is_not_asked_for_again(role, code):
+    call = ready(role)
+    parts = call.roles[ROLES[role]]
+    parts.server.lost(code)
+    call.run(60.0)
+    assert short(call.events())[-1].startswith(f"transport_state {role} disconnected")
+    assert len(parts.web_socket.urls) == 1
 
 
 def test_a_session_that_can_be_resumed_is_and_the_parent_hears_nothing_of_it(role):
@@ -127,17 +152,20 @@ def test_a_session_that_can_be_resumed_is_and_the_parent_hears_nothing_of_it(rol
     assert parts.udp.attempt is not None
 
 
-def test_a_session_that_cannot_be_resumed_needs_new_credentials_of_the_parent(role):
+def test_a_session_that_cannot_be_resumed_is_begun_anew_and_refused_credentials_are_the_end(role):
     call = ready(role, 1)
     parts = call.roles[ROLES[role]]
     call.events()
     parts.server.lost(4015)
     call.drain()
     parts.server.lost(4006)
+    call.drain()
+    assert short(call.events()) == [f"transport_state {role} connecting"]
+    parts.server.lost(4004)
     call.run(60.0)
     assert short(call.events()) == [
         f"dave_state {role} cleared",
-        f"transport_state {role} disconnected session_no_longer_valid",
+        f"transport_state {role} disconnected authentication_failed",
     ]
     connect(call, role)
     assert short(call.events()) == [f"transport_state {role} connecting"]

@@ -250,7 +250,7 @@ def _said(stream, happened, kind, field):
     return [each[field] for each in mine if each["type"] == kind]
 
 
-def test_a_socket_that_is_cut_costs_nothing_and_a_session_that_is_ended_is_told_of(stream, server):
+def test_a_cut_costs_nothing_an_ended_session_is_begun_anew_and_a_refusal_is_told_of(stream, server):
     watcher = stream.add("watcher")
     stream.enter()
     play(stream, server)
@@ -261,7 +261,12 @@ def test_a_socket_that_is_cut_costs_nothing_and_a_session_that_is_ended_is_told_
     stream.wait_watched(watcher, 30)
     assert stream.told(since) == []
     stream.discord.order({**close, "code": 4006})
-    eventually(lambda: {"disconnected", "failed"} & {line.split()[1] for line in stream.told(since)}, "its end")
+    eventually(lambda: "transport_state playing" in stream.told(since), "another session")
+    stream.wait_watched(watcher, 10)
+    expected = ["connecting", "negotiating", "ready", "playing", "ready"]
+    assert [line.split()[1] for line in stream.told(since) if line != STARTED] == expected
+    stream.discord.order({**close, "code": 4004})
+    eventually(lambda: "transport_state disconnected authentication_failed" in stream.told(since), "its end")
     stream.enter()
     stream.call.wait_for(STARTED, since=since)
 
