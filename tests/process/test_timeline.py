@@ -6,6 +6,8 @@ from clankvox.demo.parent import Event, UserAudio
 from tests.support.process_call import FRAME_SAMPLES, RATE_HZ, TRAILING_SILENCE, chirp, pcm_of, write_wav
 
 BAD_NETWORK = {"loss": 0.05, "jitterMs": 30, "reorder": 0.02, "duplicate": 0.01, "seed": 7}
+FIRST_LATE_MS = 30 + 55
+"""A talkspurt's first packet says when it began: it may have its jitter, and be held back behind others."""
 SPURT = chirp(1.2)
 SPURTS = 3
 
@@ -56,7 +58,7 @@ def test_on_a_bad_network_both_ways_a_talkspurt_lasts_as_long_as_it_lasted_and_t
             assert -FRAME_SAMPLES <= samples - len(SPURT) <= (TRAILING_SILENCE + 1 + missed) * FRAME_SAMPLES
             times = [piece.timing.media_time for piece in pieces]
             assert times == sorted(times)
-            assert -45 <= segment["endMs"] - segment["startMs"] - samples / 48 <= 45 + 20 * missed
+            assert -FIRST_LATE_MS <= segment["endMs"] - segment["startMs"] - samples / 48 <= 45 + 20 * missed
             assert segment["startMs"] * 48 == pytest.approx(times[0], abs=1)
             assert [segment["startMs"], segment["endMs"]] in ends
             assert segment["peak"] == max(piece.peak for piece in pieces)
