@@ -76,9 +76,12 @@ class StreamActor(ConnectionActor):
 
     def _on_session_lost(self, reason: str) -> None:
         """See ConnectionActor: nobody has refused the parent's credentials, so they are tried once more as well."""
+        self._close_link()
+        self._begin_anew(reason)
+
+    def _begin_anew(self, reason: str) -> None:
         assert self._order is not None  # noqa: S101 - a session belongs to an order
         was = self._state
-        self._close_link()
         if was is ConnectionState.RECONNECTING:
             self._machine.resume_failed()
         else:
@@ -154,7 +157,7 @@ class StreamActor(ConnectionActor):
         _log.info("stream link lost", extra={"fields": fields})
         anew = policy.recovery in _ANEW and self._was_ever_ready and self._sessions.spend(self._clock.now())
         if anew:
-            self._on_session_lost(reason)
+            self._begin_anew(reason)
         else:
             self._give_up(reason, policy.sentence)
 
