@@ -105,6 +105,7 @@ def test_a_film_is_told_of_in_order_and_a_member_sees_it_while_the_call_speaks(c
     order(stream, "stop")
     told_of(stream, "ready", since, reason="stream_publish_stopped")
     stream.disconnect()
+    assert NEGOTIATING not in stream.told(since)[:3], "encryption comes behind the connection"
     told = [line for line in stream.told(since) if line != NEGOTIATING]
     assert told[:4] == [
         "transport_state waiting_for_transport",
