@@ -28,6 +28,7 @@ from clankvox.messages.connection import (
     OfSession,
     OfSocket,
     PongReceived,
+    PublishPathTaken,
     ReadOutDue,
     ResumeDue,
     SendGatewayBinary,
@@ -136,6 +137,9 @@ class LinkActor(MediaLinkActor):
         if isinstance(effect, effects.VideoAnnounced):
             announced = VideoStateAnnounced(attempt=self._attempt, user_id=effect.user_id, video=effect.video)
             self.send(video_address(self._address.role), announced)
+
+    def _on_path_taken(self) -> None:
+        """Note that the publish actor sends on this link; only the role that publishes has to do with it."""
 
     def let_go(self) -> None:
         """Leave no socket open: an heir begins with its own."""
@@ -252,6 +256,8 @@ class LinkActor(MediaLinkActor):
                 self._send_json(op, payload)
             case SendGatewayBinary(op=op, payload=payload):
                 self._say(gateway_ops.encode_client_binary(op, payload))
+            case PublishPathTaken():
+                self._on_path_taken()
 
     def _carry_out(self, wanted: Iterable[effects.Effect]) -> None:
         socket = self._socket

@@ -25,7 +25,7 @@ from clankvox.media.rtp_sender import OpusFrame, SealedPacket
 from clankvox.media.stream_audio import StreamAudio
 from clankvox.media.video_target import VideoTarget
 from clankvox.messages.common import Inspect, ResetBaton
-from clankvox.messages.connection import SendGatewayJson
+from clankvox.messages.connection import PublishPathTaken, SendGatewayJson
 from clankvox.messages.playback import SlotServed
 from clankvox.messages.publish import (
     BrowserPicture,
@@ -240,6 +240,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         self._port.want(wanted=True)
         self._follow_keyframe_interval(path.keyframe_interval_ms)
         self._take("path_opened")
+        self.send(connection_address(Role.STREAM_PUBLISH), PublishPathTaken(attempt=path.attempt))
         if self._state is PublishState.PLAYING:
             self._announce(active=True)
         self._transmission.open(path.audio_ssrc, path.sealer)

@@ -1,10 +1,16 @@
-"""The stream_publish role: sends our own Go Live stream."""
+"""The stream_publish role: sends our own Go Live stream.
+
+The contract has `transport_state playing` before `dave_state`, and they are two actors' to say. So the DAVE actor hears
+nothing of a session before the publish actor has taken to it.
+"""
 
 from typing import Final
 
+from clankvox.actors.farewells import MOST_NEWS
 from clankvox.actors.stream import StreamActor
 from clankvox.ids import PUBLISH, Ssrc
 from clankvox.media.packet_sealer import PacketSealer
+from clankvox.messages.dave import GroupNews
 from clankvox.messages.publish import KeyframeIntervalChanged, PublishPathClosed, PublishPathOpened, ViewersWant
 from clankvox.protocol import gateway_effects as effects
 from clankvox.protocol.gateway_effects import SessionReady
@@ -16,6 +22,9 @@ _REFUSED: Final = "unsupported_video_codec"
 
 class StreamPublishActor(StreamActor):
     """The connection on which the publish actor's pictures leave."""
+
+    _held: list[GroupNews] | None = None
+    """What the DAVE actor is not told yet; None once the publish actor has taken the path."""
 
     def _open_media(self, session: SessionReady, sealer: PacketSealer) -> None:
         self._announce_no_video()
@@ -33,6 +42,20 @@ class StreamPublishActor(StreamActor):
             keyframe_interval_ms=session.keyframe_interval_ms,
         )
         self.send(PUBLISH, opened)
+        self._held = []
+
+    def _to_dave(self, news: GroupNews) -> None:
+        if self._held is None:
+            super()._to_dave(news)
+            return
+        self._held.append(news)
+        if len(self._held) >= MOST_NEWS:
+            self._on_path_taken()
+
+    def _on_path_taken(self) -> None:
+        held, self._held = self._held, None
+        for news in held or ():
+            super()._to_dave(news)
 
     def _can_send(self, codec: str | None) -> bool:
         """End the connection if the server wants a codec that we did not offer; absent means unchanged."""
@@ -42,6 +65,7 @@ class StreamPublishActor(StreamActor):
         return False
 
     def _close_media(self, *, wanted: bool) -> None:
+        self._held = None
         if wanted and self._gateway is not None and self._gateway.session_established:
             speaking = gateway_ops.Speaking(speaking=0, ssrc=self._ssrc, delay=0)
             self._send_json(gateway_ops.Op.SPEAKING, speaking)

@@ -233,6 +233,12 @@ class SendGatewayBinary(Message, frozen=True, kw_only=True):
     payload: bytes
 
 
+class PublishPathTaken(Message, frozen=True, kw_only=True):
+    """Publish: what is published leaves on this link from now on, and the parent was told so."""
+
+    attempt: Attempt
+
+
 class TransitionPrepared(Message, frozen=True, kw_only=True):
     """DAVE actor: a transition is announced and not yet executed."""
 
@@ -284,6 +290,7 @@ OfSession = (
     | ReadOutDue
     | SendGatewayJson
     | SendGatewayBinary
+    | PublishPathTaken
 )
 """Their `attempt` is the number of a session."""
 
@@ -311,6 +318,7 @@ ConnectionMessage = (
     | SendSpeaking
     | SendGatewayJson
     | SendGatewayBinary
+    | PublishPathTaken
     | TransitionPrepared
     | TransitionSettled
     | Revived

@@ -6,6 +6,8 @@ from random import Random
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from clankvox.ids import PUBLISH, Role, connection_address
 from clankvox.media.silence_tail import TAIL_FRAMES
@@ -101,6 +103,42 @@ def test_a_source_without_a_connection_waits_and_plays_when_there_is_one():
     ]
     assert studio.state() == "playing"
     assert studio.announced()[1] == [2]
+
+
+@settings(max_examples=60, deadline=None)
+@given(turns=st.lists(st.integers(0, 3), max_size=40), dave_version=st.sampled_from([0, 1]))
+def test_whoever_gets_time_first_what_plays_is_told_before_how_it_is_encrypted(turns, dave_version):
+    studio = Studio(linked=False)
+    studio.play()
+    connect(studio.call, "stream_publish")
+    studio.role.server.before_session()
+    assert studio.said() == [f"{STATE} connecting"]
+    drawn = iter(turns)
+    studio.role.server.session(dave_version)
+    studio.role.server.members(42)
+    studio.call.drain(lambda _count: next(drawn, 0))
+    said = [line for line in studio.said() if "waiting" not in line]
+    assert said == [
+        f"{STATE} ready",
+        f"{STATE} playing",
+        f"dave_state stream_publish {'negotiating' if dave_version else 'disabled'} {dave_version}",
+    ]
+
+
+def test_a_path_that_is_lost_before_it_is_taken_begins_no_group_and_the_next_one_does():
+    studio = Studio(linked=False)
+    studio.play()
+    studio.call.pump.actors.remove(studio.call.actor(PUBLISH))  # who gets no time
+    studio.link(dave_version=1)
+    assert studio.said() == [f"{STATE} connecting", f"{STATE} ready"]
+    studio.role.server.lost(4006)
+    studio.call.drain()
+    assert studio.said() == [f"{STATE} connecting"]
+    studio.call.pump.actors.append(studio.call.actor(PUBLISH))
+    studio.call.drain()
+    assert studio.said() == [f"{STATE} playing"], "what the publish actor had still to read, and nothing of a group"
+    studio.role.server.handshake(1)
+    assert studio.said() == [f"{STATE} ready", f"{STATE} playing", "dave_state stream_publish negotiating 1"]
 
 
 def test_the_same_source_again_is_answered_and_goes_on_undisturbed():
