@@ -176,7 +176,14 @@ class ConnectionActor(LinkActor):
         self.report(StreamsSuspended(role=role))
 
     def _report(
-        self, event: str, was: ConnectionState, reason: str, detail: str = "", *, media_goes_on: bool = False
+        self,
+        event: str,
+        was: ConnectionState,
+        reason: str,
+        detail: str = "",
+        *,
+        media_goes_on: bool = False,
+        awaits_move: bool = False,
     ) -> None:
         self.report(
             ConnectionReported(
@@ -189,5 +196,6 @@ class ConnectionActor(LinkActor):
                 detail=detail,
                 was_ever_ready=self._was_ever_ready,
                 media_goes_on=media_goes_on,
+                awaits_move=awaits_move,
             )
         )

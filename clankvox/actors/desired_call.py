@@ -49,6 +49,7 @@ class ConnectionWish(Wish):
     _state: VoiceStateUpdated | None = None
     _under_way: Message | None = None
     _told = ConnectionState.IDLE
+    _awaits_move = False
     _connection_id: ConnectionId | None = None
 
     def ordered(self, message: Message) -> None:
@@ -77,7 +78,7 @@ class ConnectionWish(Wish):
             case Leave() | StreamDisconnect():
                 self._target = None
             case VoiceServerUpdated() if not self._is_foreign(order.guild_id):
-                self._server = order
+                self._server, self._awaits_move = order, False
             case VoiceStateUpdated() if not self._is_foreign(order.guild_id):
                 self._note_state(order)
             case _:
@@ -93,6 +94,7 @@ class ConnectionWish(Wish):
         if order.channel_id is None:
             self._target = None
         elif order.channel_id is not UNSET and isinstance(self._target, Join):
+            self._awaits_move &= order.channel_id == self._target.channel_id
             self._target = structs.replace(self._target, channel_id=order.channel_id)
 
     def reported(self, report: Message) -> None:
@@ -100,6 +102,9 @@ class ConnectionWish(Wish):
         if not isinstance(report, ConnectionReported) or report.role is not self._address.role:
             return
         self._told = report.now
+        self._awaits_move = report.awaits_move
+        if report.awaits_move:
+            self._server = None  # it is the one that has sent us away
         if report.event in ("left", "gave_up"):
             self._target = None
 
@@ -109,7 +114,10 @@ class ConnectionWish(Wish):
         if self._target is not None:
             known = [each for each in (self._target, self._server, self._state) if each is not None]
             quietly, was_linked = isinstance(self._under_way, _ENDS), self._told not in _UNLINKED
-            orders.append(Revived(orders=tuple(known), quietly=quietly, was_linked=was_linked))
+            revived = Revived(
+                orders=tuple(known), quietly=quietly, was_linked=was_linked, awaits_move=self._awaits_move
+            )
+            orders.append(revived)
         if self._under_way is not None:
             orders.append(self._under_way)
         return self.to_heir(*orders)

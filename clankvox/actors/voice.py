@@ -5,7 +5,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final, assert_never
 
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from clankvox.actors.base import Surroundings
 from clankvox.actors.connection import CONNECTED, OUT, ConnectionActor
@@ -187,10 +187,11 @@ class VoiceActor(ConnectionActor):
         if revival.quietly:
             return
         self._was_ever_ready = True
-        self._report("connection_lost", ConnectionState.IDLE, INTERNAL_ERROR)
-        self._begin_outage()
-        self.send(PLAYBACK, PathSuspended())
-        self._tell_suspended()
+        self._report("connection_lost", ConnectionState.IDLE, INTERNAL_ERROR, awaits_move=revival.awaits_move)
+        self._freeze()
+        if revival.awaits_move:
+            self.later(MOVE_WAIT_S, CredentialsOverdue(attempt=self._attempt))
+            return
         self._send_op4()
         self._tries = 1
         self.later(self._backoff.delay_s(self._tries), RetryDue(attempt=self._attempt))
@@ -240,12 +241,7 @@ class VoiceActor(ConnectionActor):
         The one that we were ready with is the old channel's.
         """
         assert self._join is not None  # noqa: S101 - the caller has compared its channel
-        self._join = Join(
-            connection_id=self._join.connection_id,
-            guild_id=self._join.guild_id,
-            channel_id=channel_id,
-            self_mute=self._join.self_mute,
-        )
+        self._join = structs.replace(self._join, channel_id=channel_id)
         if self._ready_with is not None and self._credentials.server == self._ready_with.server:
             self._credentials = self._credentials.with_server(None, None)
         if self._is_linked():
@@ -321,7 +317,7 @@ class VoiceActor(ConnectionActor):
                 self._give_up(name, policy.sentence)
             case Recovery.WAIT_FOR_MOVE:
                 self._credentials = self._credentials.with_server(None, None)
-                self._suspend(name)
+                self._suspend(name, awaits_move=True)
                 self.later(MOVE_WAIT_S, CredentialsOverdue(attempt=self._attempt))
             case Recovery.FRESH_CREDENTIALS:
                 self._credentials = self._credentials.with_server(None, None)
@@ -362,7 +358,7 @@ class VoiceActor(ConnectionActor):
         else:
             self.later(CREDENTIALS_WAIT_S, CredentialsOverdue(attempt=self._attempt))
 
-    def _suspend(self, reason: str) -> None:
+    def _suspend(self, reason: str, *, awaits_move: bool = False) -> None:
         """Freeze what plays and listens until there is another session."""
         was = self._state
         resumed_in_vain = was is ConnectionState.RECONNECTING
@@ -370,7 +366,10 @@ class VoiceActor(ConnectionActor):
             self._machine.resume_failed()
         else:
             self._machine.connection_lost(cause=reason)
-        self._report("resume_failed" if resumed_in_vain else "connection_lost", was, reason)
+        self._report("resume_failed" if resumed_in_vain else "connection_lost", was, reason, awaits_move=awaits_move)
+        self._freeze()
+
+    def _freeze(self) -> None:
         self._begin_outage()
         self.send(PLAYBACK, PathSuspended())
         self._tell_suspended()

@@ -262,6 +262,8 @@ class Revived(Message, frozen=True, kw_only=True):
     """An order follows that ends all this: open nothing and tell nobody."""
     was_linked: bool
     """The parent has seen a connection, or that it is being had again: it must see how that ends."""
+    awaits_move: bool = False
+    """See ConnectionReported."""
 
     def __repr__(self) -> str:
         """Never show credentials."""

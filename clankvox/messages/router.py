@@ -118,6 +118,8 @@ class ConnectionReported(Message, frozen=True, kw_only=True):
     was_ever_ready: bool = False
     media_goes_on: bool = False
     """Only the WebSocket is gone, and what depends on media is as before."""
+    awaits_move: bool = False
+    """We were disconnected from the channel: unless we were moved, the call is over, and nobody asks for it again."""
 
 
 class RecoveryReported(Message, frozen=True, kw_only=True):

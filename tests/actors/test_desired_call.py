@@ -143,6 +143,44 @@ def test_a_lost_call_that_waits_for_its_server_is_over_in_time_for_the_heir_too(
     assert call.state("connection") == "closed"
 
 
+@pytest.mark.parametrize("failures", [1, 2])
+def test_an_heir_waits_for_a_move_without_op_4_too(failures):
+    call = Call().connect()
+    call.server.lost(4014)
+    call.drain()
+    call.events()
+    for _ in range(failures):
+        crash(call, VOICE)
+    assert "adapter_send" not in short(call.events())
+    call.run(4.9)
+    assert call.events() == []
+    call.run(0.2)
+    told = short(call.events())
+    assert "transport_state voice disconnected no_voice_server" in told
+    assert "adapter_send" not in told
+
+
+@pytest.mark.parametrize("moved", ["server", "channel"])
+def test_an_heir_goes_on_with_a_move_that_was_announced(moved):
+    call = Call().connect()
+    call.server.lost(4014)
+    call.drain()
+    if moved == "server":
+        call.voice_server(endpoint="b.example", token="t2")
+    else:
+        call.voice_state(channel=21)
+    call.drain()
+    call.events()
+    crash(call, VOICE)
+    asked_for = [event["payload"]["d"]["channel_id"] for event in call.events() if event["type"] == "adapter_send"]
+    assert asked_for == (["20"] if moved == "server" else ["21"])
+    call.voice_server(endpoint="b.example", token="t2")
+    call.run(1.1)
+    call.server.handshake(1)
+    assert "ready" in short(call.events())
+    assert call.web_socket.urls[-1] == "wss://b.example/?v=9"
+
+
 def test_an_order_in_which_it_fails_is_carried_out_by_the_heir_and_settles():
     call = Call().establish(42)
     arm(call, call.connection)

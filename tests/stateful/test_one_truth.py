@@ -13,6 +13,7 @@ FACTS = {
     "clankvox.actors.tracks._Account": {"began", "exhausted", "silenced"},
     "clankvox.actors.music_piece.Piece": {"waits_for_speech"},
     "clankvox.actors.speech.Speech": {"heard"},
+    "clankvox.actors.desired_call.ConnectionWish": {"_awaits_move"},
     "clankvox.actors.desired_media.CaptureWish": {"_is_speaking"},
     "clankvox.actors.desired_media.MusicWish": {"_paused", "_stopping"},
     "clankvox.actors.voice.VoiceActor": {"_was_ever_ready", "_speaks"},
