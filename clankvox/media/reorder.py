@@ -7,13 +7,12 @@ In order it adds no delay at all. Behind a gap it waits as long as packets of th
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from clankvox.media.given_up import FARTHEST_PACKETS, GivenUp
 from clankvox.media.jitter import ArrivalJitter
 from clankvox.media.opus_packet import LONGEST_PACKET_TICKS, duration_ticks, is_quiet
 from clankvox.wire.rtp import OPUS_CLOCK_HZ
 from clankvox.wire.seq import seq_delta, timestamp_delta
 
-_FARTHEST_PACKETS: Final = 3_000
-"""A jump of more than a minute of packets is another sequence (RFC 3550 appendix A.1, MAX_DROPOUT)."""
 _CLOCK_SLACK_TICKS: Final = 2 * OPUS_CLOCK_HZ
 _PAUSE_SLACK_TICKS: Final = 120 * OPUS_CLOCK_HZ
 _LATEST_TICKS: Final = 60 * 48
@@ -62,7 +61,7 @@ class ReorderWindow:
         self.jitter = ArrivalJitter()
         self._waiting: dict[int, Frame] = {}
         self._unusable: set[int] = set()
-        self._given_up: set[int] = set()
+        self._given_up = GivenUp()
         self._last: Frame | None = None
         self._last_index = -1
         self._first_index = 0
@@ -84,7 +83,7 @@ class ReorderWindow:
             return self._locate_ahead(ahead, timestamp, ticks, arrival - last.arrival)
         if ahead == 0:
             return Position.DUPLICATE if ticks == 0 else Position.RESTART
-        if ahead < -_FARTHEST_PACKETS or not -(_PAUSE_SLACK_TICKS - ahead * LONGEST_PACKET_TICKS) <= ticks < 0:
+        if ahead < -FARTHEST_PACKETS or not -(_PAUSE_SLACK_TICKS - ahead * LONGEST_PACKET_TICKS) <= ticks < 0:
             return Position.RESTART
         index = self._last_index + ahead
         late = index in self._given_up or index < self._first_index
@@ -94,7 +93,7 @@ class ReorderWindow:
         """Take a frame that fits; the first one has to be drained before the next."""
         last = self._last
         if last is None:
-            index = self._last_index + _FARTHEST_PACKETS
+            index = self._last_index + FARTHEST_PACKETS
         else:
             index = self._last_index + seq_delta(frame.sequence, last.sequence)
         self._waiting[index] = frame
@@ -124,10 +123,7 @@ class ReorderWindow:
         if self._last is None:
             return False
         index = self._last_index + seq_delta(frame.sequence, self._last.sequence)
-        if index in self._given_up:
-            self._given_up.discard(index)
-            return True
-        return False
+        return self._given_up.found(index)
 
     def mark_unusable(self, sequence: int) -> None:
         """Say that `sequence` did arrive and cannot be played (yet): not missing, and not to be waited for."""
@@ -135,7 +131,7 @@ class ReorderWindow:
             return
         ahead = seq_delta(sequence, self._last.sequence)
         index = self._last_index + ahead
-        if 0 < ahead <= _FARTHEST_PACKETS and index not in self._waiting and len(self._unusable) < _FARTHEST_PACKETS:
+        if 0 < ahead <= FARTHEST_PACKETS and index not in self._waiting and len(self._unusable) < FARTHEST_PACKETS:
             self._unusable.add(index)
 
     def drain(self, now: float) -> list[OrderedFrame]:
@@ -176,7 +172,7 @@ class ReorderWindow:
 
     def _locate_ahead(self, ahead: int, timestamp: int, ticks: int, elapsed_s: float) -> Position:
         farthest = max(ahead * LONGEST_PACKET_TICKS, int(elapsed_s * OPUS_CLOCK_HZ * 1.02)) + _CLOCK_SLACK_TICKS
-        if ahead > _FARTHEST_PACKETS or not 0 < ticks <= farthest:
+        if ahead > FARTHEST_PACKETS or not 0 < ticks <= farthest:
             return Position.RESTART
         waiting = self._waiting.get(self._last_index + ahead)
         if waiting is None:
@@ -211,9 +207,7 @@ class ReorderWindow:
         skipped = set(range(self._last_index + 1, index))
         missing = skipped - self._unusable
         self._unusable -= skipped
-        self._given_up |= missing
-        if len(self._given_up) > 2 * _FARTHEST_PACKETS:
-            self._given_up = {each for each in self._given_up if each >= index - _FARTHEST_PACKETS}
+        self._given_up.add(missing, index)
         return len(missing)
 
     @staticmethod

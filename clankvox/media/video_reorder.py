@@ -8,6 +8,7 @@ at pictures wants each of them as soon as it is whole.
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
+from clankvox.media.given_up import FARTHEST_PACKETS, GivenUp
 from clankvox.media.nack import NackTracker
 from clankvox.wire.seq import seq_delta
 
@@ -17,8 +18,6 @@ HOPELESS_PATIENCE_S: Final = 0.060
 MOST_WAITING: Final = 1_024
 _HOPELESS_PACKETS: Final = 8
 """So many given up in a row, and none that came back, show such a peer."""
-_FARTHEST_PACKETS: Final = 3_000
-"""A jump of more than this is another sequence (RFC 3550 appendix A.1, MAX_DROPOUT)."""
 _CONFIRMING_PACKETS: Final = 16
 """A packet this close behind a stray one shows that the sender did begin anew."""
 _FIRST_EPOCH: Final = 1 << 16
@@ -63,7 +62,7 @@ class VideoReorderWindow:
         self.lost = 0
         """Packets given up so far, and those dropped that waited when the sender began anew."""
         self._waiting: dict[int, VideoPacket] = {}
-        self._given_up: set[int] = set()
+        self._given_up = GivenUp()
         self._nacks = NackTracker()
         self._after_gap = True
         self._highest: int | None = None
@@ -83,7 +82,7 @@ class VideoReorderWindow:
             self._begin(packet)
             return Taken.FITS
         ahead = seq_delta(packet.sequence, self._highest & _SEQUENCE_MASK)
-        if abs(ahead) > _FARTHEST_PACKETS:
+        if abs(ahead) > FARTHEST_PACKETS:
             return self._on_stray(packet)
         return self._place(self._highest + ahead, self._highest, packet)
 
@@ -178,9 +177,7 @@ class VideoReorderWindow:
     def _skip_to(self, index: int) -> None:
         skipped = range(self._next, index)
         self._nacks.give_up(skipped)
-        self._given_up.update(skipped)
-        if len(self._given_up) > 2 * _FARTHEST_PACKETS:
-            self._given_up = {each for each in self._given_up if each >= index - _FARTHEST_PACKETS}
+        self._given_up.add(skipped, index)
         self.lost += len(skipped)
         self._unrepaired += len(skipped)
         self._after_gap = True

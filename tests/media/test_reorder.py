@@ -195,8 +195,9 @@ def test_any_order_and_loss_comes_out_in_sequence_with_the_gaps_named(data):
 
 
 def state_of(window):
-    state = {name: value for name, value in vars(window).items() if name != "jitter"}
-    return state | {name: getattr(window.jitter, name) for name in type(window.jitter).__slots__}
+    parts = (window.jitter, window._given_up)
+    state = {name: value for name, value in vars(window).items() if value not in parts}
+    return state | {name: getattr(part, name) for part in parts for name in type(part).__slots__}
 
 
 @settings(max_examples=150, deadline=None)
@@ -228,3 +229,8 @@ def test_what_is_in_turn_is_passed_on_at_once_and_nothing_else_is():
     assert window.pass_on(frame(3)) is None
     window.push(frame(3))
     assert window.pass_on(frame(2)) is None
+
+
+def test_after_hours_of_losses_no_more_is_remembered_than_after_minutes():
+    _, window = play([frame(n) for n in range(30_000) if n % 10], drain_at=lambda f: f.arrival + 1)
+    assert len(window._given_up) <= 600

@@ -182,3 +182,12 @@ def test_whatever_numbers_come_the_window_stays_bounded_and_lets_go(sequences):
         assert len(window) <= MOST_WAITING + 1
     window.drain(1_000.0)
     assert len(window) == 0
+
+
+def test_after_hours_of_losses_no_more_is_remembered_than_after_minutes():
+    window = VideoReorderWindow()
+    for number in range(30_000):
+        if number % 10:
+            window.push(packet(number, at=float(number)))
+            window.drain(number + PATIENCE_S)
+    assert len(window._given_up) <= 600
