@@ -27,6 +27,7 @@ from clankvox.wire.gateway_ops import (
     Speaking,
     Video,
     payload_of,
+    payload_of_server,
     snowflake,
 )
 
@@ -56,7 +57,7 @@ def _video(message: GatewayMessage) -> list[Effect]:
     """Older servers write op 12 for a client that disconnected: then it has no field of a video state."""
     if isinstance(message.data, dict) and not _VIDEO_FIELDS & message.data.keys():
         return _client_disconnect(message)
-    video = payload_of(message, Video)
+    video = payload_of_server(message, Video)
     return [VideoAnnounced(_user(video.user_id), video)]
 
 
@@ -72,7 +73,7 @@ def _wants(message: GatewayMessage) -> list[Effect]:
 
 
 def _session_update(message: GatewayMessage) -> list[Effect]:
-    return [SessionUpdated(payload_of(message, SessionUpdate))]
+    return [SessionUpdated(payload_of_server(message, SessionUpdate))]
 
 
 _READERS: Final[dict[int, Callable[[GatewayMessage], list[Effect]]]] = {

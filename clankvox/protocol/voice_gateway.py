@@ -56,6 +56,7 @@ from clankvox.wire.gateway_ops import (
     decode_server_binary,
     encode_json,
     payload_of,
+    payload_of_server,
 )
 from clankvox.wire.seq import seq_delta
 from clankvox.wire.transport_crypto import TransportMode, UnsupportedMode, choose_mode
@@ -205,7 +206,7 @@ class VoiceGateway:
             return self._ignore(Ignored.MALFORMED_TEXT)
         if message.seq is not None and message.op not in _SOCKETS_OWN and self._is_repeated(message.seq):
             return self._ignore(Ignored.REPEATED)
-        if message.seq is not None:
+        if message.seq is not None and message.op != Op.HELLO:  # who greets does not know yet which session it is
             self._seq_ack = message.seq
         try:
             return self._dispatch(message, now)
@@ -290,7 +291,7 @@ class VoiceGateway:
     def _on_ready(self, message: GatewayMessage) -> list[Effect]:
         if self._phase is not Phase.IDENTIFYING:
             return self._ignore(Ignored.UNEXPECTED)
-        ready = _required(message, Ready)
+        ready = _required(message, Ready, payload_of_server)
         if not _is_ip(ready.ip) or not ready.port:
             _violated("no_media_address")
         self._mode = choose_mode([mode for mode in ready.modes if mode in self._modes])
@@ -301,7 +302,7 @@ class VoiceGateway:
     def _on_session_description(self, message: GatewayMessage) -> list[Effect]:
         if self._phase is not Phase.SELECTING or self._server is None:
             return self._ignore(Ignored.UNEXPECTED)
-        session = _required(message, SessionDescription)
+        session = _required(message, SessionDescription, payload_of_server)
         if session.mode != self._mode:
             _violated("encryption_mode_not_selected")
         # Absent is not 0: media may go in clear only where the server really negotiated that.
@@ -372,10 +373,12 @@ class VoiceGateway:
         return [CloseSocket(code, reason, recovery)]
 
 
-def _required(message: GatewayMessage, wanted: type[_P]) -> _P:
+def _required(
+    message: GatewayMessage, wanted: type[_P], read: Callable[[GatewayMessage, type[_P]], _P] = payload_of
+) -> _P:
     """Read a payload without which the handshake cannot go on."""
     try:
-        return payload_of(message, wanted)
+        return read(message, wanted)
     except WireError as error:
         raise PeerViolation(f"malformed_op_{message.op}") from error
 

@@ -82,6 +82,7 @@ __all__ = [
     "encode_json",
     "encode_server_binary",
     "payload_of",
+    "payload_of_server",
     "snowflake",
 ]
 
@@ -219,6 +220,41 @@ def payload_of(message: GatewayMessage, wanted: type[_T]) -> _T:
         return msgspec.convert(fields, wanted, strict=wanted.strict, str_keys=True)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise WireError(f"op {message.op} is no {wanted.__name__}: {error}") from error
+
+
+def payload_of_server(message: GatewayMessage, wanted: type[_T]) -> _T:
+    """Read like `payload_of`, but leave out what may be absent and does not read, in lists of payloads too.
+
+    What `experiments` holds is nowhere said, and a server may come to write any field in another form: a call that can
+    do without it shall not end for it.
+    """
+    try:
+        return payload_of(message, wanted)
+    except WireError:
+        return payload_of(message._replace(data=_readable(wanted, message.data)), wanted)
+
+
+def _readable(wanted: type[Payload], data: Any) -> Any:
+    """Return `d` without the optional fields that are none of a `wanted` payload."""
+    if not isinstance(data, dict):
+        return data
+    readable = dict(data)
+    for field in msgspec.structs.fields(wanted):
+        value = readable.get(field.name)
+        part = wanted.parts.get(field.name)
+        if part is not None and isinstance(value, list):
+            value = readable[field.name] = [_readable(part, each) for each in value if isinstance(each, dict)]
+        if not field.required and not _reads_as(field.type, value):
+            readable[field.name] = None
+    return readable
+
+
+def _reads_as(kind: Any, value: Any) -> bool:
+    try:
+        msgspec.convert(value, kind, str_keys=True)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
 
 
 def encode_client_binary(op: int, payload: bytes) -> bytes:

@@ -41,6 +41,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     secret_fields: ClassVar[frozenset[str]] = frozenset()
     strict: ClassVar[bool] = True
     """False where the wire also writes numbers as strings."""
+    parts: ClassVar[Mapping[str, "type[Payload]"]] = {}
+    """Fields that are lists of other payloads."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.__rich_repr__())
@@ -107,6 +109,8 @@ class Identify(Payload, frozen=True, kw_only=True):
 
 class Ready(Payload, frozen=True, kw_only=True):
     """Op 2: our audio SSRC, where to send media, and the transport encryption modes to choose from."""
+
+    parts = {"streams": StreamDescription}
 
     ssrc: _U32
     ip: str
@@ -229,6 +233,8 @@ class ClientDisconnect(Payload, frozen=True, kw_only=True):
 
 class Video(Payload, frozen=True, kw_only=True):
     """Op 12. Zeros and no streams mean video off; absent `streams` means unchanged. The server adds `user_id`."""
+
+    parts = {"streams": StreamDescription}
 
     audio_ssrc: _U32
     video_ssrc: _U32

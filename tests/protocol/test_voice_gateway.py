@@ -175,6 +175,31 @@ def test_a_broken_handshake_closes_the_socket_for_good(phase, message):
     assert not gateway.session_established
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"experiments": [{"name": "x"}]}, {"experiments": {}}, {"streams": [{"max_resolution": {}}]}, {"streams": {}}],
+)
+def test_what_a_call_can_do_without_may_be_in_any_form_in_ready(odd):
+    assert gateway_in(Phase.IDENTIFYING).feed_text(text(2, READY | odd), 0.0) == [Discover("10.1.2.3", 50_004, 1000)]
+
+
+@pytest.mark.parametrize(
+    "odd", [{"media_session_id": 7}, {"audio_codec": None}, {"video_codec": {}}, {"keyframe_interval": "2000"}]
+)
+def test_what_a_call_can_do_without_may_be_in_any_form_in_the_session_description(odd):
+    (ready,) = gateway_in(Phase.SELECTING).feed_text(text(4, SESSION | odd), 0.0)
+    assert (ready.secret_key, ready.dave_version) == (bytes(KEY), 1)
+
+
+def test_a_video_state_is_told_without_what_of_it_is_not_understood():
+    streams = [{"ssrc": 2, "rid": 100, "max_resolution": {"width": 1280, "height": 720}}]
+    data = {"user_id": "9", "audio_ssrc": 1, "video_ssrc": 2, "streams": streams}
+    (video,) = gateway_in(Phase.READY).feed_text(text(12, data), 0.0)
+    assert [(stream.ssrc, stream.rid) for stream in video.video.streams] == [(2, None)]
+    (changed,) = gateway_in(Phase.READY).feed_text(text(14, {"video_codec": "VP8", "codecs": [{}]}), 0.0)
+    assert changed.update.video_codec == "VP8"
+
+
 def test_version_0_counts_only_when_the_server_says_it():
     gateway = gateway_in(Phase.SELECTING)
     (ready,) = gateway.feed_text(text(4, SESSION | {"dave_protocol_version": 0}), 0.0)
@@ -486,6 +511,13 @@ def test_a_resume_is_asked_for_behind_the_greeting_and_ends_with_the_servers_wor
     assert gateway.feed_text(text(9, None), 100.1) == [SessionResumed()]
     assert gateway.session_established
     assert not gateway.ignored
+
+
+def test_a_greeting_knows_no_session_so_that_its_number_is_not_where_we_are():
+    gateway = gateway_in(Phase.READY)
+    gateway.begin_resume()
+    (asked,) = gateway.feed_text(text(8, {"heartbeat_interval": 5_000.0}, 0), 100.0)
+    assert json.loads(asked.text)["d"]["seq_ack"] == 2
 
 
 def test_a_resumed_socket_beats_by_its_own_greeting_and_can_be_lost_and_resumed_again():

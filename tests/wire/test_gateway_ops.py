@@ -211,11 +211,37 @@ def test_wrong_types_and_ranges_are_refused(wanted, d):
         gw.payload_of(message(0, d), wanted)
 
 
-@given(st.data(), st.sampled_from(TYPES))
-def test_any_json_as_any_payload_raises_nothing_but_wire_error(data, wanted):
+def test_what_a_server_may_leave_out_and_writes_in_another_form_is_left_out():
+    layers = [{"ssrc": 5, "quality": 99.5, "max_resolution": {"width": 1}, "rid": "100"}, "x", {"ssrc": "y"}]
+    d = {"ssrc": 1, "ip": "x", "port": 1, "modes": ["m"], "experiments": [{"name": "n"}], "streams": layers}
+    with pytest.raises(WireError):
+        gw.payload_of(message(2, d), gw.Ready)
+    expected = gw.Ready(
+        ssrc=1,
+        ip="x",
+        port=1,
+        modes=("m",),
+        streams=(gw.StreamDescription(ssrc=5, rid="100"), gw.StreamDescription()),
+    )
+    assert gw.payload_of_server(message(2, d), gw.Ready) == expected
+    assert gw.payload_of_server(message(2, d | {"streams": 7}), gw.Ready).streams is None
+
+
+@pytest.mark.parametrize("required", ["ssrc", "ip", "port", "modes"])
+def test_what_a_server_may_not_leave_out_has_to_read_all_the_same(required):
+    d = {"ssrc": 1, "ip": "x", "port": 1, "modes": ["m"]}
+    assert gw.payload_of_server(message(2, d), gw.Ready) == gw.payload_of(message(2, d), gw.Ready)
+    for broken in (d | {required: {}}, {name: value for name, value in d.items() if name != required}, [], None):
+        with pytest.raises(WireError):
+            gw.payload_of_server(message(2, broken), gw.Ready)
+
+
+@pytest.mark.parametrize("read", [gw.payload_of, gw.payload_of_server])
+@given(data=st.data(), wanted=st.sampled_from(TYPES))
+def test_any_json_as_any_payload_raises_nothing_but_wire_error(read, data, wanted):
     of_its_fields = st.fixed_dictionaries({}, optional=dict.fromkeys(wanted.__struct_fields__, JSON))
     with suppress(WireError):
-        gw.payload_of(message(0, data.draw(JSON | of_its_fields)), wanted)
+        read(message(0, data.draw(JSON | of_its_fields)), wanted)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
