@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clankvox.errors import WireError
-from clankvox.media.coded_picture import read_picture
+from clankvox.media.coded_picture import MOST_SETS, read_picture
+from clankvox.media.frame_assembler import MOST_NALS
 from clankvox.wire.h264 import START_CODE, join_annex_b
 from clankvox.wire.video_codec import VideoCodec
 from tests.support.coded_video import access_units
@@ -42,6 +43,15 @@ def test_parameter_sets_alone_are_no_picture_and_no_key_frame():
 def test_what_is_no_h264_picture_is_refused(data):
     with pytest.raises(WireError):
         read_picture(VideoCodec.H264, data)
+
+
+@pytest.mark.parametrize(
+    ("first", "repeated", "most"), [(b"\x65", b"\x41", MOST_NALS - 1), (b"\x65", b"\x67", MOST_SETS)]
+)
+def test_a_picture_of_more_units_than_one_has_is_refused_before_each_is_looked_at(first, repeated, most):
+    assert read_picture(VideoCodec.H264, join_annex_b([first] + [repeated] * most)).keyframe
+    with pytest.raises(WireError, match="than a picture has"):
+        read_picture(VideoCodec.H264, join_annex_b([first] + [repeated] * (most + 1)))
 
 
 @pytest.mark.parametrize("data", [b"", KEY_VP8[:9], b"\x10\x02\x00\x9d\x01\x2b\x80\x02\xe0\x01"])
