@@ -136,6 +136,7 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
             self.report(reports.MusicUnplayable(music_id=command.music_id))
             return
         was = self._state
+        self._leaving.begin_anew(command.music_id, self._piece)
         self._replace()
         self._machine.play_requested()
         self._open(self._piece_of(command))
@@ -174,7 +175,7 @@ class MusicActor(BaseActor[MusicMessage | Inspect]):
             self._leaving.replace(piece)
             return
         self._discard(piece, sounds=self._state in OFFERED)
-        self.report(reports.MusicReplaced(music_id=piece.music_id, played_ms=piece.played_ms))
+        self._leaving.tell_end(piece)
 
     def _on_command(self, command: StopMusic | PauseMusic | ResumeMusic | SetMusicGain) -> None:
         """Without an id the current piece is meant; the id of another one is ignored."""

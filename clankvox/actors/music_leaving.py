@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from clankvox.actors.music_piece import Piece
-from clankvox.ids import Track
+from clankvox.ids import MusicId, Track
 from clankvox.media.source_port import MusicSourcePort
 from clankvox.messages.common import Message
 from clankvox.messages.playback import DropTrack, FadeOutTrack
@@ -38,6 +38,12 @@ class LeavingPieces:
     def of(self, track: Track) -> Piece | None:
         """Return the replaced piece that is played as `track`."""
         return self._replaced.get(track)
+
+    def begin_anew(self, music_id: MusicId | None, current: Piece | None) -> None:
+        """Say nothing of the end of what has this id: a piece that has it as well is asked for."""
+        for piece in (current, *self._replaced.values()):
+            if piece is not None and piece.music_id == music_id:
+                piece.begins_anew = True
 
     def replace(self, piece: Piece) -> None:
         """Let `piece` sound until its successor crossfades from it."""
@@ -70,14 +76,14 @@ class LeavingPieces:
             dropped.close(self._sources)
         if replaced is not None:
             replaced.close(self._sources)
-            self._tell_end(replaced)
+            self.tell_end(replaced)
 
     def end(self) -> None:
         """End all, and tell the parent at once."""
         while self._replaced:
             _, piece = self._replaced.popitem()
             self.drop(piece)
-            self._tell_end(piece)
+            self.tell_end(piece)
 
     def close(self) -> None:
         """End all; nobody is left to hear the ramp."""
@@ -86,5 +92,7 @@ class LeavingPieces:
             piece.close(self._sources)
         self._dropped.clear()
 
-    def _tell_end(self, piece: Piece) -> None:
-        self._report(MusicReplaced(music_id=piece.music_id, played_ms=piece.played_ms))
+    def tell_end(self, piece: Piece) -> None:
+        """Say that `piece` is over, unless it begins anew."""
+        if not piece.begins_anew:
+            self._report(MusicReplaced(music_id=piece.music_id, played_ms=piece.played_ms))

@@ -22,7 +22,7 @@ def new_buffer(track: Track, tell_router: Callable[[Message], None]) -> TrackBuf
 class Piece:
     """What the parent asked to hear, and the track that plays it; a lost source gives it a new track."""
 
-    __slots__ = ("buffer", "music_id", "request", "track", "waits_for_speech")
+    __slots__ = ("begins_anew", "buffer", "music_id", "request", "track", "waits_for_speech")
 
     def __init__(
         self,
@@ -38,6 +38,8 @@ class Piece:
         self.request = request
         self.music_id = music_id
         self.waits_for_speech = waits_for_speech
+        self.begins_anew = False
+        """Whether another piece of its id was asked for: the parent would take the end of this one for that one's."""
 
     @property
     def attempt(self) -> Attempt:

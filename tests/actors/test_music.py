@@ -380,6 +380,24 @@ def test_every_piece_can_be_replaced_and_ends_once(state):
     assert (desk.sources.open_attempts, desk.leaving) == ([old + 1], 0)
 
 
+@pytest.mark.parametrize("state", BUSY)
+def test_the_end_of_a_piece_that_begins_anew_is_not_told_for_it_would_be_taken_for_that_of_the_new_one(state):
+    desk = Desk().to(state)
+    old = desk.source.attempt
+    desk.play("m1").give()
+    desk.silenced(old)
+    assert IDLE not in " ".join(desk.said())
+    assert (desk.sources.open_attempts, desk.leaving) == ([old + 1], 0)
+    desk.stop().silenced(old + 1)
+    assert " ".join(desk.said()).count(f"{IDLE} m1") == 1
+
+
+def test_a_piece_that_is_asked_for_again_while_it_fades_under_another_one_is_not_told_as_over():
+    desk = Desk().to("playing").play("m2").give().play("m1").give()
+    desk.silenced(1).silenced(2)
+    assert [line for line in desk.said() if line.startswith(IDLE)] == [f"{IDLE} m2 0"]
+
+
 def test_a_replaced_piece_may_end_by_itself():
     desk = Desk().to("finishing").play("m2").exhausted(1)
     assert desk.said() == [f"{PLAYER} loading m2", f"{IDLE} m1 0"]

@@ -74,6 +74,17 @@ def test_an_end_is_told_at_once_and_the_ramp_still_has_its_samples(way_out):
     assert (len(way_out.told), way_out.sources.open_attempts) == (1, [])
 
 
+def test_a_piece_that_begins_anew_ends_without_a_word_and_no_other_one_does(way_out):
+    for number in (1, 2):
+        way_out.pieces.replace(way_out.piece(number))
+    way_out.pieces.begin_anew("m1", None)
+    way_out.pieces.silenced(1)
+    way_out.pieces.end()
+    assert way_out.told == [MusicReplaced(music_id="m2", played_ms=0)]
+    way_out.pieces.silenced(2)
+    assert way_out.sources.open_attempts == []
+
+
 def test_after_close_nothing_is_left(way_out):
     way_out.pieces.replace(way_out.piece(1))
     way_out.pieces.drop(way_out.piece(2))
