@@ -77,10 +77,17 @@ class VideoReceiver:
 
         Packets of streams without a wish are dropped unopened. Those of an SSRC that is not announced are opened while
         anybody is watched, for op 12 may come later than they, and then stay with a user who has a wish.
+
+        Op 12 is each user's own word. So what is wished for goes before what anybody else says of the same SSRC.
         """
-        self._announced = {stream.ssrc: stream for stream in streams[:_MOST_ANNOUNCED]}
+        first_wished = sorted(streams, key=lambda stream: stream.wish is None)[:_MOST_ANNOUNCED]
+        self._announced = {stream.ssrc: stream for stream in reversed(first_wished)}
         announced = self._announced.values()
-        self._repaired_by = {stream.rtx_ssrc: stream.ssrc for stream in announced if stream.rtx_ssrc is not None}
+        self._repaired_by = {
+            stream.rtx_ssrc: stream.ssrc
+            for stream in announced
+            if stream.rtx_ssrc is not None and stream.rtx_ssrc not in self._announced
+        }
         self._wanted = frozenset(stream.user_id for stream in announced if stream.wish is not None)
         for ssrc, stream in list(self._streams.items()):
             remote = self._announced.get(ssrc)

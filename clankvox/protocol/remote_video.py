@@ -12,6 +12,8 @@ from clankvox.wire.gateway_ops import MediaSinkWants, StreamDescription, Video
 SCREEN: Final = "screen"
 DEFAULT_PIXELS: Final = 921_600
 """1280 x 720: without a pixel count the server takes us for a small tile and sends its lowest quality."""
+MOST_LAYERS: Final = 16
+"""Streams of one user; clients send one to three, and the server is told what is wanted of each."""
 _NEUTRAL_TYPES: Final = frozenset({None, "video"})
 """Servers rewrite `screen` to `video`, so that such a type says nothing."""
 _MATCHES: Final = 2
@@ -51,7 +53,7 @@ def merged(before: RemoteVideo | None, video: Video) -> RemoteVideo | None:
     if not video.video_ssrc and not video.streams:
         return None  # zeros, with an empty list or without one: video is off
     listed = video.streams if video.streams is not None else (before.streams if before is not None else ())
-    streams = tuple(_lowered(stream) for stream in listed if stream.ssrc)
+    streams = tuple(_lowered(stream) for stream in listed if stream.ssrc)[:MOST_LAYERS]
     if video.video_ssrc and all(stream.ssrc != video.video_ssrc for stream in streams):
         streams = (*streams, StreamDescription(ssrc=video.video_ssrc, rtx_ssrc=video.rtx_ssrc, active=True))
     if not streams:
@@ -86,8 +88,9 @@ def sink_wants(
     """Return op 15: the preferred stream of each user who is wanted, zero for all others; None if nothing is known."""
     wants: dict[int, int] = dict.fromkeys(gone, 0)
     pixel_counts: dict[int, float] = {}
-    for user, video in remote.items():
+    for video in remote.values():
         wants.update(dict.fromkeys(video.ssrcs, 0))
+    for user, video in remote.items():
         wish = wishes.get(user)
         stream = preferred(video, wish.stream_type) if wish is not None else None
         if wish is None or stream is None or not stream.ssrc:

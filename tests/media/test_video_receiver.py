@@ -250,6 +250,24 @@ def test_the_sender_is_found_when_op_12_is_wrong_or_late(room):
         assert {unit.stream_type for unit in eyes.seen.units} == {told}
 
 
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize(
+    "false",
+    [
+        [RemoteStream(BOB, VIDEO_SSRC, None, None, None, None)],
+        [RemoteStream(BOB, Ssrc(77), VIDEO_SSRC, None, None, None)],
+        [RemoteStream(BOB, Ssrc(1_000 + index), None, None, None, None) for index in range(600)],
+    ],
+    ids=["as a stream", "as a repair stream", "by its number"],
+)
+def test_what_another_user_says_of_his_own_video_hides_nobody(room, false, before):
+    eyes = Eyes(room)
+    true = [RemoteStream(ALICE, VIDEO_SSRC, RTX_SSRC, "screen", "100", WISH)]
+    eyes.pipeline.watch(tuple(true + false if before else false + true))
+    eyes.see(filmer(room).frames(UNITS[:5]))
+    assert eyes.units == PLAIN[:5]
+
+
 def test_what_op_12_says_in_the_midst_of_a_stream_holds_from_the_next_picture_on(room):
     eyes, camera = Eyes(room).watch(ALICE), filmer(room)
     frames = camera.frames(UNITS)

@@ -1,7 +1,16 @@
 import pytest
 
 from clankvox.ids import Role
-from clankvox.protocol.remote_video import DEFAULT_PIXELS, RemoteVideo, Wish, merged, preferred, shown_type, sink_wants
+from clankvox.protocol.remote_video import (
+    DEFAULT_PIXELS,
+    MOST_LAYERS,
+    RemoteVideo,
+    Wish,
+    merged,
+    preferred,
+    shown_type,
+    sink_wants,
+)
 from clankvox.wire.gateway_ops import Resolution, StreamDescription, Video
 
 USER, OTHER = 42, 43
@@ -72,6 +81,18 @@ def test_wanted_streams_get_their_quality_and_all_others_zero():
     assert wants.any == 80
     assert wants.wants == {10: 0, 20: 80, 30: 0, 99: 0}
     assert wants.pixel_counts == {20: 230_400.0}
+
+
+@pytest.mark.parametrize("users", [(USER, OTHER), (OTHER, USER)])
+def test_what_is_wanted_of_one_user_is_not_taken_back_for_another_who_claims_his_stream(users):
+    remote = {user: announced() for user in users}
+    assert sink_wants(remote, {USER: Wish(80, None, None)}, gone=[20]).wants == {10: 0, 20: 80}
+
+
+def test_of_a_user_who_claims_no_end_of_streams_some_are_believed():
+    streams = tuple(StreamDescription(ssrc=ssrc) for ssrc in range(100, 9_000))
+    assert [stream.ssrc for stream in announced(streams=streams).streams][:MOST_LAYERS] == [*range(100, 116)]
+    assert len(sink_wants({USER: announced(streams=streams)}, {}).wants) <= MOST_LAYERS + 1
 
 
 def test_without_a_pixel_count_the_announced_size_counts():
