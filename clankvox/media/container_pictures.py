@@ -9,13 +9,14 @@ from typing import Any, Final
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from clankvox.media.letterbox import SQUARE
-from clankvox.media.media_continuity import ContinuousTime
+from clankvox.media.media_continuity import ContinuousTime, TimeBase
 from clankvox.media.opened_source import OpenedSource
 from clankvox.media.picture_source import Item, MediaOpener, SourceFailed, TimedPicture
 from clankvox.media.sound_track import SoundTrack
@@ -23,6 +24,8 @@ from clankvox.media.sound_track import SoundTrack
 MAX_PIXELS: Final = 4_096 * 2_304
 """Larger pictures are refused by what the container declares, and by the decoder where the stream differs."""
 _SHORTEST_PICTURE_S: Final = 0.001
+_CLOCK_MAY_JUMP: Final[Any] = Flags.ts_discont.value
+"""Of a container's format, a plain number: it may restart its clock midway, as transport streams and playlists do."""
 
 
 class ContainerPictures(OpenedSource):
@@ -35,16 +38,17 @@ class ContainerPictures(OpenedSource):
     def _read(self, container: InputContainer) -> Iterator[Item]:
         video = _video_of(container)
         streams: list[VideoStream | AudioStream] = [video]
-        sound = SoundTrack.of(container) if self._with_sound else None
+        base = TimeBase(jumps=bool(container.format.flags & _CLOCK_MAY_JUMP))
+        sound = SoundTrack.of(container, base) if self._with_sound else None
         if sound is not None:
             self.has_sound = True
             streams.append(sound.stream)
-        return self._decoded(container.demux(streams), video, sound)
+        return self._decoded(container.demux(streams), video, sound, base)
 
     def _decoded(
-        self, packets: Iterator["Packet[Any]"], video: VideoStream, sound: SoundTrack | None
+        self, packets: Iterator["Packet[Any]"], video: VideoStream, sound: SoundTrack | None, base: TimeBase
     ) -> Iterator[Item]:
-        times = ContinuousTime(_SHORTEST_PICTURE_S)
+        times = ContinuousTime(_SHORTEST_PICTURE_S, base)
         aspect = video.sample_aspect_ratio or SQUARE
         for packet in packets:
             for frame in self._decoding.frames(packet):
@@ -54,6 +58,8 @@ class ContainerPictures(OpenedSource):
                     yield TimedPicture(frame, times.at(frame.time), aspect)
                 elif isinstance(frame, AudioFrame) and sound is not None:
                     yield from sound.timed(frame)
+        if sound is not None:
+            yield from sound.end()
 
 
 def _video_of(container: InputContainer) -> VideoStream:

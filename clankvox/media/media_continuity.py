@@ -1,35 +1,59 @@
-"""Media times that only grow, whatever a container says."""
+"""Media times that only grow, whatever a container says, and the same for all of its tracks."""
 
+import math
 from typing import Final
 
 _LONGEST_JUMP_S: Final = 10.0
 _LONGEST_STEP_BACK_S: Final = 0.5
 
 
-class ContinuousTime:
-    """Maps one track's timestamps to media times: small disorder is clamped, a new time base is joined on.
+class TimeBase:
+    """Where on one line of media time a container's timestamps are, jump after jump. Not thread-safe.
 
-    Transport streams wrap, playlists restart their clock at a discontinuity, and broken files repeat a time.
+    Transport streams wrap, playlists restart their clock at a discontinuity. Tracks jump one behind the other, by as
+    much: who jumps first finds where the new timestamps belong, and the others follow, so that sound stays with its
+    picture.
     """
 
-    def __init__(self, shortest_step_s: float) -> None:
-        """`shortest_step_s` is what a time that does not advance counts as."""
+    def __init__(self, *, jumps: bool = True) -> None:
+        """`jumps`: whether this kind of container has such jumps. Where none has, a gap is one however long it is."""
+        self._longest_gap_s = _LONGEST_JUMP_S if jumps else math.inf
+        self._offset_s = 0.0
+        self._latest_s = -math.inf
+
+    def offset_of(self, time_s: float, offset_s: float, expected_s: float) -> float:
+        """Return what is to be added to `time_s` of a track that goes on at `expected_s`; `offset_s` was before.
+
+        A gap is none of the clock's jumps if it is short, or ends where another track is: then it is kept.
+        """
+        latest_s = max(self._latest_s, expected_s) + self._longest_gap_s
+        for known_s in (offset_s, self._offset_s):
+            if expected_s - _LONGEST_STEP_BACK_S <= time_s + known_s <= latest_s:
+                break
+        else:
+            known_s = self._offset_s = expected_s - time_s
+        self._latest_s = max(self._latest_s, time_s + known_s)
+        return known_s
+
+
+class ContinuousTime:
+    """Maps one track's timestamps to media times: small disorder is clamped, a new time base is joined on."""
+
+    def __init__(self, shortest_step_s: float, base: TimeBase | None = None) -> None:
+        """`shortest_step_s` is what a time that does not advance counts as; `base` is shared with other tracks."""
         self._shortest_step_s = shortest_step_s
+        self._base = base or TimeBase()
         self._offset_s = 0.0
         self._last_s: float | None = None
 
     def at(self, time_s: float | None) -> float:
         """Media time of what the container says is due at `time_s`; None if it does not say."""
-        last_s = self._last_s
-        if last_s is None:
-            media_s = time_s if time_s is not None else 0.0
-        elif time_s is None:
-            media_s = last_s + self._shortest_step_s
-        else:
-            media_s = time_s + self._offset_s
-            if not -_LONGEST_STEP_BACK_S <= media_s - last_s <= _LONGEST_JUMP_S:
-                media_s = last_s + self._shortest_step_s
-                self._offset_s = media_s - time_s
-            media_s = max(media_s, last_s + self._shortest_step_s)
-        self._last_s = media_s
-        return media_s
+        if self._last_s is None:
+            self._last_s = time_s if time_s is not None else 0.0
+            return self._last_s
+        expected_s = self._last_s + self._shortest_step_s
+        if time_s is not None:
+            self._offset_s = self._base.offset_of(time_s, self._offset_s, expected_s)
+            expected_s = max(time_s + self._offset_s, expected_s)
+        self._last_s = expected_s
+        return expected_s

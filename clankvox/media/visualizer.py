@@ -3,6 +3,7 @@
 Sound goes through one filter graph; each picture is due when the sound that it shows is heard.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from enum import StrEnum
 from fractions import Fraction
@@ -83,19 +84,22 @@ class VisualizerPictures(OpenedSource):
                 "buffersink",
             )
         )
-        origin_s: float | None = None
+        origin_s = -math.inf
         heard_samples = 0
+        for sound in self._sounds(container, track):
+            origin_s = max(origin_s, sound.media_time_s - heard_samples / RATE_HZ)  # grows by each gap in the sound
+            _feed(graph, sound, heard_samples)
+            heard_samples += len(sound.pcm)
+            if self.has_sound:
+                yield sound
+            yield from _pictures(graph, origin_s)
+
+    def _sounds(self, container: InputContainer, track: SoundTrack) -> Iterator[TimedSound]:
         for packet in container.demux(track.stream):
             for frame in self._decoding.frames(packet):
-                if not isinstance(frame, AudioFrame):
-                    continue
-                for sound in track.timed(frame):
-                    origin_s = sound.media_time_s if origin_s is None else origin_s
-                    _feed(graph, sound, heard_samples)
-                    heard_samples += len(sound.pcm)
-                    if self.has_sound:
-                        yield sound
-                    yield from _pictures(graph, origin_s)
+                if isinstance(frame, AudioFrame):
+                    yield from track.timed(frame)
+        yield from track.end()
 
 
 def _feed(graph: Graph, sound: TimedSound, heard_samples: int) -> None:

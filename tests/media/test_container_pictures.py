@@ -46,6 +46,29 @@ def test_sound_comes_with_the_pictures_if_it_is_wanted():
     assert [at - pictures[0].media_time_s for at in begins] == pytest.approx([0.0, 1.0], abs=0.03), "clicks at seconds"
 
 
+@pytest.mark.parametrize("begins_s", [1, 400, 95_443])
+def test_where_the_clock_of_a_stream_jumps_sound_stays_with_its_picture(tmp_path, begins_s):
+    """As where an HLS playlist has a discontinuity, or a transport stream wraps."""
+    parts = [write_film(tmp_path / f"{at}.ts", pictures=60, sound=True, begins_s=at) for at in (300, begins_s)]
+    (tmp_path / "joined.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    items = pull_all(ContainerPictures(FileOpener(tmp_path / "joined.ts"), with_sound=True))
+    pictures = [item.media_time_s for item in items if isinstance(item, TimedPicture)]
+    sounds = [item for item in items if isinstance(item, TimedSound)]
+    assert pictures[-1] - pictures[0] == pytest.approx(4, abs=0.15)
+    assert sounds[-1].media_time_s == pytest.approx(pictures[-1], abs=0.2)
+    steps = np.diff([sound.media_time_s for sound in sounds])
+    assert steps.min() > 0
+    assert steps.max() < 0.15
+
+
+@pytest.mark.parametrize("sound", [True, False], ids=["with sound", "silent"])
+def test_pictures_that_stand_for_long_come_when_the_film_says(tmp_path, sound):
+    """A recorded screen has a picture only where something changes."""
+    path = write_film(tmp_path / "slides.mkv", pictures=4, times=[0, 15_000, 40_000, 41_000], rate=1, sound=sound)
+    items = pull_all(ContainerPictures(FileOpener(path), with_sound=sound))
+    assert [item.media_time_s for item in items if isinstance(item, TimedPicture)] == pytest.approx([0, 15, 40, 41])
+
+
 def test_sound_that_nobody_wants_is_not_decoded():
     source = ContainerPictures(FileOpener(film(pictures=60, sound=True)), with_sound=False)
     assert all(isinstance(item, TimedPicture) for item in pull_all(source))

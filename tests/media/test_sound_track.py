@@ -55,3 +55,20 @@ def test_a_track_that_changes_its_shape_midway_goes_on():
         frame.pts, frame.time_base = None, Fraction(1, rate_hz)
         (sound, *_) = track.timed(frame)
         assert sound.pcm.shape[1] == 2
+
+
+@pytest.mark.parametrize("rate_hz", [44_100, 22_050, 11_025])
+def test_no_sample_is_lost_at_the_end_nor_where_the_shape_changes(rate_hz):
+    track, sounds = SoundTrack(None), []
+    for channels in (2, 1):
+        frame = tone(rate_hz, channels, rate_hz, 0)
+        frame.time_base = Fraction(1, rate_hz)
+        sounds += track.timed(frame)
+    sounds += track.end()
+    assert sum(len(sound.pcm) for sound in sounds) == 2 * 48_000
+    assert not list(track.end())
+
+
+def test_mono_is_as_loud_on_both_channels_as_it_is():
+    (sound,) = SoundTrack(None).timed(tone(48_000, 1, 4_800, 0))
+    assert np.abs(sound.pcm).max(axis=0).tolist() == pytest.approx([10_000, 10_000], rel=0.01)

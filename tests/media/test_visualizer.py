@@ -1,6 +1,7 @@
 """Each mode draws moving pictures of the sound, at the right size, rate and time."""
 
 import itertools
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -89,3 +90,18 @@ def test_sound_that_broke_off_is_a_failure(music):
         pull_all(source)
     source.interrupt()
     assert opener.interrupted == 1
+
+
+def test_behind_a_gap_in_the_sound_pictures_still_show_what_is_heard(tmp_path):
+    with av.open(str(tmp_path / "gap.mkv"), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=48_000, layout="stereo")
+        for second in (0, 1, 5, 6):
+            frame = av.AudioFrame.from_ndarray(np.ones((1, 96_000), np.int16), format="s16", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, second * 48_000, Fraction(1, 48_000)
+            container.mux(stream.encode(frame))
+    opener = FileOpener(tmp_path / "gap.mkv")
+    items = pull_all(VisualizerPictures(opener, VisualizerMode.WAVES, width=320, height=180, fps=30, with_sound=True))
+    last_heard_s = next(item.media_time_s for item in reversed(items) if isinstance(item, TimedSound))
+    last_shown_s = next(item.media_time_s for item in reversed(items) if isinstance(item, TimedPicture))
+    assert last_heard_s > 5.9
+    assert last_shown_s == pytest.approx(7.0, abs=0.15)

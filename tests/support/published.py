@@ -127,8 +127,8 @@ def decoded(units):
     return [frame for unit in units for frame in context.decode(av.Packet(unit))]
 
 
-def write_film(path, pictures=30, rate=30, size=(320, 192), sound=False, times=None, aspect=None):
-    """Write an MP4 or Matroska whose pictures are coded_video.picture(n), the n-th at `times[n]` (1/1000 s)."""
+def write_film(path, pictures=30, rate=30, size=(320, 192), sound=False, times=None, aspect=None, begins_s=0):
+    """Write a film whose pictures are coded_video.picture(n), the n-th at `times[n]` (1/1000 s) from `begins_s` on."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "crf": "10"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
@@ -138,22 +138,22 @@ def write_film(path, pictures=30, rate=30, size=(320, 192), sound=False, times=N
         tone = container.add_stream("aac", rate=48_000, layout="stereo") if sound else None
         for index in range(pictures):
             frame = av_frame(index, *size)
-            frame.pts = times[index] if times else round(index * 1000 / rate)
+            frame.pts = begins_s * 1000 + (times[index] if times else round(index * 1000 / rate))
             frame.time_base = Fraction(1, 1000)
             container.mux(stream.encode(frame))
             if tone is not None:
-                _mux_sound(container, tone, index, 48_000 // rate)
+                _mux_sound(container, tone, index, 48_000 // rate, begins_s)
         for each in [stream] if tone is None else [stream, tone]:
             container.mux(each.encode(None))
     return path
 
 
-def _mux_sound(container, stream, index, samples):
+def _mux_sound(container, stream, index, samples, begins_s):
     """A second of silence, then a click a second: each tells its instant."""
     at = np.arange(index * samples, (index + 1) * samples)
     pcm = np.where(at % 48_000 < 480, 12_000, 0).astype(np.int16).repeat(2).reshape(1, -1)
     frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="stereo")
-    frame.sample_rate, frame.pts, frame.time_base = 48_000, index * samples, Fraction(1, 48_000)
+    frame.sample_rate, frame.pts, frame.time_base = 48_000, begins_s * 48_000 + index * samples, Fraction(1, 48_000)
     container.mux(stream.encode(frame))
 
 
