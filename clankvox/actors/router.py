@@ -6,6 +6,8 @@ runs through several actors, and the ones behind it wait (machine state `settlin
 
 import logging
 from collections import deque
+from collections.abc import Sequence
+from itertools import product
 from typing import Final, assert_never
 
 import msgspec
@@ -20,6 +22,7 @@ from clankvox.actors.registry import Registry
 from clankvox.actors.reset import baton_of
 from clankvox.actors.supervision import Supervision
 from clankvox.actors.user_video import UserVideoBook
+from clankvox.actors.viewing import Viewing
 from clankvox.actors.wish import INTERNAL_ERROR
 from clankvox.fsm.connection import ConnectionState
 from clankvox.fsm.router import RouterMachine, RouterState
@@ -99,6 +102,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._tickets = 0
         self._connections = dict.fromkeys(Role, ConnectionState.IDLE)
         self._videos = UserVideoBook()
+        self._viewing = Viewing()
         self._connection_id: ConnectionId | None = None
         self._exit_code = 0
         self._unsettled = 0
@@ -220,9 +224,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
                 if address in self._registry:
                     self._deliver(address, capture.Unsubscribe())
             case commands.SubscribeUserVideo() | commands.UnsubscribeUserVideo():
-                wanted = translation.video_message(command, self._connection_id)
-                for role in (Role.VOICE, Role.STREAM_WATCH):
-                    self._deliver(video_address(role), wanted)
+                self._want([self._viewing.noted(translation.video_message(command, self._connection_id))])
             case _ if isinstance(command, translation.PublishCommand):
                 self._deliver(PUBLISH, translation.publish_message(command))
             case commands.Inspect():
@@ -237,7 +239,12 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         if isinstance(command, commands.Join):
             self._connections[Role.VOICE] = ConnectionState.AWAITING_CREDENTIALS
             self._boundary.mirror_logs(dialects.wants_legacy_log(command.connection_id))
+            self._want(self._viewing.joined(decode_vp8=dialects.decodes_vp8(command.connection_id)))
         self._settle(connection_address(translation.role_of(command)), translation.connection_message(command))
+
+    def _want(self, pictures: Sequence[Message]) -> None:
+        for role, order in product((Role.VOICE, Role.STREAM_WATCH), pictures):
+            self._deliver(video_address(role), order)
 
     def _settle(self, to: Address, message: Message) -> None:
         """Deliver an order, and let later commands wait until the actors through which it runs say Settled."""

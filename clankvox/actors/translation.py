@@ -136,7 +136,7 @@ def subscription(command: commands.SubscribeUser) -> capture.Subscribe:
 
 def video_message(
     command: commands.SubscribeUserVideo | commands.UnsubscribeUserVideo, connection_id: ConnectionId | None
-) -> Message:
+) -> video.SubscribeVideo | video.UnsubscribeVideo:
     """Translate a wish to see somebody; `connection_id` tells whether the parent decodes VP8 itself."""
     match command:
         case commands.SubscribeUserVideo():

@@ -207,6 +207,16 @@ def test_vp8_is_decoded_for_parents_with_ids_only(connection_id, decoded):
     assert stream.wish.decode_vp8 is decoded
 
 
+@pytest.mark.parametrize(("connection_id", "decoded"), [("c1", True), (None, False)])
+def test_the_call_decides_who_decodes_vp8_also_of_those_who_were_wanted_before_it(connection_id, decoded):
+    call = Call()
+    subscribe(call)
+    call.connect(connection_id=connection_id)
+    announce(call, role=Role.VOICE)
+    (stream,) = call.roles[Role.VOICE].desk.lists[-1]
+    assert stream.wish.decode_vp8 is decoded
+
+
 def test_an_actor_that_ends_leaves_nothing_to_look_at():
     call = watching()
     subscribe(call)
