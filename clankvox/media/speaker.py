@@ -8,7 +8,7 @@ from clankvox.ledger import Fate, ReceiveTotals, StreamLedger
 from clankvox.media.alarm import Alarm
 from clankvox.media.capture_board import CaptureConfig
 from clankvox.media.media_clock import MediaClock
-from clankvox.media.opus_packet import duration_ticks, is_quiet
+from clankvox.media.opus_packet import USUAL_PACKET_TICKS, duration_ticks, is_quiet
 from clankvox.media.receive_ports import PcmSink, ReceiveFacts, Timing
 from clankvox.media.reorder import Frame, OrderedFrame, ReorderWindow
 from clankvox.media.segment import Segment
@@ -18,6 +18,7 @@ from clankvox.media.speech_outlet import SpeechOutlet
 from clankvox.wire.rtp import OPUS_CLOCK_HZ
 
 SPEAKING_TIMEOUT_S: Final = 0.100
+"""Counted from when a packet of 20 ms would be due behind the last one: longer ones take longer to come."""
 HELD_FRAMES: Final = 250
 """More than come in HELD_S: what piled up while we got no time comes all at once."""
 HELD_S: Final = 2.0
@@ -67,6 +68,8 @@ class Speaker:
         self._in_speech = False
         self._last_heard = float("-inf")
         self._last_played = float("-inf")
+        self._packet_ticks = USUAL_PACKET_TICKS
+        """How long the last packet lasts, at least the usual time."""
         self._outlet = SpeechOutlet(user_id, tools.sink, tools.facts, tools.meter)
         self._clock = MediaClock()
         self._clocked_line: Line | None = None
@@ -92,9 +95,10 @@ class Speaker:
             self._choose(line, frame)
         line.last_heard = max(line.last_heard, arrival)
         self._last_heard = max(self._last_heard, arrival)
+        self._packet_ticks = max(duration_ticks(frame.payload), USUAL_PACKET_TICKS)
         if not self._speaking:
             self._speaking = True
-            self._tools.alarm.by(self._last_heard + SPEAKING_TIMEOUT_S)
+            self._tools.alarm.by(self._last_heard + self._patience_s(SPEAKING_TIMEOUT_S))
             self._tools.facts.speaking_started(self.user_id)
 
     def take(self, line: Line, ordered: OrderedFrame) -> None:
@@ -103,7 +107,11 @@ class Speaker:
             self._settle(line, ordered, Fate.OTHER_SSRC)
             return
         config = self._config
-        if config is not None and self._in_speech and ordered.frame.arrival - self._last_played >= _silence_s(config):
+        if (
+            config is not None
+            and self._in_speech
+            and ordered.frame.arrival - self._last_played >= self._silence_s(config)
+        ):
             self._end_speech(config)
         if config is None or config.arming == self._ended_arming:
             self._hold(line, ordered)
@@ -128,12 +136,13 @@ class Speaker:
         """End what has been silent for long enough, and drop what was kept for too long."""
         alarm = self._tools.alarm
         if self._speaking:
-            if now >= self._last_heard + SPEAKING_TIMEOUT_S:
+            silent_at = self._last_heard + self._patience_s(SPEAKING_TIMEOUT_S)
+            if now >= silent_at:
                 self.stop_speaking()
             else:
-                alarm.by(self._last_heard + SPEAKING_TIMEOUT_S)
+                alarm.by(silent_at)
         if self._in_speech and self._config is not None:
-            ends_at = self._last_heard + _silence_s(self._config)
+            ends_at = self._last_heard + self._silence_s(self._config)
             if now >= ends_at:
                 self._end_speech_for_good(self._config)
             else:
@@ -189,8 +198,9 @@ class Speaker:
 
     def _choose(self, line: Line, frame: Frame) -> None:
         current = self._line
-        begins = frame.arrival - line.last_heard > SPEAKING_TIMEOUT_S and not is_quiet(frame.payload)
-        if current is None or begins or frame.arrival - current.last_heard > SPEAKING_TIMEOUT_S:
+        timeout_s = self._patience_s(SPEAKING_TIMEOUT_S)
+        begins = frame.arrival - line.last_heard > timeout_s and not is_quiet(frame.payload)
+        if current is None or begins or frame.arrival - current.last_heard > timeout_s:
             self._line = line
 
     def _hold(self, line: Line, ordered: OrderedFrame) -> None:
@@ -270,7 +280,7 @@ class Speaker:
         if not self._in_speech and len(piece.pcm):
             self._in_speech = True
             self._last_played = float("-inf")
-            self._tools.alarm.by(self._last_heard + _silence_s(config))
+            self._tools.alarm.by(self._last_heard + self._silence_s(config))
             self._outlet.begin(config)
         pcm, origin, offset_ticks, duration_ticks = piece
         media_time = frame_time + offset_ticks
@@ -303,6 +313,9 @@ class Speaker:
             self._tools.facts.speech_cut(self.user_id)
         return segment
 
+    def _silence_s(self, config: CaptureConfig) -> float:
+        return self._patience_s(config.silence_duration_ms / 1_000)
 
-def _silence_s(config: CaptureConfig) -> float:
-    return config.silence_duration_ms / 1_000
+    def _patience_s(self, usual_s: float) -> float:
+        """How long no packet may come, where `usual_s` is meant for packets of 20 ms: the next one is due so late."""
+        return usual_s + (self._packet_ticks - USUAL_PACKET_TICKS) / OPUS_CLOCK_HZ

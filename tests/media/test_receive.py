@@ -365,6 +365,30 @@ def test_speaking_is_told_once_and_ends_after_100_ms(room):
     assert ears.heard.of("speaking_ended") == [("speaking_ended", ALICE)]
 
 
+def of_several_frames(packets, count):
+    """Packets of `count` frames each (RFC 6716 section 3.2.5: code 3, with a length for every frame but the last)."""
+    for start in range(0, len(packets) - count + 1, count):
+        frames = [packet[1:] for packet in packets[start : start + count]]
+        sizes = [len(frame) for frame in frames[:-1]]
+        lengths = [bytes([n]) if n < 252 else bytes([252 + n % 4, (n - 252 - n % 4) // 4]) for n in sizes]
+        yield bytes([packets[0][0] & 0xFC | 3, 0x80 | count]) + b"".join(lengths + frames)
+
+
+@pytest.mark.parametrize("frames", [5, 6])
+def test_packets_as_long_as_can_be_are_one_speech(frames):
+    ears, talker = Ears(clear=True), Talker(7)
+    ears.pipeline.hint(Ssrc(7), ALICE)
+    ears.arm(ALICE, silence_ms=100)
+    packets = [*of_several_frames(opus_packets(1.2, channels=1), frames)]
+    for packet in packets:
+        ears.feed(talker.packet(packet, ticks=frames * 960))
+        ears.wait(frames * 0.02)
+    ears.wait(0.1)
+    told = ears.heard.of("speaking_started", "speaking_ended", "speech_ended")
+    assert [fact[0] for fact in told] == ["speaking_started", "speaking_ended", "speech_ended"]
+    assert len(ears.heard.pcm(ALICE)) == len(packets) * frames * 480
+
+
 @pytest.mark.parametrize("capture", [False, True])
 def test_duplicates_and_late_packets_only_count(room, capture):
     ears = Ears(room)
