@@ -103,9 +103,12 @@ class Speaker:
 
     def take(self, line: Line, ordered: OrderedFrame) -> None:
         """Play a frame that is in turn, or keep it for the capture to come."""
-        if line is not self._line:
+        if line is self._line:
+            self._take(line, ordered)
+        else:
             self._settle(line, ordered, Fate.OTHER_SSRC)
-            return
+
+    def _take(self, line: Line, ordered: OrderedFrame) -> None:
         config = self._config
         if (
             config is not None
@@ -201,7 +204,14 @@ class Speaker:
         timeout_s = self._patience_s(SPEAKING_TIMEOUT_S)
         begins = frame.arrival - line.last_heard > timeout_s and not is_quiet(frame.payload)
         if current is None or begins or frame.arrival - current.last_heard > timeout_s:
+            self._play_out()
             self._line = line
+
+    def _play_out(self) -> None:
+        """Play what waits behind a gap: nothing that it waits for will be heard any more."""
+        if self._line is not None:
+            for ordered in self._line.window.flush():
+                self.take(self._line, ordered)
 
     def _hold(self, line: Line, ordered: OrderedFrame) -> None:
         if len(self._held) >= HELD_FRAMES:
@@ -226,7 +236,7 @@ class Speaker:
         kept = list(self._held)
         self._held.clear()
         for line, ordered in kept:
-            self.take(line, ordered)
+            self._take(line, ordered)  # its line was the right one when it came
 
     def _settle(self, line: Line, ordered: OrderedFrame, fate: Fate) -> None:
         """Enter the fate of a frame that is not played, and with it of the ones before it that never came."""
@@ -290,9 +300,7 @@ class Speaker:
 
     def _end_speech_for_good(self, config: CaptureConfig) -> None:
         """End speech by silence: what the window still holds belongs to it."""
-        if self._line is not None:
-            for ordered in self._line.window.flush():
-                self.take(self._line, ordered)
+        self._play_out()
         if self._in_speech:
             self._end_speech(config)
 

@@ -176,6 +176,26 @@ def test_a_user_who_moves_to_a_new_ssrc_is_heard_there_at_once(room):
     assert np.array_equal(ears.heard.pcm(ALICE), np.concatenate([plain_decode(SPEECH)] * 2))
 
 
+def test_a_user_who_moves_to_a_new_ssrc_is_heard_to_the_end_on_the_old_one(room):
+    ears = Ears(room)
+    ears.arm(ALICE)
+    packets = alice(room, ssrc=7).packets(SPEECH)
+    ears.hear(packets[:-2] + packets[-1:])  # the last one waits for the one that is lost
+    ears.hear(alice(room, ssrc=8).packets(SPEECH))
+    assert ears.fates(7) == {"decoded": len(SPEECH) - 1, "concealed": 1}
+    assert len(ears.heard.pcm(ALICE)) == 2 * len(SPEECH) * 480
+
+
+def test_a_capture_armed_later_gets_what_was_said_before_on_either_ssrc(room):
+    ears = Ears(room)
+    for ssrc in (7, 8):
+        ears.hear(alice(room, ssrc=ssrc).packets(SPEECH))
+        ears.wait(0.15)
+    ears.arm(ALICE)
+    ears.pipeline.poll(ears.now)
+    assert np.array_equal(ears.heard.pcm(ALICE), np.concatenate([plain_decode(SPEECH)] * 2))
+
+
 def test_a_user_on_two_ssrcs_at_once_is_heard_on_one(room):
     ears = Ears(room)
     ears.arm(ALICE)
