@@ -221,7 +221,7 @@ def connection_events(report: ConnectionReported | RecoveryReported) -> list[Eve
 
 
 _SESSION: Final = frozenset({ConnectionState.READY, ConnectionState.DAVE_TRANSITION, ConnectionState.RECONNECTING})
-"""Where a stream role has a session; it reconnects by resuming it or not at all, and shows that only if it fails."""
+"""Where a stream role has a session, if only one that is being resumed: that is shown only if it fails."""
 _STREAM_SHOWN: Final = {
     "credentials_completed": TransportStatus.CONNECTING,
     "session_ready": TransportStatus.READY,
@@ -236,7 +236,8 @@ def stream_connection_events(report: ConnectionReported) -> list[Event]:
         status = TransportStatus.DISCONNECTED if report.was_ever_ready else TransportStatus.FAILED
         if not report.was_ever_ready:
             before = dialects.transport_error(report.role, None, _CONNECT_FAILED[report.role], report.detail)
-    if report.event == "left" and report.was not in _SESSION:
+    anew = report.was is ConnectionState.CONNECTING and report.was_ever_ready
+    if report.event == "left" and report.was not in _SESSION and not anew:
         before = dialects.dave_state(report.role, None, DaveStatus.CLEARED)  # said by nobody else: there was none
     if status is None:
         return []

@@ -1,7 +1,8 @@
 """What both stream roles share: a second connection, beside the voice call, to the servers of one Go Live stream.
 
-The parent brings complete credentials, which serve for another session where the server has ended the one before. If
-that is refused too, the connection is over: others have to come from the parent. Nothing here touches the voice role.
+The parent brings complete credentials, which serve for another session where the server has ended the one before, or
+where no resume has brought it back. If that fails too, the connection is over: others have to come from the parent.
+Nothing here touches the voice role.
 """
 
 import logging
@@ -15,7 +16,17 @@ from clankvox.errors import InvalidRequest
 from clankvox.fsm.connection import ConnectionState
 from clankvox.ids import ConnectionId
 from clankvox.media.packet_sealer import PacketSealer
-from clankvox.messages.connection import Close, ConnectionOrder, Revived, StreamConnect, StreamDisconnect
+from clankvox.messages.connection import (
+    AskDue,
+    Close,
+    ConnectionOrder,
+    CredentialsOverdue,
+    OutageOverdue,
+    RetryDue,
+    Revived,
+    StreamConnect,
+    StreamDisconnect,
+)
 from clankvox.protocol.backoff import AttemptBudget
 from clankvox.protocol.close_codes import BUDGETS, ClosePolicy, Recovery
 from clankvox.protocol.gateway_effects import SessionReady
@@ -24,7 +35,7 @@ from clankvox.protocol.session_offer import SessionCredentials
 _log = logging.getLogger("clankvox.stream")
 
 _REPLACED: Final = "stream_replaced"
-_ANEW: Final = frozenset({Recovery.NEW_SESSION, Recovery.NEW_SESSION_LIMITED})
+_ANEW: Final = frozenset({Recovery.RESUME, Recovery.NEW_SESSION, Recovery.NEW_SESSION_LIMITED})
 
 
 class StreamActor(ConnectionActor):
@@ -33,6 +44,8 @@ class StreamActor(ConnectionActor):
     _order: StreamConnect | None = None
     _sessions: AttemptBudget
     """Sessions that may be begun anew with the credentials of the order."""
+    _retries = 0
+    """How often nobody has answered since there was a session."""
 
     @abstractmethod
     def _open_media(self, session: SessionReady, sealer: PacketSealer) -> None:
@@ -79,20 +92,28 @@ class StreamActor(ConnectionActor):
         self._close_link()
         self._begin_anew(reason)
 
-    def _begin_anew(self, reason: str) -> None:
+    def _begin_anew(self, reason: str, wait_s: float = 0.0) -> None:
         assert self._order is not None  # noqa: S101 - a session belongs to an order
         was = self._state
         if was is ConnectionState.RECONNECTING:
             self._machine.resume_failed()
         else:
             self._machine.connection_lost(cause=reason)
-        self._try_again(self._order, was, reason)
+        self._try_again(self._order, was, reason, wait_s)
 
-    def _try_again(self, order: StreamConnect, was: ConnectionState, reason: str) -> None:
+    def _try_again(self, order: StreamConnect, was: ConnectionState, reason: str, wait_s: float = 0.0) -> None:
         self._report("connection_lost", was, reason)
         self._close_media(wanted=False)
         self._tell_suspended()
-        self._connect(order)
+        if wait_s:
+            self.later(wait_s, RetryDue(attempt=self._attempt))
+        else:
+            self._connect(order)
+
+    def _on_wait_over(self, wait: AskDue | RetryDue | CredentialsOverdue | OutageOverdue) -> None:
+        """See ConnectionActor: the server, or the way to it, had time to come back."""
+        if isinstance(wait, RetryDue) and self._order is not None and self._state is ConnectionState.RECONNECTING:
+            self._connect(self._order)
 
     def _begin(self, order: StreamConnect) -> None:
         self._accept(order)
@@ -102,6 +123,7 @@ class StreamActor(ConnectionActor):
     def _accept(self, order: StreamConnect) -> None:
         self._order = order
         self._was_ever_ready = False
+        self._retries = 0
         self._sessions = AttemptBudget(*BUDGETS[Recovery.NEW_SESSION_LIMITED])
 
     def _connect(self, order: StreamConnect) -> None:
@@ -146,6 +168,7 @@ class StreamActor(ConnectionActor):
         was = self._state
         self._machine.session_ready()
         self._was_ever_ready = True
+        self._retries = 0
         self._report("session_ready", was, "")
         self._open_media(session, sealer)
         if self._state in OUT:
@@ -156,10 +179,13 @@ class StreamActor(ConnectionActor):
         fields = {"role": str(self._address.role), "close_code": policy.code, "reason": reason}
         _log.info("stream link lost", extra={"fields": fields})
         anew = policy.recovery in _ANEW and self._was_ever_ready and self._sessions.spend(self._clock.now())
-        if anew:
-            self._begin_anew(reason)
-        else:
+        if not anew:
             self._give_up(reason, policy.sentence)
+        elif policy.recovery is Recovery.RESUME:  # nobody has answered
+            self._retries += 1
+            self._begin_anew(reason, self._backoff.delay_s(self._retries))
+        else:
+            self._begin_anew(reason)
 
     def _give_up(self, reason: str, sentence: str) -> None:
         """End this connection: encryption first, as the contract has it, then the transport."""

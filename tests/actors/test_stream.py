@@ -171,6 +171,61 @@ def test_a_session_that_cannot_be_resumed_is_begun_anew_and_refused_credentials_
     assert short(call.events()) == [f"transport_state {role} connecting"]
 
 
+def lose_until_no_resume_is_left(call, parts):
+    """As where the network is gone: every socket is refused at once."""
+    parts.server.lost(None)
+    for _ in range(3):
+        call.run(2.5)
+        parts.server.lost(None)
+    call.drain()
+
+
+def test_a_session_that_no_resume_brings_back_is_begun_anew_once_the_server_can_be_reached(role):
+    call = ready(role, 1)
+    parts = call.roles[ROLES[role]]
+    call.events()
+    lose_until_no_resume_is_left(call, parts)
+    assert (len(parts.web_socket.urls), call.state(f"{role} connection")) == (4, "reconnecting")
+    call.run(1.0)
+    assert short(call.events()) == [f"transport_state {role} connecting"]
+    parts.server.lost(None)
+    call.run(2.0)
+    parts.server.handshake(1)
+    assert short(call.events()) == [f"transport_state {role} connecting", f"transport_state {role} ready"]
+    assert [op for op, _ in parts.server.json_sent()].count(Op.IDENTIFY) == 2
+
+
+def test_a_server_that_cannot_be_reached_for_long_ends_its_stream(role):
+    call = ready(role, 1)
+    parts = call.roles[ROLES[role]]
+    lose_until_no_resume_is_left(call, parts)
+    for _ in range(2):
+        call.run(2.0)
+        parts.server.lost(None)
+    call.run(60.0)
+    assert short(call.events())[-1].startswith(f"transport_state {role} disconnected")
+    assert len(parts.web_socket.urls) == 6
+
+
+@pytest.mark.parametrize("waited_s", [0.1, 1.0])
+@pytest.mark.parametrize("order", ["connect", "disconnect", "destroy"])
+def test_orders_are_carried_out_while_a_new_session_is_waited_for_or_made(role, order, waited_s):
+    call = ready(role, 1)
+    parts = call.roles[ROLES[role]]
+    lose_until_no_resume_is_left(call, parts)
+    call.run(waited_s)
+    before = len(parts.web_socket.urls)
+    assert call.state(f"{role} connection") == ("reconnecting" if before == 4 else "connecting")
+    call.events()
+    if order == "connect":
+        connect(call, role, token="tok2")
+    else:
+        call.line(type=f"{role}_{order}" if order == "disconnect" else order)
+    call.run(60.0)
+    assert len(parts.web_socket.urls) == before + (order == "connect")
+    assert short(call.events()).count(f"dave_state {role} cleared") == 1
+
+
 @pytest.mark.parametrize("order", ["connect", "disconnect", "destroy"])
 def test_orders_are_carried_out_while_a_session_is_being_resumed(role, order):
     call = ready(role, 1)

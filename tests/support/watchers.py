@@ -52,7 +52,7 @@ WATCH_TOLD = {
     "connecting": ("connecting",),
     "ready": ("ready",),
     "dave_transition": ("ready",),
-    "reconnecting": ("ready",),
+    "reconnecting": ("ready", "connecting"),
     "closed": ("disconnected", "failed", "none"),
 }
 PUBLISH_TOLD = {
