@@ -279,7 +279,8 @@ ANSWERS: Final[dict[str, str]] = {
     "unsubscribe_user_video": "Answered by nothing; the server is told that nothing of the user is wanted any more.",
     "music_play": (
         "Answered by `player_state` `loading` and `playing`, or `music_error`. The music before it goes on until the "
-        "new one has sound, then fades over in 300 ms; from silence it fades in over 1.5 s."
+        "new one has sound, then fades over in 300 ms; from silence it fades in over 1.5 s. An id that is under way "
+        "already begins anew, and has one end: the last one's."
     ),
     "music_stop": "Fades out in 300 ms; answered by `player_state` `idle`, `music_idle`, `playback_armed`.",
     "music_pause": "Answered by `player_state` `paused` and `playback_armed`.",

@@ -39,6 +39,7 @@ class UserVideoState(BaseEvent, frozen=True, kw_only=True):
     audio_ssrc: int | None = None
     video_ssrc: int | None = None
     codec: str | None = None
+    """Absent as long as servers do not announce it, which none does; `user_video_frame` has it."""
     streams: tuple[VideoStream, ...]
 
 
