@@ -18,6 +18,7 @@ from clankvox.fsm.publish import PublishMachine, PublishState
 from clankvox.ids import Role, Ssrc, connection_address
 from clankvox.media.frame_ledger import FrameFate
 from clankvox.media.opus_encoder import MUSIC, OpusEncoder
+from clankvox.media.pcm import FRAME_SAMPLES
 from clankvox.media.png_picture import PngRefused
 from clankvox.media.publish_port import PublishPort, PublishRequest
 from clankvox.media.publish_way import PublishWay
@@ -207,13 +208,15 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         self._drop_source()
         self._take("stopped")
 
-    def _drop_source(self) -> None:
-        """End what is published, and say so on the stream's gateway first."""
+    def _drop_source(self, *, cut: bool = True) -> None:
+        """End what is published, and say so on the stream's gateway first; `cut`: sound that waits for its slot too."""
         if self._state is PublishState.PLAYING:
             self._announce(active=False)
         self._port.stop()
         self._audio.clear()
-        self._transmission.retract(armed=True)
+        if cut:
+            self._encoder.reset()
+        self._transmission.retract(armed=cut)
         self._request = None
 
     def _on_pause(self) -> None:
@@ -318,7 +321,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
         """Take the end of the source that is published; of an older one nobody wants to know."""
         if source != self._source or self._state not in _SOURCED:
             return
-        self._drop_source()
+        self._drop_source(cut=False)
         if reason is None:
             self._take("source_ended")
         else:
@@ -335,9 +338,9 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
 
     def next_frame(self, deadline_s: float) -> OpusFrame | None:
         """See FrameMaker."""
-        if self._state is not PublishState.PLAYING:
-            return None
-        pcm = self._audio.take(deadline_s)
+        pcm = self._audio.take(deadline_s) if self._state is PublishState.PLAYING else None
+        if pcm is None and self._encoder.holds_sound:
+            pcm = np.zeros((FRAME_SAMPLES, 2), np.int16)
         if pcm is None:
             return None
         try:

@@ -76,6 +76,8 @@ class OpusEncoder:
         self._packet = (ctypes.c_char * _MAX_PACKET_BYTES)()
         self._pcm: Stereo = np.zeros((FRAME_SAMPLES, _CHANNELS), np.int16)
         self._pcm_address = self._pcm.ctypes.data  # to make a pointer of an array takes ten times as long as to copy it
+        self.holds_sound = False
+        """Whether the end of what was encoded last is not silent: it comes with the next packet."""
         self._control(_Request.SET_INBAND_FEC, 1)
         self.use(profile)
 
@@ -94,6 +96,7 @@ class OpusEncoder:
         if pcm.shape != (FRAME_SAMPLES, _CHANNELS) or pcm.dtype != np.int16:
             raise ValueError("a frame is int16 of shape (960, 2)")
         self._pcm[:] = pcm
+        self.holds_sound = bool(pcm[-LOOKAHEAD_SAMPLES:].any())
         size: int = _ENCODE(self._state, self._pcm_address, FRAME_SAMPLES, self._packet, _MAX_PACKET_BYTES)
         self._pcm.fill(0)
         _check(size)
@@ -101,6 +104,7 @@ class OpusEncoder:
 
     def reset(self) -> None:
         """Forget all sound, as a new encoder would; the profile stays."""
+        self.holds_sound = False
         self._control(_Request.RESET_STATE)
 
     def _control(self, request: _Request, *value: int) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 
 from clankvox.errors import CodecError
 from clankvox.media.mixer import Mixed, Mixer
-from clankvox.media.opus_encoder import LOOKAHEAD_SAMPLES, MUSIC, SPEECH, EncoderProfile, OpusEncoder
-from clankvox.media.pcm import FRAME_SAMPLES, Stereo
+from clankvox.media.opus_encoder import MUSIC, SPEECH, EncoderProfile, OpusEncoder
+from clankvox.media.pcm import FRAME_SAMPLES
 from clankvox.media.rtp_sender import OpusFrame, Part
 from clankvox.media.tts_buffer import Frame
 
@@ -22,7 +22,6 @@ class Programme:
         self._mixer = mixer
         self._encoder = OpusEncoder()
         self._profile = SPEECH
-        self._backlog_samples = 0
 
     def next_frame(self, deadline_s: float, speech: Frame | None, name: Hashable) -> OpusFrame | None:
         """Encode what the slot that is due at `deadline_s` shall carry; None for nothing.
@@ -44,7 +43,6 @@ class Programme:
     def forget(self) -> None:
         """Begin anew, as if nothing had sounded before."""
         self._encoder.reset()
-        self._backlog_samples = 0
 
     def _use(self, profile: EncoderProfile) -> None:
         if profile is not self._profile:
@@ -58,20 +56,10 @@ class Programme:
             _log.warning("frame could not be encoded")
             return None
         finally:
-            self._backlog_samples = _backlog(mixed.samples)
             mixed.samples.fill(0)
 
     def _flushed(self) -> OpusFrame | None:
         """Give the end of the last sound, which the encoder holds until it is fed what follows."""
-        if not self._backlog_samples:
+        if not self._encoder.holds_sound:
             return None
         return self._encoded(Mixed(np.zeros((FRAME_SAMPLES, 2), np.int16), ()), ())
-
-
-def _backlog(samples: Stereo) -> int:
-    """How many samples of sound the encoder still holds after this frame."""
-    held = samples[-LOOKAHEAD_SAMPLES:]
-    if held[-1].any():
-        return LOOKAHEAD_SAMPLES
-    sounding = np.flatnonzero(held)
-    return int(sounding[-1]) // 2 + 1 if len(sounding) else 0

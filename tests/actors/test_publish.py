@@ -14,12 +14,13 @@ from clankvox.media.silence_tail import TAIL_FRAMES
 from clankvox.messages.publish import PublishEnded, PublishFailed, PublishGateChanged, PublishStarted
 from clankvox.wire.gateway_ops import Op
 from clankvox.wire.rtcp import RTCP_CLEAR_BYTES, SenderReport, parse_compound
-from clankvox.wire.rtp import is_rtcp, is_rtp, parse_header
+from clankvox.wire.rtp import is_rtcp, is_rtp, parse_header, strip
 from clankvox.wire.transport_crypto import open_sealed
 from tests.actors.test_stream import connect
 from tests.support.crash import arm, crash
 from tests.support.factory import Call, short
 from tests.support.fake_server import KEY, MODE
+from tests.support.spoken import decode_stereo
 
 STATE = "transport_state stream_publish"
 URL = "https://example.com/film"
@@ -410,12 +411,22 @@ def test_key_frames_come_as_often_as_the_server_wants_them():
     assert studio.worker.target.keyframe_interval_s == 2.0
 
 
+def tone(frames):
+    return np.repeat((8_000 * np.sin(np.arange(frames * 960) / 20)).astype(np.int16)[:, np.newaxis], 2, axis=1)
+
+
+def heard_of(studio):
+    """What a viewer's decoder makes of the sound that left."""
+    datagrams = [(parse_header(datagram), datagram) for datagram in studio.role.udp.sent if is_rtp(datagram)]
+    opened = [strip(header, open_sealed(MODE, KEY, each, header.clear_bytes)) for header, each in datagrams]
+    return decode_stereo(opened)
+
+
 def test_the_sound_of_a_source_leaves_on_the_streams_own_ssrc_and_is_reported():
     studio = Studio()
     studio.play(withAudio=True)
     now = studio.call.clock.now()
-    tone = (8_000 * np.sin(np.arange(48_000) / 20)).astype(np.int16)
-    studio.worker.audio.put(studio.worker.audio.lease(), now + 0.04, np.repeat(tone[:, np.newaxis], 2, axis=1))
+    studio.worker.audio.put(studio.worker.audio.lease(), now + 0.04, tone(50))
     studio.call.run(1.5)
     sent = studio.role.udp.sent
     sound = [parse_header(datagram) for datagram in sent if is_rtp(datagram) and len(datagram) > 74]
@@ -432,8 +443,7 @@ def test_slots_that_are_served_late_move_no_sound_away_from_its_picture():
     studio = Studio()
     studio.play(withAudio=True)
     clock = studio.call.clock
-    tone = (8_000 * np.sin(np.arange(3 * 48_000) / 20)).astype(np.int16)
-    studio.worker.audio.put(studio.worker.audio.lease(), clock.now() + 0.04, np.repeat(tone[:, np.newaxis], 2, axis=1))
+    studio.worker.audio.put(studio.worker.audio.lease(), clock.now() + 0.04, tone(150))
     studio.call.run(1.1)
     for _ in range(6):
         studio.call.run(0.043)
@@ -446,6 +456,38 @@ def test_slots_that_are_served_late_move_no_sound_away_from_its_picture():
     starts_s = [report.ntp / (1 << 32) - (report.rtp_timestamp - zero) / 48_000 for report in reports]
     assert len(starts_s) >= 2
     assert max(starts_s) - min(starts_s) < 0.03, "the beginning of the sound, by each report"
+
+
+def test_the_sound_of_a_source_is_heard_to_its_last_sample_if_it_ends_by_itself():
+    studio = Studio()
+    studio.play(withAudio=True)
+    audio = studio.worker.audio
+    lease = audio.lease()
+    audio.put(lease, studio.call.clock.now() + 0.04, tone(10))
+    while audio.end_s(lease) is not None:
+        studio.call.run(0.001)
+    studio.news(PublishEnded(source=1))  # as the worker does: nothing waits any more
+    studio.call.run(0.5)
+    heard = heard_of(studio)
+    assert len(heard) == (10 + 1 + TAIL_FRAMES) * 960
+    assert np.abs(heard[10 * 960 + 100 : 10 * 960 + 250]).mean() > 1_000, "the encoder's delay is 312 samples"
+
+
+def test_nothing_of_a_source_that_was_stopped_is_heard_in_the_next_one():
+    studio = Studio()
+    studio.play(withAudio=True)
+    audio = studio.worker.audio
+    audio.put(audio.lease(), studio.call.clock.now(), tone(50))
+    studio.call.run(0.2)
+    studio.order("stop")
+    studio.call.run(0.5)
+    before = len(heard_of(studio))
+    studio.play("https://example.com/other", withAudio=True)
+    audio.put(audio.lease(), studio.call.clock.now() + 0.04, np.zeros((9_600, 2), np.int16))
+    studio.call.run(0.5)
+    other = heard_of(studio)[before:]
+    assert len(other) == (10 + TAIL_FRAMES) * 960
+    assert np.abs(other).max() < 30
 
 
 def test_paused_sound_is_silent():
