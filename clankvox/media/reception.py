@@ -9,6 +9,8 @@ from clankvox.wire.seq import seq_delta, timestamp_delta
 
 _LARGEST_LOSS: Final = 0x7F_FFFF
 _JITTER_GAIN: Final = 16
+_MOST_JITTER_TICKS: Final = VIDEO_CLOCK_HZ
+"""More is a pause in which the sender's clock stood still: of some days it would not fit the report's 32 bits."""
 _RESTART_PACKETS: Final = 3_000
 _SEQUENCE_MASK: Final = 0xFFFF
 
@@ -76,6 +78,6 @@ class Reception:
         now_ticks = arrival * VIDEO_CLOCK_HZ
         if self._arrival_ticks is not None:
             change = now_ticks - self._arrival_ticks - timestamp_delta(timestamp, self._timestamp)
-            self._jitter_ticks += (abs(change) - self._jitter_ticks) / _JITTER_GAIN
+            self._jitter_ticks += (min(abs(change), _MOST_JITTER_TICKS) - self._jitter_ticks) / _JITTER_GAIN
         self._arrival_ticks = now_ticks
         self._timestamp = timestamp

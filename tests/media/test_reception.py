@@ -7,7 +7,7 @@ from aiortc.rtp import RtpPacket
 
 from clankvox.ids import Ssrc
 from clankvox.media.reception import Reception
-from clankvox.wire.rtcp import SenderReport
+from clankvox.wire.rtcp import ReceiverReport, SenderReport, build_packet
 
 
 def test_nothing_is_reported_while_nothing_comes():
@@ -65,6 +65,13 @@ def test_the_age_of_the_senders_report_is_in_65536ths_of_a_second():
     reception.on_sender_report(SenderReport(Ssrc(5), 0x1111_2222_3333_4444, 0, 0, 0), 1.0)
     block = reception.block(3.5)
     assert (block.last_sr, block.delay_since_last_sr) == (0x2222_3333, 163_840)
+
+
+def test_a_pause_of_days_is_no_jitter_that_could_not_be_reported():
+    reception = Reception(Ssrc(5))
+    for day in range(0, 90, 30):
+        reception.observe(day, day * 3_000, day * 86_400.0)
+        build_packet(ReceiverReport(Ssrc(1), (reception.block(day * 86_400.0),)))
 
 
 def test_a_sender_that_begins_anew_loses_nothing():
