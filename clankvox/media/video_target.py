@@ -6,6 +6,7 @@ from clankvox.errors import InvalidRequest
 
 _MAX_SIDE: Final = 4_096
 _MIN_SIDE: Final = 16
+_LONGEST_GOP_MS: Final = 3_600_000.0
 _LEVELS: Final = (
     ("3.1", 3_600, 108_000),
     ("4.0", 8_192, 245_760),
@@ -38,8 +39,11 @@ class VideoTarget(NamedTuple):
         raise InvalidRequest("a picture of this size and rate is beyond H.264 level 5.1")
 
     def with_keyframes_every(self, interval_ms: float) -> "VideoTarget":
-        """Return the target with another GOP: op 4 and op 14 may say how often the server wants a key frame."""
-        return self._replace(gop_pictures=max(1, round(interval_ms * self.fps / 1000)))
+        """Return the target with another GOP: op 4 and op 14 may say how often the server wants a key frame.
+
+        An hour stands for anything longer: libx264 takes a number beyond 31 bits for a wish for key frames only.
+        """
+        return self._replace(gop_pictures=max(1, round(min(interval_ms, _LONGEST_GOP_MS) * self.fps / 1000)))
 
     def checked(self) -> "VideoTarget":
         """Return itself; InvalidRequest if no encoder could be opened with it."""

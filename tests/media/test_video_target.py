@@ -42,3 +42,9 @@ def test_the_keyframe_interval_is_the_gop_in_time():
 def test_the_server_may_say_how_often_it_wants_a_key_frame():
     assert HD_720.with_keyframes_every(1_500.0).gop_pictures == 45
     assert HD_720.with_keyframes_every(0.0).gop_pictures == 1
+    assert HD_720.with_keyframes_every(3_600_000).gop_pictures == 108_000
+
+
+@pytest.mark.parametrize("interval_ms", [2**53, 1.7e308])
+def test_a_key_frame_interval_without_end_is_an_hour(interval_ms):
+    assert HD_720.with_keyframes_every(interval_ms).keyframe_interval_s == 3_600.0
