@@ -230,13 +230,14 @@ class FrameCipher:
     def _open(self, arrival: float, decrypt: Callable[[MlsEngine], bytes]) -> OpenedFrame:
         """Open with the group, or with the one before it that what came at `arrival` may be of."""
         with self._lock:
+            # asked for with each frame, so that the keys go in time and not with the first frame that needs them
+            former = self._former_of(arrival) if self._former is not None else None
             reason = RejectReason.NO_GROUP
             if self._engine is not None and self._engine.ready:
                 try:
                     return OpenedFrame(decrypt(self._engine), authenticated=True)
                 except OpenFailed:
                     reason = RejectReason.NO_KEY
-            former = self._former_of(arrival)
             if former is not None:
                 with suppress(OpenFailed):
                     return OpenedFrame(decrypt(former), authenticated=True)

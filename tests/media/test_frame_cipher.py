@@ -1,6 +1,7 @@
 """Fail closed: what may leave, what may come in, and who proves what."""
 
 import threading
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -191,6 +192,21 @@ def test_the_group_before_a_downgrade_opens_what_is_on_its_way_while_that_of_an_
     cipher.install(FakeEngine(1, 7, 20), NOW)
     assert cipher.open_audio(42, sealed, NOW + 1.0) == (FRAME, True)
     assert (cipher.gate, cipher.seal_opus(FRAME)) == (Gate.CLOSED, None)
+
+
+def test_the_keys_of_the_group_before_go_in_time_although_nothing_asks_for_them():
+    cipher = FrameCipher()
+    engine = FakeEngine(1, 7, 20)
+    cipher.install(engine)
+    cipher.mls(lambda engine: engine.process_welcome(b"w"))
+    gone = weakref.ref(engine)
+    cipher.succeed(FakeEngine(1, 7, 20), NOW)
+    cipher.mls(lambda engine: engine.process_welcome(b"w"))
+    cipher.set_gate(Gate.ENCRYPT)
+    del engine
+    assert gone() is not None
+    assert cipher.open_audio(42, cipher.seal_opus(FRAME), NOW + FORMER_S) == (FRAME, True)
+    assert gone() is None
 
 
 def test_the_group_before_goes_with_its_connection():
