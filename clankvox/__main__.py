@@ -86,10 +86,7 @@ def _serve(arguments: list[str]) -> int:
     except OSError:
         return ExitCode.STDOUT
     config = parse(arguments)
-    for number in (signal.SIGTERM, signal.SIGINT):  # until the app, whose import takes a while, can end in order
-        signal.signal(number, _exit)
-    if hasattr(signal, "SIGUSR1"):
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # nor can it show anything yet; the default action is the end
+    _take_signals()
     stdin_fd, stdout_fd = claim_stdin(), claim_stdout()
     parent_fd = None if config.outlive_parent else open_parent()
     set_process_name("clankvox")
@@ -109,6 +106,16 @@ def _serve(arguments: list[str]) -> int:
     except BaseException as fault:  # noqa: BLE001 - numpy on a CPU that is too old raises RuntimeError, Rust panics
         return _give_up(stdout_fd, fault)
     return app.serve(stdin_fd, stdout_fd, config, parent_fd)
+
+
+def _take_signals() -> None:
+    """Until the app, whose import takes a while, can end in order and show something."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # see shells/signals.py
+        signal.signal(signal.SIGHUP, _exit)
+    if hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # the default action is the end
 
 
 def _give_up(stdout_fd: int, fault: BaseException) -> int:

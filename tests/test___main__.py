@@ -157,7 +157,7 @@ def test_a_subcommand_whose_reader_has_gone_ends_without_a_traceback():
     assert (done.returncode, done.stderr) == (74, b"")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_while_it_is_still_importing_ends_it_with_code_0_too(tmp_path, monkeypatch, number):
     (tmp_path / "sitecustomize.py").write_text(STOPPED_WHILE_IMPORTING.format(name=number.name))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")

@@ -1,4 +1,7 @@
-"""Signals: SIGTERM and SIGINT ask the process to end, SIGUSR1 shows what every thread is doing and what was counted."""
+"""Signals: SIGTERM, SIGINT and SIGHUP ask for the end, SIGUSR1 shows what all threads are doing and what was counted.
+
+SIGHUP comes when the terminal of the parent is closed. It stays ignored where it was ignored (`nohup`).
+"""
 
 import contextlib
 import faulthandler
@@ -13,12 +16,13 @@ from typing import Final, TextIO
 
 _log = logging.getLogger("clankvox.signals")
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_HANGUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 _INSPECT_SIGNAL: Final[signal.Signals | None] = getattr(signal, "SIGUSR1", None)
 _QUIT: Final = b"\0"
 
 
 class StopSignals:
-    """Calls `on_stop` once, on a thread of its own, at the first SIGTERM or SIGINT; `on_inspect` at each SIGUSR1.
+    """Calls `on_stop` once, on a thread of its own, at the first that asks for the end; `on_inspect` at each SIGUSR1.
 
     A Python signal handler runs on the main thread between two bytecodes, perhaps while that thread holds the
     very lock that `on_stop` needs. So the handlers do nothing, and a thread reads the numbers from the wake-up
@@ -29,6 +33,9 @@ class StopSignals:
         self._on_stop = on_stop
         self._on_inspect = on_inspect
         self._ours, self._interpreters = socket.socketpair()
+        self._stop_signals: tuple[signal.Signals, ...] = _STOP_SIGNALS
+        if _HANGUP is not None and signal.getsignal(_HANGUP) is not signal.SIG_IGN:
+            self._stop_signals = (*_STOP_SIGNALS, _HANGUP)
         self._previous_fd = -1
         self._previous_handlers: dict[signal.Signals, object] = {}
         self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
@@ -37,7 +44,7 @@ class StopSignals:
         """Take over the signals. The main thread only (Python's rule for signal handlers)."""
         self._interpreters.setblocking(False)
         self._previous_fd = signal.set_wakeup_fd(self._interpreters.fileno(), warn_on_full_buffer=False)
-        for number in _STOP_SIGNALS:
+        for number in self._stop_signals:
             self._previous_handlers[number] = signal.signal(number, _ignore)
         if self._on_inspect is not None and _INSPECT_SIGNAL is not None:
             self._previous_handlers[_INSPECT_SIGNAL] = signal.signal(_INSPECT_SIGNAL, _ignore)
@@ -60,7 +67,7 @@ class StopSignals:
             while (numbers := self._ours.recv(64)) and _QUIT not in numbers:
                 if self._on_inspect is not None and _INSPECT_SIGNAL is not None and _INSPECT_SIGNAL in numbers:
                     self._inspect(self._on_inspect)
-                wanted = [number for number in _STOP_SIGNALS if number in numbers]
+                wanted = [number for number in self._stop_signals if number in numbers]
                 if wanted and not asked:
                     asked = True
                     self._ask(wanted[0])

@@ -28,6 +28,7 @@ ENDINGS = {
     "end_of_input": lambda vox: vox.close_stdin(),
     "sigterm": lambda vox: interrupt(vox, signal.SIGTERM),
     "sigint": lambda vox: interrupt(vox, signal.SIGINT),
+    "sighup": lambda vox: interrupt(vox, signal.SIGHUP),
 }
 
 PARENT = """
@@ -76,6 +77,20 @@ def test_the_gateway_sees_a_client_that_leaves_and_not_one_that_is_lost(last_cal
     last_call.vox.send({"type": "destroy"})
     assert last_call.vox.wait_exit() == 0
     assert last_call.discord.wait_for("left", userId=last_call.me)["reason"] == "left"
+
+
+def test_a_hangup_that_is_ignored_where_it_was_started_ends_nothing():
+    code = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, *COMMAND], **pipes) as process:
+        for _ in range(2):  # before the app is there to take signals, and then
+            process.stdout.read(int.from_bytes(process.stdout.read(5)[1:], "little"))
+            process.send_signal(signal.SIGHUP)
+            process.stdin.write(line(type="inspect") + b"\n")
+            process.stdin.flush()
+        assert process.stdout.read(1) == b"\0"
+        process.stdin.close()
+        assert process.wait(DEADLINE_S) == 0
 
 
 def test_leave_and_destroy_in_one_write_ask_for_no_channel(last_call):

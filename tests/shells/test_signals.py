@@ -17,10 +17,13 @@ DEADLINE_S = 10.0
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a Windows process")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@pytest.mark.parametrize("number", STOPS)
 def test_the_first_signal_asks_once_and_further_ones_are_swallowed(number):
     asked = queue.SimpleQueue()
-    handlers = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
+    handlers = [signal.getsignal(each) for each in STOPS]
     signals = StopSignals(asked.put)
     signals.start()
     try:
@@ -28,12 +31,29 @@ def test_the_first_signal_asks_once_and_further_ones_are_swallowed(number):
         assert asked.get(timeout=DEADLINE_S) is number
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGHUP)
     finally:
         signals.stop()
     assert asked.empty()
-    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert [signal.getsignal(each) for each in STOPS] == handlers
     assert signal.set_wakeup_fd(-1) == -1
     assert not [thread for thread in threading.enumerate() if thread.name == "signals"]
+
+
+def test_a_hangup_that_was_ignored_stays_ignored():
+    """A parent under nohup outlives its terminal, and so does what it started."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    asked = queue.SimpleQueue()
+    signals = StopSignals(asked.put)
+    signals.start()
+    try:
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert asked.get(timeout=DEADLINE_S) is signal.SIGTERM
+    finally:
+        signals.stop()
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_callback_may_need_a_lock_that_the_main_thread_holds():
