@@ -340,7 +340,7 @@ class ReceivePipeline:
             self._streams.enter(header.ssrc, Fate.AEAD_FAILED)
             return
         self.totals.packets += 1
-        stream = self._streams.get(header.ssrc) or self._streams.begin(header.ssrc)
+        stream = self._streams.get(header.ssrc) or self._streams.begin(header.ssrc, now)
         stream.last_arrival = now
         stream.ledger.arrived += 1
         try:

@@ -11,6 +11,9 @@ from clankvox.media.audio_stream import AudioStream, StreamTools
 MOST_STREAMS: Final = 512
 """Several times what a channel holds; beyond that the SSRC that was silent for longest is forgotten."""
 
+STRAGGLERS_S: Final = 10.0
+"""So long packets of a user who left are entered into his stream; nothing is as late."""
+
 
 class StreamReport(NamedTuple):
     """A copy of one stream's ledger."""
@@ -43,8 +46,9 @@ class StreamRegister:
         """Return the stream of an SSRC that was heard."""
         return self._streams.get(ssrc)
 
-    def begin(self, ssrc: Ssrc) -> AudioStream:
-        """Make the stream of an SSRC that is heard for the first time."""
+    def begin(self, ssrc: Ssrc, now: float) -> AudioStream:
+        """Make the stream of an SSRC that is heard for the first time; those of users who left make way for it."""
+        self._drop_left(now)
         if len(self._streams) >= MOST_STREAMS:
             self._end(min(self._streams.values(), key=lambda stream: stream.last_arrival))
             self._tools.totals.streams_evicted += 1
@@ -124,6 +128,13 @@ class StreamRegister:
     def jitter_s(self) -> float:
         """How late the latest packets of any stream are."""
         return max((stream.jitter_s for stream in self._streams.values()), default=0.0)
+
+    def _drop_left(self, now: float) -> None:
+        """Forget streams whose end was told and that were silent since: every look at all streams takes them in."""
+        for ssrc, arrived in [*self._over_at.items()]:
+            stream = self._streams[ssrc]
+            if stream.ledger.arrived == arrived and not stream.pending and now - stream.last_arrival > STRAGGLERS_S:
+                self._end(stream)
 
     def _end(self, stream: AudioStream) -> None:
         for speaker in self._tools.roster:

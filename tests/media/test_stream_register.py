@@ -1,6 +1,6 @@
 from clankvox.ids import Ssrc, UserId
 from clankvox.ledger import Fate
-from clankvox.media.stream_register import MOST_STREAMS
+from clankvox.media.stream_register import MOST_STREAMS, STRAGGLERS_S
 from tests.support.hearing import ALICE, ME, Ears, Talker, opus_packets, room_of
 
 FRAMES = opus_packets(0.1)
@@ -53,7 +53,7 @@ def test_what_an_ended_stream_had_stays_in_the_sums():
 def test_of_too_many_streams_the_one_that_was_silent_for_longest_is_forgotten():
     ears, register = ears_with_alice()
     for ssrc in range(1_000, 1_000 + MOST_STREAMS):
-        register.begin(Ssrc(ssrc)).last_arrival = 200.0 + ssrc
+        register.begin(Ssrc(ssrc), 0.0).last_arrival = 200.0 + ssrc
     assert register.get(Ssrc(7)) is None
     assert len([*register]) == MOST_STREAMS
     assert register.ended().arrived == len(FRAMES)
@@ -67,7 +67,7 @@ def test_hints_are_bounded_and_reach_streams_that_begin_later():
     for ssrc in range(1_000, 1_000 + MOST_STREAMS + 5):
         register.hint(Ssrc(ssrc), UserId(ssrc))
     assert len(register._hints) == MOST_STREAMS
-    assert register.begin(Ssrc(1_000 + MOST_STREAMS)).binding.hinted == 1_000 + MOST_STREAMS
+    assert register.begin(Ssrc(1_000 + MOST_STREAMS), 0.0).binding.hinted == 1_000 + MOST_STREAMS
 
 
 def test_a_forged_packet_counts_only_for_a_stream_that_is_known():
@@ -76,3 +76,27 @@ def test_a_forged_packet_counts_only_for_a_stream_that_is_known():
     register.enter(Ssrc(8), Fate.AEAD_FAILED)
     assert register.get(Ssrc(7)).ledger.fates[Fate.AEAD_FAILED] == 1
     assert register.get(Ssrc(8)) is None
+
+
+def test_who_left_makes_way_for_who_comes_and_stays_in_the_sums():
+    ears, register = ears_with_alice()
+    for number in range(50):
+        ears.pipeline.forget_user(ALICE)
+        ears.wait(STRAGGLERS_S + 0.1)
+        ears.pipeline.hint(Ssrc(100 + number), ALICE)
+        ears.hear(Talker(100 + number).packets(FRAMES))
+    assert len([*register]) == 1
+    assert register.total().arrived == 51 * len(FRAMES)
+    assert ears.pipeline.totals.streams_evicted == 0
+    ears.check()
+    told = register.take_news()
+    assert sum(news.ledger.arrived for news in told) == 51 * len(FRAMES)
+
+
+def test_a_straggler_is_entered_into_the_stream_of_who_left_a_moment_ago():
+    ears, register = ears_with_alice()
+    ears.pipeline.forget_user(ALICE)
+    register.take_news()
+    ears.wait(STRAGGLERS_S / 2)
+    ears.hear(Talker(8).packets(FRAMES))
+    assert register.get(Ssrc(7)) is not None
