@@ -20,6 +20,9 @@ RESET_ERRORS: Final = 50
 RESET_INTERVAL_S: Final = 5.0
 KEYFRAME_INTERVAL_S: Final = 1.0
 """A key frame is asked for no more often for parents that decode VP8 themselves: every viewer pays for it."""
+LONGEST_PATIENCE_S: Final = 60.0
+"""From a key frame that was refused to the next one that is asked for, in the end: who cannot decode one cannot decode
+the next either, if nothing changes, and every viewer pays for it."""
 _MOST_STREAMS: Final = 16
 
 
@@ -78,6 +81,10 @@ class _Stream:
         self.jpeg = JpegEncoder()
         self.errors = 0
         """In a row."""
+        self.refused_keyframes = 0
+        """In a row."""
+        self.ask_at = float("-inf")
+        """When a key frame may be asked for, because the decoder lost track."""
         self.made_at = unit.arrival
         self.keyframe_due = float("inf")
         """When the next key frame is to be asked for, because it is passed on as it is."""
@@ -149,7 +156,8 @@ class PictureMaker:
         except CodecError as error:
             self._on_error(stream, unit, error)
             return None
-        stream.errors = 0
+        stream.errors = stream.refused_keyframes = 0
+        stream.ask_at = float("-inf")
         self.totals.decoded += frame is not None
         return frame
 
@@ -158,10 +166,15 @@ class PictureMaker:
         self.totals.decode_errors += 1
         self.totals.too_large += error.code == "picture_too_large"
         stream.errors += 1
+        if unit.keyframe:
+            stream.ask_at = unit.arrival + min(2.0**stream.refused_keyframes, LONGEST_PATIENCE_S)
+            stream.refused_keyframes += 1
+        if unit.arrival >= stream.ask_at:
+            self._need_keyframe(unit.ssrc)
         if stream.errors >= RESET_ERRORS and unit.arrival >= stream.made_at + RESET_INTERVAL_S:
             self.totals.resets += 1
-            self._streams[unit.ssrc] = _Stream(unit)
-        self._need_keyframe(unit.ssrc)
+            self._streams[unit.ssrc] = anew = _Stream(unit)
+            anew.refused_keyframes, anew.ask_at = stream.refused_keyframes, stream.ask_at
 
     def _emit(self, stream: _Stream, unit: AccessUnit, frame: av.VideoFrame, quality: int) -> None:
         self.totals.emitted += 1

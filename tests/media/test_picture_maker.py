@@ -1,5 +1,7 @@
 """From access units to what the parent sees."""
 
+import itertools
+
 import pytest
 import simplejpeg
 
@@ -158,6 +160,30 @@ def test_a_picture_that_is_too_large_is_counted_as_such():
     key = access_units(1, codec=VideoCodec.VP8)[0]
     studio.make(key[:6] + b"\xff\x3f\xff\x3f" + key[10:], VideoCodec.VP8)
     assert (studio.maker.totals.too_large, studio.maker.totals.decode_errors) == (1, 1)
+
+
+def test_a_sender_of_whom_no_key_frame_can_be_decoded_is_asked_for_another_ever_more_rarely():
+    studio = Studio()
+    keyframe, *deltas = access_units(4)
+    good, refused = keyframe, keyframe[:40]  # what the decoder has no room for is refused as this is
+    asked, answer_due = [], studio.now
+    while studio.now < 610:
+        comes = studio.now >= answer_due
+        before = len(studio.shown.keyframes_needed)
+        studio.make(refused if comes else b"\x00\x00\x00\x01\x41garbage", keyframe=comes)
+        answer_due = float("inf") if comes else answer_due
+        if len(studio.shown.keyframes_needed) > before and answer_due == float("inf"):
+            asked.append(studio.now)
+            answer_due = studio.now + 0.1
+    assert len(asked) <= 17
+    assert asked[1] - asked[0] < 3
+    assert max(later - earlier for earlier, later in itertools.pairwise(asked)) < 61
+    for unit in [good, *deltas]:
+        studio.make(unit, keyframe=unit is good)
+    assert len(studio.shown.pictures) == 4
+    studio.shown.keyframes_needed.clear()
+    studio.make(b"\x00\x00\x00\x01\x41garbage")
+    assert studio.shown.keyframes_needed == [SSRC], "at once, where the decoder has lost track"
 
 
 def test_parents_that_decode_vp8_themselves_get_key_frames_only_at_the_wanted_rate():
