@@ -52,6 +52,7 @@ const [program = "", ...words] = options.clankvox.split(" ");
 const vox = spawn(program, words, { stdio: ["pipe", "pipe", "inherit"], detached: true });
 vox.stdin.on("error", () => {}); // it ended: stdout says so too
 const hangUp = new AbortController();
+const hungUp = once(hangUp.signal, "abort");
 const seen = new EventTarget(); // of "type status", such as "dave_state ready"
 const pieces = new Map<string, Buffer[]>();
 let captures = 0;
@@ -79,7 +80,7 @@ async function hold(): Promise<void> {
   const join = { type: "join", connectionId: "call-1", guildId: options.guild, channelId: options.channel };
   await sendAndAwait(join, "dave_state ready", 30);
   const until = Date.now() + Number(options.seconds) * 1000;
-  if (options.play) await speak(options.play);
+  if (options.play) await Promise.race([speak(options.play), hungUp]); // while nobody is there it is never over
   await sleep(Math.max(0, until - Date.now()), undefined, { signal: hangUp.signal }).catch(() => {}); // hung up before
   leaving = true;
   await sendAndAwait({ type: "leave" }, "transport_state disconnected", 5);
@@ -92,6 +93,7 @@ async function speak(path: string): Promise<void> {
   const chunkBytes = Math.floor(sampleRate / 5) * 2; // 200 ms
   for (let at = 0; at < pcm.length; at += chunkBytes) {
     if (at > 0) await maySpeak.promise;
+    if (hangUp.signal.aborted) return;
     maySpeak = Promise.withResolvers(); // until the next buffer_depth: every chunk brings one about
     const pcmBase64 = pcm.subarray(at, at + chunkBytes).toString("base64");
     await send({ type: "audio", playbackId: "speech-1", sampleRate, pcmBase64 });

@@ -15,6 +15,7 @@ import json
 import signal
 import struct
 import wave
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +52,21 @@ class Call:
         await self.come("dave_state", "ready", within_s=30)
         until = asyncio.get_running_loop().time() + self.options.seconds
         if self.options.play:
-            await self.speak(*_read_pcm(self.options.play))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                await self.hang_up.wait()
+            await self.unless_hung_up(self.speak(*_read_pcm(self.options.play)))
+        await self.unless_hung_up(asyncio.sleep(until - asyncio.get_running_loop().time()))
         self.leaving = True
         await self.send(type="leave")
         await self.come("transport_state", "disconnected", within_s=5)
         await self.send(type="destroy")
+
+    async def unless_hung_up(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this, or as much of it as there is time for: while nobody is there, nothing that we say is ever over."""
+        tasks = [asyncio.ensure_future(work), asyncio.ensure_future(self.hang_up.wait())]
+        done, given_up = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in given_up:
+            task.cancel()
+        for task in done:
+            task.result()
 
     async def speak(self, pcm: bytes, rate_hz: int) -> None:
         """Say it with about two seconds queued: no hiccup of ours is heard, and there is little to take back."""

@@ -35,6 +35,10 @@ def test_it_keeps_two_seconds_queued_and_ends_by_itself_once_all_is_said(command
     example_parent.check_seconds_and_raw_pcm(command, tmp_path)
 
 
+def test_it_leaves_when_interrupted_in_mid_sentence_though_nobody_hears_it(command, tmp_path):
+    example_parent.check_interrupted_speech(command, tmp_path)
+
+
 def test_refused_credentials_end_it_with_a_message(command, tmp_path):
     example_parent.check_refused(command, tmp_path)
 

@@ -22,6 +22,10 @@ def test_it_keeps_two_seconds_queued_and_ends_by_itself_once_all_is_said(tmp_pat
     example_parent.check_seconds_and_raw_pcm(COMMAND, tmp_path)
 
 
+def test_it_leaves_when_interrupted_in_mid_sentence_though_nobody_hears_it(tmp_path):
+    example_parent.check_interrupted_speech(COMMAND, tmp_path)
+
+
 def test_refused_credentials_end_it_with_a_message(tmp_path):
     example_parent.check_refused(COMMAND, tmp_path)
 

@@ -163,6 +163,22 @@ def check_seconds_and_raw_pcm(command, folder):
     assert QUEUED_SAMPLES - CHUNK_SAMPLES <= max(depths) <= QUEUED_SAMPLES + CHUNK_SAMPLES
 
 
+def check_interrupted_speech(command, folder):
+    """Nobody is there, so nothing that it says leaves: it can be interrupted all the same."""
+    play = folder / "play.pcm"
+    play.write_bytes(tone(5.0, 440.0, rate_hz=24_000).tobytes())
+    with (
+        LoopbackDiscord(tls=False) as discord,
+        ExampleParent(command, folder, discord.endpoint, "--play", str(play)) as parent,
+    ):
+        parent.wait_for("buffer_depth", ttsSamples=QUEUED_SAMPLES)
+        parent.interrupt()
+        assert parent.end() == (0, "")
+    assert [event["payload"]["d"]["channel_id"] for event in parent.events_of("adapter_send")] == [CHANNEL, None]
+    (stopped,) = [event for event in parent.events_of("tts_playback_state") if event["status"] == "stopped"]
+    assert stopped["playedMs"] == 0
+
+
 def check_refused(command, folder):
     """Credentials that Discord does not accept."""
     with LoopbackDiscord(tls=False, tokens=frozenset({"good"})) as discord:
