@@ -158,6 +158,10 @@ class ConnectionActor(LinkActor):
         while self._deferred and self._after_reset is None:
             self._carry_out_order(self._deferred.pop(0))
 
+    def _doubt_socket(self) -> None:
+        if self._gateway is not None:
+            self._carry_out(self._gateway.doubt(self._clock.now()))
+
     def _on_socket_lost(self, reason: str) -> None:
         was = self._state
         self._machine.connection_lost(cause=reason)

@@ -93,6 +93,10 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         """Tell whether the session's WebSocket is there."""
 
     @abstractmethod
+    def _doubt_socket(self) -> None:
+        """See whether the session's WebSocket still reaches the server."""
+
+    @abstractmethod
     def _lose(self, policy: ClosePolicy, reason: str) -> None:
         """Give up the session."""
 
@@ -150,6 +154,7 @@ class MediaLinkActor(BaseActor[ConnectionMessage | Inspect]):
         self._discovery = None
         if self._has_session():  # a renewal: the server has learned our address from the request itself
             self._ping()
+            self._doubt_socket()  # what took one way to the server, a new network or NAT, may have taken the other
         else:
             self._on_address_known(address, port)
 

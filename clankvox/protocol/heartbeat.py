@@ -6,6 +6,8 @@ MIN_INTERVAL_S: Final = 1.0
 MAX_INTERVAL_S: Final = 120.0
 MISSED_LIMIT: Final = 3
 """So many regular beats without any answer mean that the connection is dead."""
+DOUBT_S: Final = 5.0
+"""A server in doubt answers within this or is lost; one that is reached takes a round trip."""
 _REMEMBERED: Final = 16
 """Beats whose answer can still be told; more are outstanding only if a server demands them in a burst."""
 
@@ -16,12 +18,13 @@ class Heartbeat:
     Call `poll` at `next_poll`; after `lost` has turned True nothing more is due.
     """
 
-    __slots__ = ("_due", "_interval_s", "_last_nonce", "_missed", "_rtt_s", "_sent_at")
+    __slots__ = ("_doubted_until", "_due", "_interval_s", "_last_nonce", "_missed", "_rtt_s", "_sent_at")
 
     def __init__(self, interval_ms: float, now: float, first_fraction: float = 1.0) -> None:
         """Beat every `interval_ms` (held within 1 to 120 s), first after `first_fraction` of it (0..1)."""
         self._interval_s = min(max(interval_ms / 1000.0, MIN_INTERVAL_S), MAX_INTERVAL_S)
         self._due: float | None = now + self._interval_s * first_fraction
+        self._doubted_until: float | None = None
         self._last_nonce = 0
         self._missed = 0
         self._sent_at: dict[int, float] = {}
@@ -29,7 +32,7 @@ class Heartbeat:
 
     @property
     def lost(self) -> bool:
-        """Whether MISSED_LIMIT regular beats in a row stayed without an answer for a whole interval."""
+        """Whether MISSED_LIMIT regular beats in a row stayed without an answer for a whole interval, or a doubt did."""
         return self._due is None
 
     @property
@@ -39,10 +42,14 @@ class Heartbeat:
 
     def next_poll(self) -> float | None:
         """Instant of the next regular beat, or of the verdict; None once lost."""
-        return self._due
+        if self._due is None or self._doubted_until is None:
+            return self._due
+        return min(self._due, self._doubted_until)
 
     def poll(self, now: float) -> int | None:
         """Return the nonce of the beat to send now, None if there is none. A late poll beats once, never in a burst."""
+        if self._doubted_until is not None and now >= self._doubted_until:
+            self._due = None
         if self._due is None or now < self._due:
             return None
         if self._missed >= MISSED_LIMIT:
@@ -60,6 +67,12 @@ class Heartbeat:
             del self._sent_at[next(iter(self._sent_at))]
         return self._last_nonce
 
+    def doubted(self, now: float) -> int:
+        """Return the nonce of an extra beat: unless the server answers any within DOUBT_S, it is lost."""
+        if self._doubted_until is None:
+            self._doubted_until = now + DOUBT_S
+        return self.demanded(now)
+
     def acknowledged(self, nonce: int, now: float) -> bool:
         """Take an answer; False if it answers no beat that is open. Beats before the answered one count as answered."""
         sent_at = self._sent_at.get(nonce)
@@ -67,5 +80,6 @@ class Heartbeat:
             return False
         self._rtt_s = now - sent_at
         self._missed = 0
+        self._doubted_until = None
         self._sent_at = {later: at for later, at in self._sent_at.items() if later > nonce}
         return True

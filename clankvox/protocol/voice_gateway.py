@@ -249,6 +249,10 @@ class VoiceGateway:
             return self._close(CLOSE_TO_RESUME, "heartbeat_timeout", Recovery.RESUME)
         return [] if nonce is None else [self._beat(nonce)]
 
+    def doubt(self, now: float) -> list[Effect]:
+        """Ask whether the server is still reached, with a verdict in 5 s: the network is not what it was."""
+        return [] if self._beats is None or self._phase is Phase.CLOSED else [self._beat(self._beats.doubted(now))]
+
     def next_poll(self) -> float | None:
         """Instant at which `poll` has something to do; None before the server's hello and after the end."""
         return None if self._beats is None or self._phase is Phase.CLOSED else self._beats.next_poll()

@@ -7,6 +7,7 @@ from clankvox.ids import Role
 from clankvox.media.hearing import Hearing
 from clankvox.media.speaker import HELD_S
 from clankvox.messages.connection import PongReceived
+from clankvox.protocol.heartbeat import DOUBT_S
 from clankvox.protocol.watchdog import LOOK_S
 from clankvox.wire.gateway_ops import Op
 from clankvox.wire.ip_discovery import parse_ping
@@ -67,6 +68,9 @@ class Listener:
 
     def pings(self):
         return sum(len(datagram) == 8 for datagram in self.role.udp.sent)
+
+    def beats(self):
+        return [op for op, _ in self.role.server.json_sent()].count(Op.HEARTBEAT)
 
     def requests(self):
         return sum(len(datagram) == 74 for datagram in self.role.udp.sent)
@@ -255,6 +259,25 @@ def test_a_lost_udp_socket_is_replaced_under_the_session():
     listener.role.server.discovered()
     assert (listener.role.udp.attempt, listener.role.pipeline.sealer) == (attempt, kept)
     assert listener.call.state("connection") == "ready"
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_where_a_new_udp_socket_had_to_be_found_the_server_is_asked_whether_the_other_one_still_reaches_it(answers):
+    listener = Listener()
+    server, beats = listener.role.server, listener.beats()
+    server.udp_lost()
+    listener.call.drain()
+    assert listener.beats() == beats
+    server.discovered()
+    listener.call.drain()
+    assert listener.beats() == beats + 1
+    if answers:
+        server.acknowledge()
+    listener.call.run(DOUBT_S + 0.1)
+    assert listener.call.state("connection") == ("ready" if answers else "reconnecting")
+    if not answers:
+        server.resumed()
+        assert listener.call.state("connection") == "ready"
 
 
 def test_a_udp_socket_that_is_lost_again_and_again_is_a_lost_link():

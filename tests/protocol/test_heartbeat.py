@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clankvox.protocol.heartbeat import Heartbeat
+from clankvox.protocol.heartbeat import DOUBT_S, Heartbeat
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,37 @@ def test_an_answer_clears_what_was_missed():
         assert beats.poll(now) is not None
     assert beats.poll(70.0) is None
     assert beats.lost
+
+
+def test_a_doubt_asks_at_once_and_is_the_end_unless_any_beat_is_answered_in_time():
+    beats = Heartbeat(10_000, 0.0)
+    asked = beats.doubted(1.0)
+    beats.doubted(4.0)
+    assert beats.next_poll() == 1.0 + DOUBT_S
+    assert beats.poll(5.9) is None
+    assert not beats.lost
+    assert beats.poll(6.0) is None
+    assert beats.lost
+    assert beats.next_poll() is None
+
+    answered = Heartbeat(10_000, 0.0)
+    asked = answered.doubted(1.0)
+    assert not answered.acknowledged(asked + 1, 2.0)
+    assert answered.acknowledged(asked, 2.0)
+    assert answered.next_poll() == 10.0
+    assert answered.poll(10.0) is not None
+    assert not answered.lost
+
+
+def test_a_regular_beat_that_is_due_in_a_doubt_is_beaten():
+    beats = Heartbeat(10_000, 0.0)
+    beats.doubted(8.0)
+    assert beats.next_poll() == 10.0
+    regular = beats.poll(10.0)
+    assert beats.next_poll() == 8.0 + DOUBT_S
+    assert beats.acknowledged(regular, 12.0)
+    assert beats.poll(13.0) is None
+    assert not beats.lost
 
 
 def test_only_the_nonce_of_an_open_beat_is_an_answer():

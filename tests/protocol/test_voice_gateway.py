@@ -302,6 +302,16 @@ def test_three_unanswered_heartbeats_close_the_socket_to_resume():
     assert gateway.poll(50.0) == []
 
 
+def test_a_server_in_doubt_is_asked_at_once_and_without_an_answer_the_socket_is_closed_to_resume():
+    gateway = gateway_in(Phase.READY)
+    op, beat = sent(gateway.doubt(4.0))
+    assert (op, beat) == (Op.HEARTBEAT, {"t": 4_000, "seq_ack": 2})
+    assert gateway.next_poll() == 9.0
+    assert gateway.poll(9.0) == [CloseSocket(4900, "heartbeat_timeout", Recovery.RESUME)]
+    assert gateway.doubt(10.0) == []
+    assert gateway_in(Phase.GREETING).doubt(4.0) == []
+
+
 def test_jitter_brings_the_first_heartbeat_forward_and_never_delays_it():
     for seed in range(50):
         gateway = VoiceGateway(WHO, Role.VOICE, rng=Random(seed))
