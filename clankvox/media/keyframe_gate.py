@@ -29,6 +29,11 @@ class KeyframeGate:
         """Note that a picture is missing."""
         self.waiting = True
 
+    def shed(self) -> None:
+        """Note that a picture was dropped here, because the decoder is too slow: key frames are the dearest of all."""
+        self.waiting = True
+        self._request_at = max(self._request_at, self._asked_at + REQUEST_INTERVAL_S)
+
     def admit(self, *, keyframe: bool) -> bool:
         """Whether a picture can be decoded."""
         if keyframe:

@@ -261,7 +261,7 @@ class VideoStream:
         )
         self._tools.totals.frames_emitted += 1
         if not self._tools.sink.access_unit(unit):
-            self.gate.lose()
+            self.gate.shed()
 
     def _on_damage(self, damage: Damage) -> None:
         totals = self._tools.totals

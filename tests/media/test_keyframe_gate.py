@@ -35,6 +35,18 @@ def test_a_loss_right_behind_the_key_frame_that_was_asked_for_is_asked_about_soo
     assert not gate.take_request(1.7, alive=True)
 
 
+def test_a_decoder_that_is_too_slow_asks_for_no_more_than_a_key_frame_a_second():
+    gate = KeyframeGate()
+    asked = []
+    for tenth in range(100):
+        if gate.take_request(tenth / 10, alive=True):
+            asked.append(tenth / 10)
+            assert gate.admit(keyframe=True)
+            gate.shed()
+            assert not gate.admit(keyframe=False)
+    assert asked == list(range(10))
+
+
 def test_every_two_seconds_without_a_picture_are_told():
     gate = KeyframeGate()
     told = [tenth / 10 for tenth in range(70) if gate.take_overdue(tenth / 10)]

@@ -210,6 +210,18 @@ def test_thirty_six_failures_in_a_row_are_told(room):
     assert ("undecryptable", VIDEO_SSRC, ALICE, 36) in eyes.seen.facts
 
 
+def test_a_worker_that_is_too_slow_costs_the_sender_no_more_than_a_key_frame_a_second(room):
+    eyes, camera = Eyes(room).watch(ALICE), filmer(room)
+    eyes.seen.accepting = False
+    began = eyes.now
+    while eyes.now < began + 10:
+        asked = len(eyes.seen.of(rtcp.Pli))
+        eyes.see(camera.frames(UNITS[1:3]))
+        if len(eyes.seen.of(rtcp.Pli)) > asked:
+            eyes.see(camera.frames(UNITS[:1]))
+    assert 9 <= len(eyes.seen.of(rtcp.Pli)) <= 11
+
+
 def test_a_sender_that_changes_its_codec_is_followed(room):
     eyes, camera = Eyes(room).watch(ALICE), filmer(room)
     eyes.see(camera.frames(UNITS[:5]))
