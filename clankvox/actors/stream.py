@@ -31,6 +31,7 @@ from clankvox.protocol.backoff import AttemptBudget
 from clankvox.protocol.close_codes import BUDGETS, ClosePolicy, Recovery
 from clankvox.protocol.gateway_effects import SessionReady
 from clankvox.protocol.session_offer import SessionCredentials
+from clankvox.wire.transport_crypto import TransportMode
 
 _log = logging.getLogger("clankvox.stream")
 
@@ -46,6 +47,8 @@ class StreamActor(ConnectionActor):
     """Sessions that may be begun anew with the credentials of the order."""
     _retries = 0
     """How often nobody has answered since there was a session."""
+    _refused: tuple[TransportMode, ...] = ()
+    """Transport encryption that the server of this order refused."""
 
     @abstractmethod
     def _open_media(self, session: SessionReady, sealer: PacketSealer) -> None:
@@ -124,6 +127,7 @@ class StreamActor(ConnectionActor):
         self._order = order
         self._was_ever_ready = False
         self._retries = 0
+        self._modes, self._refused = (*self._modes, *self._refused), ()
         self._sessions = AttemptBudget(*BUDGETS[Recovery.NEW_SESSION_LIMITED])
 
     def _connect(self, order: StreamConnect) -> None:
@@ -179,6 +183,8 @@ class StreamActor(ConnectionActor):
         fields = {"role": str(self._address.role), "close_code": policy.code, "reason": reason}
         _log.info("stream link lost", extra={"fields": fields})
         anew = policy.recovery in _ANEW and self._was_ever_ready and self._sessions.spend(self._clock.now())
+        if policy.recovery is Recovery.OTHER_MODE:
+            anew = self._has_other_mode()
         if not anew:
             self._give_up(reason, policy.sentence)
         elif policy.recovery is Recovery.RESUME:  # nobody has answered
@@ -186,6 +192,14 @@ class StreamActor(ConnectionActor):
             self._begin_anew(reason, self._backoff.delay_s(self._retries))
         else:
             self._begin_anew(reason)
+
+    def _has_other_mode(self) -> bool:
+        """Leave out the transport encryption that was refused; tell whether that leaves another one."""
+        others = tuple(mode for mode in self._modes if mode is not self._mode)
+        if self._mode is None or not others:
+            return False
+        self._modes, self._refused = others, (self._mode,)
+        return True
 
     def _give_up(self, reason: str, sentence: str) -> None:
         """End this connection: encryption first, as the contract has it, then the transport."""

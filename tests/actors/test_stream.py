@@ -128,6 +128,29 @@ def test_a_connection_whose_credentials_serve_no_longer_is_over_without_an_error
     assert len(parts.web_socket.urls) == 3
 
 
+def modes_selected(parts):
+    return [payload["data"]["mode"] for op, payload in parts.server.json_sent() if op == Op.SELECT_PROTOCOL]
+
+
+def test_a_server_that_refuses_the_encryption_is_offered_the_other_one_once_for_each_order(role):
+    call = Call()
+    parts = call.roles[ROLES[role]]
+    for order in range(2):
+        connect(call, role)
+        for _ in range(2):
+            parts.server.before_session()
+            parts.server.lost(4016)
+            call.drain()
+        first, second = modes_selected(parts)[2 * order :]
+        assert first != second
+        assert call.state(f"{role} connection") == "closed"
+        assert short(call.events())[-1] == f"transport_state {role} failed unknown_encryption_mode"
+    connect(call, role)
+    parts.server.handshake(0)
+    assert call.state(f"{role} connection") == "ready"
+    assert modes_selected(parts)[-1] == first
+
+
 @pytest.mark.parametrize("code", [4004, 4014, 4017, 4021, 4022])
 def test_a_stream_that_the_server_refuses_or_that_is_over_is_not_asked_for_again(role, code):
     call = ready(role)
