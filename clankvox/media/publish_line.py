@@ -31,6 +31,8 @@ REPEAT_S: Final = 0.5
 """A picture that stands is encoded again this often, for viewers who come late."""
 _READ_AHEAD_PIXELS: Final = 48 * 1_280 * 720
 """Decoded pictures that may wait, 66 MB of them, where a container's sound comes long after its pictures."""
+SOUND_AHEAD_S: Final = 20.0
+"""Where a picture stands for long, the sound until the next one comes before it: so much is read, and then waited."""
 _LATE_PICTURES: Final = 1.5
 """A picture that is later than this many is skipped if a newer one waits: the encoder does not keep up."""
 _SPREAD: Final = 0.9
@@ -171,7 +173,8 @@ class PublishLine:
     def _next_at(self, now: float) -> float:
         due_at = self._due_at() if self._ready else math.inf
         ends_at = self._end_at() if self._ended and not self._ready else math.inf
-        return min(due_at, self._repeat_at(now), ends_at)
+        room_at = now + self._sound_over_s(now) if self._sound_over_s(now) > 0 else math.inf
+        return min(due_at, self._repeat_at(now), ends_at, room_at)
 
     def _is_held(self, now: float) -> bool:
         if self._paused or self._sender is None:
@@ -230,8 +233,14 @@ class PublishLine:
             return not self._ready
         if self._offset_s is None:
             return True
+        if self._sound_over_s(now) > 0:
+            return False
         kinds = ("picture", "sound") if self._source.has_sound else ("picture",)
         return min(self._read_s[kind] for kind in kinds) + self._offset_s < now + READ_AHEAD_S
+
+    def _sound_over_s(self, now: float) -> float:
+        """By how much sound is read further ahead than it may be."""
+        return self._read_s["sound"] + (self._offset_s or 0.0) - now - SOUND_AHEAD_S
 
     def _take(self, item: Item, now: float) -> None:
         match item:

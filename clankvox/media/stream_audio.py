@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from clankvox.media.pcm import FRAME_SAMPLES, RATE_HZ, Stereo
 
-LONGEST_S: Final = 3.0
+LONGEST_S: Final = 30.0
+"""6 MB; more than is read ahead (publish_line.SOUND_AHEAD_S)."""
 TOLERANCE_S: Final = 0.020
 """How far sound may be from its picture before samples are dropped or silence is put in; 40 ms are noticed."""
 
@@ -28,11 +29,13 @@ class _Block(NamedTuple):
 
 
 class StreamAudio:
-    """PCM with instants on the clock, 48 kHz stereo int16. Bounded to 3 s; then the oldest is dropped and counted."""
+    """PCM with instants on the clock, 48 kHz stereo int16. Bounded to 30 s; then the oldest is dropped and counted."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._blocks: deque[_Block] = deque()
+        self._samples = 0
+        """In all blocks."""
         self._held = False
         self._lease = 0
         self.dropped_samples = 0
@@ -42,6 +45,7 @@ class StreamAudio:
         with self._lock:
             self._lease += 1
             self._blocks.clear()
+            self._samples = 0
             self._held = False
             return self._lease
 
@@ -57,8 +61,11 @@ class StreamAudio:
             if lease != self._lease:
                 return
             self._blocks.append(_Block(instant_s, pcm))
-            while sum(len(block.pcm) for block in self._blocks) > LONGEST_S * RATE_HZ:
-                self.dropped_samples += len(self._blocks.popleft().pcm)
+            self._samples += len(pcm)
+            while self._samples > LONGEST_S * RATE_HZ:
+                oldest = len(self._blocks[0].pcm)
+                self.dropped_samples += oldest
+                self._consume(oldest)
 
     def hold(self, lease: int) -> None:
         """Give nothing out until `release`: the source is held."""
@@ -121,6 +128,7 @@ class StreamAudio:
 
     def _consume(self, samples: int) -> None:
         block = self._blocks.popleft()
+        self._samples -= samples
         if samples < len(block.pcm):
             self._blocks.appendleft(_Block(block.instant_s + samples / RATE_HZ, block.pcm[samples:]))
 

@@ -11,7 +11,7 @@ import pytest
 from clankvox.errors import CodecError
 from clankvox.media.frame_cipher import Gate
 from clankvox.media.picture_source import SourceFailed, TimedPicture, TimedSound
-from clankvox.media.publish_line import REPEAT_S, STALL_S, PublishLine
+from clankvox.media.publish_line import REPEAT_S, SOUND_AHEAD_S, STALL_S, PublishLine
 from clankvox.media.stream_audio import StreamAudio
 from clankvox.media.video_target import VideoTarget
 from clankvox.wire.seq import seq_delta, timestamp_delta
@@ -161,6 +161,22 @@ def test_pictures_that_wait_for_their_sound_are_bounded(monkeypatch):
     for _ in range(200):
         stage.line.step(stage.now)
     assert source.pulled == 21
+
+
+def test_sound_is_heard_whole_while_a_picture_stands_for_a_minute():
+    block = np.full((960, 2), 1_000, np.int16)
+    first, second = (TimedPicture(av_frame(number, 320, 192), 60.0 * number) for number in range(2))
+    source = ScriptedSource([first, *(TimedSound(block, n * 0.02) for n in range(3_000)), second], has_sound=True)
+    audio = StreamAudio()
+    stage = Stage(source, audio=audio)
+    heard, read = 0, []
+    while stage.ended_at is None:
+        stage.run(0.02)
+        read.append(source.pulled * 0.02 - (stage.now - 900))
+        heard += audio.take(stage.now) is not None
+    assert (heard, audio.dropped_samples) == (3_000, 0)
+    assert max(read) < SOUND_AHEAD_S + 0.2
+    assert stage.shown()[-1] == 1
 
 
 def test_a_failure_of_the_source_is_passed_on():
