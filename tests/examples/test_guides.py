@@ -134,7 +134,7 @@ FIGURES = {
         f"{outbox.VIDEO_PICTURES} pictures, {mib(outbox.VIDEO_BYTES)} MiB",
         f"every {ms(nack.NACK_INTERVAL_S)} ms again (NACK)",
         f"after {ms(keyframe_gate.ANSWERED_INTERVAL_S)} ms where the sender has just answered",
-        f"{ms(publish_line.READ_AHEAD_S)} ms ahead, up to {publish_line.SOUND_AHEAD_S:g} s of sound where a picture stands",
+        f"{ms(publish_line.READ_AHEAD_S)} ms ahead, up to {publish_line.SOUND_AHEAD_S:g} s of sound",
         f"at most {video_sender.MAX_PAYLOAD_BYTES:,} bytes of payload",
         f"{video_lane.PACKETS_A_SUB_SLOT} packets per {ms(video_lane.SUB_SLOT_S)} ms at most",
         f"spread over {publish_line._SPREAD * 100:.0f} % of the time",
