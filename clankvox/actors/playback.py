@@ -11,7 +11,7 @@ from clankvox.actors.base import BaseActor, Surroundings, teller
 from clankvox.actors.output import Output
 from clankvox.actors.speech import Speech
 from clankvox.actors.tracks import Tracks
-from clankvox.actors.transmission import Transmission
+from clankvox.actors.transmission import NOT_ENCRYPTED, Transmission
 from clankvox.clock import SLOT_S
 from clankvox.fsm.playback import PlaybackMachine, PlaybackState
 from clankvox.ids import MUSIC, PlaybackId, Role, Ssrc, Track, connection_address
@@ -295,9 +295,10 @@ class PlaybackActor(BaseActor[PlaybackMessage | Inspect]):
             self._polling_at = now + SLOT_S
             self.later(SLOT_S, BufferPoll())
 
-    def way_broken(self, what: str) -> None:
-        """Tell the parent, and end the playback."""
-        self.report(RuntimeFailed(role=Role.VOICE, connection_id=None, message=f"Voice is not heard: {what}."))
+    def way_broken(self, what: str, *, again: bool) -> None:
+        """End the playback. A socket is mended by the connection: parents who are told of an error hang up."""
+        if what == NOT_ENCRYPTED and not again:
+            self.report(RuntimeFailed(role=Role.VOICE, connection_id=None, message=f"Voice is not heard: {what}."))
         if self._state is not PlaybackState.IDLE:
             self._tell_tts("failed", "transport_send_failed")
             self._bury(self._playback_id)

@@ -367,7 +367,7 @@ class PublishActor(BaseActor[PublishMessage | Inspect]):
             self._polling_at = now + SLOT_S
             self.later(SLOT_S, SoundPoll())
 
-    def way_broken(self, what: str) -> None:
+    def way_broken(self, what: str, *, again: bool) -> None:
         """See FrameMaker: the picture's counters tell the same story, and the connection its end."""
 
     def slot_served(self, path: int, report: SlotReport) -> None:

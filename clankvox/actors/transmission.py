@@ -56,8 +56,8 @@ class FrameMaker(Protocol):
         """Hear that the slot to come stays empty: look again when there may be a frame."""
         ...
 
-    def way_broken(self, what: str) -> None:
-        """Hear that nothing got through for half a second, and why."""
+    def way_broken(self, what: str, *, again: bool) -> None:
+        """Hear that nothing got through for half a second, and why; `again`: it was told and nothing left since."""
         ...
 
     def slot_served(self, path: int, report: SlotReport) -> None:
@@ -94,6 +94,8 @@ class Transmission:
         self._armed: deque[SealedPacket] = deque()
         self._leaving: list[_Leaving] = []
         self._failures_in_a_row = 0
+        self._failed_by: set[str] = set()
+        """What was told since the last packet that left."""
 
     @property
     def flow(self) -> Flow:
@@ -139,7 +141,7 @@ class Transmission:
         self._ssrc = ssrc
         self._sender = sealer.sender_of(ssrc, lambda: self._new_sender(ssrc, sealer))
         self._machine.path_opened()
-        self._failures_in_a_row = 0
+        self._begin_row()
         self.begin()
 
     def _new_sender(self, ssrc: Ssrc, sealer: PacketSealer) -> RtpSender:
@@ -293,7 +295,7 @@ class Transmission:
         """Enter what became of a packet that has an outcome; what is sealed anew has no fate yet."""
         match packet.outcome:
             case SendOutcome.SENT:
-                self._failures_in_a_row = 0
+                self._begin_row()
                 self._over(packet.frame, FrameFate.SENT)
             case SendOutcome.STALE:
                 if not wanted:
@@ -374,8 +376,13 @@ class Transmission:
         self._ledger.settle(fate)
         self._maker.frame_over(frame, fate)
 
+    def _begin_row(self) -> None:
+        self._failures_in_a_row = 0
+        self._failed_by.clear()
+
     def _count_failure(self, what: str) -> None:
         self._failures_in_a_row += 1
-        if self._failures_in_a_row >= FAILURE_LIMIT:
-            self._failures_in_a_row = 0
-            self._maker.way_broken(what)
+        if self._failures_in_a_row % FAILURE_LIMIT == 0:
+            _log.warning("nothing got through for half a second", extra={"fields": {"why": what}})
+            self._maker.way_broken(what, again=what in self._failed_by)
+            self._failed_by.add(what)

@@ -443,9 +443,12 @@ def test_one_frame_that_cannot_be_encrypted_is_lost_alone(monkeypatch):
     assert tts(call) == ["p1 buffered", "p1 started", "p1 drained"]
 
 
-@pytest.mark.parametrize("fault", ["encrypt", "send"])
+@pytest.mark.parametrize(("fault", "error"), [("encrypt", ["error"]), ("send", [])])
 @pytest.mark.parametrize("playback_id", ["p1", None])
-def test_half_a_second_of_failures_fails_the_playback_with_one_error(monkeypatch, fault, playback_id):
+def test_half_a_second_of_failures_fails_the_playback_with_an_error_if_it_was_encryption(
+    monkeypatch, fault, error, playback_id
+):
+    """A socket that refuses is the connection's business, which mends it; at an error with a role parents hang up."""
     call = Call().establish(42)
     call.audio(playback_id, 5_000)
     call.run(0.1)
@@ -458,11 +461,32 @@ def test_half_a_second_of_failures_fails_the_playback_with_one_error(monkeypatch
     assert call.events() == []
     call.run(0.5)
     events = call.events()
-    assert [event["type"] for event in events] == ["error", TTS]
-    assert (events[0]["code"], events[0]["role"], events[0]["connectionId"]) == ("voice_runtime_error", "voice", "c1")
-    assert events[1]["status"] == ("failed" if playback_id else "idle")
+    assert [event["type"] for event in events] == [*error, TTS]
+    for told in events[:-1]:
+        assert (told["code"], told["role"], told["connectionId"]) == ("voice_runtime_error", "voice", "c1")
+    assert events[-1]["status"] == ("failed" if playback_id else "idle")
     call.run(2.0)
     assert call.events() == []
+
+
+@pytest.mark.parametrize(("fault", "errors"), [("encrypt", 1), ("send", 0)])
+def test_music_that_nobody_hears_is_no_reason_to_say_so_again_and_again(monkeypatch, fault, errors):
+    call = Call().establish(42)
+    source = music(call)
+    listen(call, 0.5, source)
+    call.events()
+    monkeypatch.setattr(FakeEngine, "refuse_encrypt", fault == "encrypt")
+    call.udp.broken = fault == "send"
+    listen(call, 3.0, source)
+    assert [event["type"] for event in call.events() if event["type"] == "error"] == ["error"] * errors
+    monkeypatch.setattr(FakeEngine, "refuse_encrypt", False)
+    call.udp.broken = False
+    listen(call, 0.5, source)
+    monkeypatch.setattr(FakeEngine, "refuse_encrypt", fault == "encrypt")
+    listen(call, 1.0, source)
+    assert len([event for event in call.events() if event["type"] == "error"]) == errors, (
+        "another time is another error"
+    )
 
 
 def test_a_second_playback_over_a_broken_way_fails_as_well():

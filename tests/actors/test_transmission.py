@@ -73,8 +73,8 @@ class Maker:
     def nothing_to_send(self):
         self.idle += 1
 
-    def way_broken(self, what):
-        self.broken_ways.append(what)
+    def way_broken(self, what, *, again):
+        self.broken_ways.append((what, again))
 
     def slot_served(self, path, report):
         self.reports.append((path, report))
@@ -229,9 +229,21 @@ def test_half_a_second_without_success_is_told_once_a_half_second(fault, what, m
         maker.transmission.begin()
         maker.run(1)
         maker.hear()
-    assert set(maker.broken_ways) == {what}
-    assert len(maker.broken_ways) in (2, 3)
+    assert maker.broken_ways in ([(what, False), (what, True)], [(what, False), (what, True), (what, True)])
     maker.balanced()
+
+
+def test_another_reason_is_told_as_a_new_one(monkeypatch):
+    maker = Maker()
+    maker.broken = True
+    maker.open(FAILURE_LIMIT * 3)
+    for number in range(FAILURE_LIMIT * 2):
+        if number == FAILURE_LIMIT:
+            monkeypatch.setattr(FrameCipher, "seal_opus", _refuse)
+        maker.transmission.begin()
+        maker.run(1)
+        maker.hear()
+    assert maker.broken_ways == [(NOT_SENT, False), (NOT_ENCRYPTED, False)]
 
 
 def _refuse(_cipher, _frame):
