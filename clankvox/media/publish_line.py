@@ -5,6 +5,7 @@ on the clock; a source's media times are mapped onto instants by one offset, whi
 or stalls. Timestamps follow the instants, so a pause shows as the time that it took.
 """
 
+import contextlib
 import math
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,8 @@ REPEAT_S: Final = 0.5
 """A picture that stands is encoded again this often, for viewers who come late."""
 _READ_AHEAD_PIXELS: Final = 48 * 1_280 * 720
 """Decoded pictures that may wait, 66 MB of them, where a container's sound comes long after its pictures."""
+_SHRUNK_FROM_PIXELS: Final = _READ_AHEAD_PIXELS // 2
+"""Beyond these they wait in the target's size: of 4K too there are as many as its sound is late."""
 SOUND_AHEAD_S: Final = 20.0
 """Where a picture stands for long, the sound until the next one comes before it: so much is read, and then waited."""
 _LATE_PICTURES: Final = 1.5
@@ -64,6 +67,7 @@ class PublishLine:
         self._audio = audio
         self._audio_lease = audio.lease() if audio is not None else 0
         self._letterbox = Letterbox(target.width, target.height)
+        self._shrinker = Letterbox(target.width, target.height)
         self._encoder: VideoEncoder | None = None
         self._keyframes = KeyframePolicy()
         self._sender: VideoSender | None = None
@@ -117,6 +121,7 @@ class PublishLine:
         """Encode by `target` from the next picture on."""
         self._target = target
         self._letterbox = Letterbox(target.width, target.height)
+        self._shrinker = Letterbox(target.width, target.height)
         self._close_encoder()
 
     def force_idr(self) -> None:
@@ -227,7 +232,7 @@ class PublishLine:
     # --- reading ---
 
     def _wants_more(self, now: float) -> bool:
-        if self._ended or sum(item.picture.width * item.picture.height for item in self._ready) > _READ_AHEAD_PIXELS:
+        if self._ended or self._ready_pixels > _READ_AHEAD_PIXELS:
             return False
         if self._source.live:
             return not self._ready
@@ -237,6 +242,18 @@ class PublishLine:
             return False
         kinds = ("picture", "sound") if self._source.has_sound else ("picture",)
         return min(self._read_s[kind] for kind in kinds) + self._offset_s < now + READ_AHEAD_S
+
+    @property
+    def _ready_pixels(self) -> int:
+        return sum(item.picture.width * item.picture.height for item in self._ready)
+
+    def _shrunk(self, timed: TimedPicture) -> TimedPicture:
+        """Return a picture that fits the target if this one is larger; one that cannot be scaled is refused later."""
+        picture, aspect = timed.picture, timed.pixel_aspect
+        if picture.width * picture.height > self._target.width * self._target.height:
+            with contextlib.suppress(CodecError):
+                return TimedPicture(self._shrinker.fit(picture, aspect), timed.media_time_s)
+        return timed
 
     def _sound_over_s(self, now: float) -> float:
         """By how much sound is read further ahead than it may be."""
@@ -248,7 +265,7 @@ class PublishLine:
                 self._read_s["picture"] = item.media_time_s
                 self._instant_at(item.media_time_s, now)
                 if self._is_kept(item.media_time_s):
-                    self._ready.append(item)
+                    self._ready.append(self._shrunk(item) if self._ready_pixels > _SHRUNK_FROM_PIXELS else item)
             case TimedSound():
                 self._read_s["sound"] = item.media_time_s
                 instant_s = self._instant_at(item.media_time_s, now)

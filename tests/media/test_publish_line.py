@@ -4,7 +4,9 @@ import functools
 import gc
 import math
 import weakref
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -161,6 +163,32 @@ def test_pictures_that_wait_for_their_sound_are_bounded(monkeypatch):
     for _ in range(200):
         stage.line.step(stage.now)
     assert source.pulled == 21
+
+
+@pytest.mark.parametrize(("size", "late_s"), [((1_920, 1_080), 1.0), ((3_840, 2_160), 0.6)])
+def test_sound_that_a_container_brings_late_is_heard_whole_however_large_its_pictures_are(size, late_s):
+    block, picture = np.full((960, 2), 1_000, np.int16), av.VideoFrame(*size, "yuv420p")
+    items = [(n / 30, TimedPicture(picture, n / 30)) for n in range(90)]
+    items += [(n / 50 + late_s, TimedSound(block, n / 50)) for n in range(150)]
+    items.sort(key=lambda item: item[0])
+    audio = StreamAudio()
+    stage = Stage(ScriptedSource([item for _, item in items], has_sound=True), audio=audio)
+    heard = 0
+    while stage.ended_at is None:
+        stage.run(0.02)
+        heard += audio.take(stage.now) is not None
+        assert sum(each.picture.width * each.picture.height for each in stage.line._ready) * 1.5 < 67e6 + 12.5e6
+    assert (heard, audio.dropped_samples) == (150, 0)
+    assert stage.line.counters.published == 90
+
+
+def test_a_picture_that_had_to_wait_looks_the_same():
+    large = TimedPicture(av_frame(3, 640, 480).reformat(format="yuv420p", src_colorspace="itu601"), 0.0, Fraction(4, 3))
+    line = PublishLine(ScriptedSource(), TARGET)
+    shown = line._letterbox.fit(large.picture, large.pixel_aspect)
+    waited = line._shrunk(large)
+    assert (waited.picture.width, waited.picture.height, waited.pixel_aspect) == (TARGET.width, TARGET.height, 1)
+    assert np.array_equal(luma(line._letterbox.fit(waited.picture, waited.pixel_aspect)), luma(shown))
 
 
 def test_sound_is_heard_whole_while_a_picture_stands_for_a_minute():
