@@ -11,7 +11,7 @@ from tests.support.factory import Call
 
 FACTS = {
     "clankvox.actors.tracks._Account": {"began", "exhausted", "silenced"},
-    "clankvox.actors.music_piece.Piece": {"waits_for_speech"},
+    "clankvox.actors.music_piece.Piece": {"begins_anew", "waits_for_speech"},
     "clankvox.actors.speech.Speech": {"heard"},
     "clankvox.actors.desired_call.ConnectionWish": {"_awaits_move"},
     "clankvox.actors.desired_media.CaptureWish": {"_is_speaking"},
