@@ -20,6 +20,8 @@ _HOPELESS_PACKETS: Final = 8
 """So many given up in a row, and none that came back, show such a peer."""
 _CONFIRMING_PACKETS: Final = 16
 """A packet this close behind a stray one shows that the sender did begin anew."""
+_STALE_RUN: Final = 100
+"""So many packets in a row from before what was passed on are no late ones: the sender began anew a little behind."""
 _FIRST_EPOCH: Final = 1 << 16
 _SEQUENCE_MASK: Final = 0xFFFF
 
@@ -72,6 +74,7 @@ class VideoReorderWindow:
         self._unrepaired = 0
         """Packets given up since one came that had been asked for."""
         self._stray: VideoPacket | None = None
+        self._stale_run = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -128,12 +131,15 @@ class VideoReorderWindow:
     def _patience_s(self) -> float:
         return PATIENCE_S if self._unrepaired < _HOPELESS_PACKETS else HOPELESS_PATIENCE_S
 
-    def _forget(self) -> None:
+    def _drop_all(self) -> None:
+        """Forget what was, because the sender began anew."""
+        self.lost += len(self._nacks) + len(self._waiting)
         self._waiting.clear()
         self._given_up.clear()
         self._nacks = NackTracker()
         self._impatient_before = 0
         self._stray = None
+        self._stale_run = 0
 
     def _begin(self, packet: VideoPacket) -> None:
         index = packet.sequence + _FIRST_EPOCH
@@ -144,7 +150,8 @@ class VideoReorderWindow:
     def _place(self, index: int, highest: int, packet: VideoPacket) -> Taken:
         self._stray = None
         if index < self._next:
-            return Taken.LATE if index in self._given_up else Taken.DUPLICATE
+            return self._on_stale(index, packet)
+        self._stale_run = 0
         if index in self._waiting:
             return Taken.DUPLICATE
         if index > highest:
@@ -156,13 +163,20 @@ class VideoReorderWindow:
         self._waiting[index] = packet
         return Taken.FITS
 
+    def _on_stale(self, index: int, packet: VideoPacket) -> Taken:
+        self._stale_run += 1
+        if self._stale_run < _STALE_RUN:
+            return Taken.LATE if index in self._given_up else Taken.DUPLICATE
+        self._drop_all()
+        self._begin(packet)
+        return Taken.RESTART
+
     def _on_stray(self, packet: VideoPacket) -> Taken:
         stray = self._stray
         if stray is None or not 0 < seq_delta(packet.sequence, stray.sequence) <= _CONFIRMING_PACKETS:
             self._stray = packet
             return Taken.STRAY
-        self.lost += len(self._nacks) + len(self._waiting)
-        self._forget()
+        self._drop_all()
         self._begin(stray)
         self.push(packet)
         return Taken.RESTART

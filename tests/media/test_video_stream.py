@@ -240,6 +240,19 @@ def test_a_sender_that_begins_anew_elsewhere_is_followed(room):
     assert eyes.totals.restarts == 1
 
 
+def test_a_sender_that_begins_anew_a_little_behind_is_followed_too(room):
+    eyes, camera = Eyes(room).watch(ALICE), filmer(room)
+    while camera.sequence < 66_500:
+        eyes.see(camera.frames(UNITS))
+    seen = len(eyes.units)
+    camera.sequence -= 1_000
+    for _ in range(3):
+        eyes.see(camera.frames(UNITS))
+    assert eyes.totals.restarts == 1
+    assert eyes.units[-40:] == PLAIN
+    assert len(eyes.units) > seen + 80
+
+
 def test_wanted_numbers_are_few_to_a_packet(room):
     eyes, camera = Eyes(room).watch(ALICE), filmer(room)
     frames = camera.frames(UNITS)
