@@ -4,6 +4,7 @@ import logging
 from typing import Final, assert_never
 
 from clankvox.audio_lane import News
+from clankvox.ids import UserId
 from clankvox.ipc.events import (
     ConnectionState,
     DaveState,
@@ -13,6 +14,7 @@ from clankvox.ipc.events import (
     PlayerState,
     Ready,
     Recovery,
+    Segment,
     SpeakingStart,
     StreamPublishMediaStarted,
     TransportState,
@@ -27,7 +29,7 @@ from clankvox.outbox import Outbox
 
 _log = logging.getLogger("clankvox.router")
 
-_NEWS: Final = {SpeakingStart: News.SPEECH_BEGAN, UserAudioEnd: News.UTTERANCE_ENDED}
+_NEWS: Final[dict[type[Event], News]] = {SpeakingStart: News.SPEECH_BEGAN, UserAudioEnd: News.UTTERANCE_ENDED}
 _RECORDS: Final[dict[type[Event], tuple[str, ...]]] = {
     Ready: (),
     ConnectionState: ("status",),
@@ -57,8 +59,18 @@ def announce(outbox: Outbox, events: list[Event]) -> None:
         except FrameTooLarge:
             _log.error("event does not fit a frame", extra={"fields": {"event": type(event).__name__}})
         _record(event)
-        if isinstance(event, SpeakingStart | UserAudioEnd):
-            outbox.release_audio(event.user_id, _NEWS[type(event)])
+        user_id = _speaker(event)
+        if user_id is not None and type(event) in _NEWS:
+            outbox.release_audio(user_id, _NEWS[type(event)])
+
+
+def _speaker(event: Event) -> UserId | None:
+    """Return whose words in the call `event` is about: only they wait for news, the sound of a stream does not."""
+    match event:
+        case SpeakingStart() | UserAudioEnd(role=None) | Segment(role=None):
+            return event.user_id
+        case _:
+            return None
 
 
 def _put(outbox: Outbox, event: Event, frame: bytes) -> None:
@@ -66,7 +78,7 @@ def _put(outbox: Outbox, event: Event, frame: bytes) -> None:
         case LaneName.CONTROL:
             outbox.put_control(frame, type(event).__name__ if event.is_telemetry else None)
         case LaneName.AUDIO:
-            outbox.put_marker(frame, getattr(event, "user_id", None))
+            outbox.put_marker(frame, _speaker(event))
         case LaneName.VIDEO:
             outbox.put_video(frame)
         case _:

@@ -53,6 +53,25 @@ def test_pcm_that_waited_for_news_comes_behind_them(news, events, names):
     assert taken(outbox) == [*names, "pcm"]
 
 
+@pytest.mark.parametrize(
+    ("news", "names"),
+    [
+        (News.SPEECH_BEGAN, ["speaking_start", "pcm", "user_audio_end"]),
+        (News.UTTERANCE_ENDED, ["speaking_start", "user_audio_end", "pcm"]),
+    ],
+)
+def test_the_end_of_a_streams_sound_is_no_news_of_what_its_sender_says_in_the_call(news, names):
+    outbox = Outbox()
+    outbox.hold_audio(USER, news)
+    pcm(outbox)
+    of_stream = {"role": Role.STREAM_WATCH, "user_id": USER}
+    more = {"start_ms": 1.0, "end_ms": 2.0, "speech_ms": 1, "peak": 3, "mean_level_dbfs": -20.0}
+    announce(outbox, [Segment(**of_stream, **more), UserAudioEnd(**of_stream)])
+    assert taken(outbox) == ["segment", "user_audio_end"]
+    announce(outbox, [SpeakingStart(user_id=USER), UserAudioEnd(user_id=USER)])
+    assert taken(outbox) == names
+
+
 def test_news_that_the_full_lane_dropped_hold_nothing_back():
     outbox = Outbox()
     while outbox.put_control(bytes(8 * 1024 * 1024)):
