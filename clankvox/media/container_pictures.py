@@ -9,7 +9,6 @@ from typing import Any, Final
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.format import Flags
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
@@ -24,8 +23,6 @@ from clankvox.media.sound_track import SoundTrack
 MAX_PIXELS: Final = 4_096 * 2_304
 """Larger pictures are refused by what the container declares, and by the decoder where the stream differs."""
 _SHORTEST_PICTURE_S: Final = 0.001
-_CLOCK_MAY_JUMP: Final[Any] = Flags.ts_discont.value
-"""Of a container's format, a plain number: it may restart its clock midway, as transport streams and playlists do."""
 
 
 class ContainerPictures(OpenedSource):
@@ -38,7 +35,7 @@ class ContainerPictures(OpenedSource):
     def _read(self, container: InputContainer) -> Iterator[Item]:
         video = _video_of(container)
         streams: list[VideoStream | AudioStream] = [video]
-        base = TimeBase(jumps=bool(container.format.flags & _CLOCK_MAY_JUMP))
+        base = TimeBase.of(container)
         sound = SoundTrack.of(container, base) if self._with_sound else None
         if sound is not None:
             self.has_sound = True

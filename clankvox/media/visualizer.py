@@ -15,6 +15,7 @@ from av.error import BlockingIOError as NothingYet
 from av.filter import Graph
 
 from clankvox.media.letterbox import chain
+from clankvox.media.media_continuity import TimeBase
 from clankvox.media.opened_source import OpenedSource
 from clankvox.media.pcm import RATE_HZ
 from clankvox.media.picture_source import Item, MediaOpener, SourceFailed, TimedPicture, TimedSound
@@ -73,7 +74,7 @@ class VisualizerPictures(OpenedSource):
         self.has_sound = with_sound
 
     def _read(self, container: InputContainer) -> Iterator[Item]:
-        track = SoundTrack.of(container)
+        track = SoundTrack.of(container, TimeBase.of(container))
         if track is None:
             raise SourceFailed("the source has no sound")
         graph = chain(

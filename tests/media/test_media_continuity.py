@@ -64,3 +64,11 @@ def test_a_long_gap_in_one_track_is_kept_where_the_other_one_goes_on(sparse):
         assert dense.at(float(second)) == second
         if second % 30 == 0:
             assert rare.at(float(second)) == second
+
+
+def test_a_time_behind_the_end_of_its_container_is_not_believed():
+    times = ContinuousTime(0.001, TimeBase(believed_s=100.0))
+    assert times.at(0.0) == 0.0
+    assert times.at(60.0) == 60.0
+    assert times.at(5_000.0) == pytest.approx(60.001)
+    assert times.at(5_000.04) == pytest.approx(60.041)
