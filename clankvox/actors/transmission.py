@@ -383,6 +383,8 @@ class Transmission:
     def _count_failure(self, what: str) -> None:
         self._failures_in_a_row += 1
         if self._failures_in_a_row % FAILURE_LIMIT == 0:
-            _log.warning("nothing got through for half a second", extra={"fields": {"why": what}})
-            self._maker.way_broken(what, again=what in self._failed_by)
+            again = what in self._failed_by
             self._failed_by.add(what)
+            if not again:
+                _log.warning("nothing got through for half a second", extra={"fields": {"why": what}})
+            self._maker.way_broken(what, again=again)

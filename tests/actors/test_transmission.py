@@ -218,7 +218,7 @@ def test_close_leaves_nothing_behind():
 
 
 @pytest.mark.parametrize(("fault", "what"), [("send", NOT_SENT), ("seal", NOT_ENCRYPTED)])
-def test_half_a_second_without_success_is_told_once_a_half_second(fault, what, monkeypatch):
+def test_half_a_second_without_success_is_told_once_a_half_second_and_logged_once(fault, what, monkeypatch, caplog):
     maker = Maker()
     if fault == "send":
         maker.broken = True
@@ -230,6 +230,7 @@ def test_half_a_second_without_success_is_told_once_a_half_second(fault, what, m
         maker.run(1)
         maker.hear()
     assert maker.broken_ways in ([(what, False), (what, True)], [(what, False), (what, True), (what, True)])
+    assert [record.fields for record in caplog.records] == [{"why": what}]
     maker.balanced()
 
 
