@@ -33,9 +33,15 @@ class LogMirror(logging.Handler):
         self._shows = wanted
 
     def emit(self, record: logging.LogRecord) -> None:
-        """See logging.Handler. Any thread; never waits, because the outbox does not."""
+        """See logging.Handler. Any thread; never waits, because the outbox does not, and never fails who logs."""
         if not self._shows:
             return
+        try:
+            self._mirror(record)
+        except Exception:  # noqa: BLE001 - a library's record may be anything; as logging's own handlers do
+            self.handleError(record)
+
+    def _mirror(self, record: logging.LogRecord) -> None:
         left_out = self._limit.admit(record)
         if left_out is None:
             return

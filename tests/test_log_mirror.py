@@ -77,3 +77,15 @@ def test_what_repeats_is_thinned(mirror, outbox):
     for _ in range(RATE_BURST + 10):
         mirror.handle(record())
     assert len(told(outbox)) == RATE_BURST
+
+
+def test_a_record_that_cannot_be_said_harms_nobody_who_logs(mirror, outbox, monkeypatch, capsys):
+    """A library's, such as one whose values do not fit its text; its text is not repeated where it fails either."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    odd = record("%d packets")
+    odd.args = ("many",)
+    for bad in (odd, record(reason="\ud800")):
+        mirror.handle(bad)
+    mirror.handle(record())
+    assert [event["message"] for event in told(outbox)] == ["clankvox_voice_ready"]
+    assert capsys.readouterr() == ("", "")
