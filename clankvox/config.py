@@ -20,7 +20,15 @@ ENV_PREFIX: Final = "CLANKVOX_"
 FILE_SETTING: Final = "config"
 """The one setting that no file has: it names the file."""
 _LAST_PORT: Final = 65_535
-_RUST_LEVELS: Final = {"trace": "debug", "debug": "debug", "info": "info", "warn": "warning", "error": "error"}
+_RUST_LEVELS: Final = {
+    "trace": "debug",
+    "debug": "debug",
+    "info": "info",
+    "warn": "warning",
+    "error": "error",
+    "off": "error",
+}
+"""Who wants nothing gets the least that there is."""
 _ON: Final = frozenset(("1", "true", "yes", "on"))
 _OFF: Final = frozenset(("0", "false", "no", "off"))
 _ADDRESS: Final = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:]+)\]|(?P<host>[^:\[\]]+)):(?P<port>\d{1,5})")

@@ -101,6 +101,8 @@ def test_what_is_empty_in_the_environment_is_not_said(file):
         ("clankvox=error,trace", "error"),
         ("loud", "info"),
         ("", "info"),
+        ("off", "error"),
+        ("off,clankvox=info", "info"),
     ],
 )
 def test_parents_that_set_rust_log_get_its_level_where_nothing_else_says_one(value, level, file):
