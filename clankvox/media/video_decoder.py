@@ -40,11 +40,9 @@ class VideoDecoder:
 
     def __init__(self, codec: VideoCodec) -> None:
         self.codec = codec
-        self._context = cast("av.VideoCodecContext", av.CodecContext.create(_DECODER[codec], "r"))
-        self._context.thread_count = 1
-        self._context.thread_type = "SLICE"
-        self._context.flags |= Flags.low_delay
-        self._context.options = {"max_pixels": str(MOST_PIXELS)}
+        self._context = _opened(codec)
+        self._sps: list[bytes] = []
+        """Of the last key frame that had any."""
 
     def decode(self, data: bytes) -> av.VideoFrame | None:
         """Decode one access unit; None if it shows nothing.
@@ -52,7 +50,11 @@ class VideoDecoder:
         Raises CodecError for what the decoder refuses, and PictureTooLarge before it sees what it should not believe.
         A missing reference is no error here: see KeyframeGate.
         """
-        self._check_declared_size(data)
+        sps = self._declared(data)
+        if sps and sps != self._sps:
+            if self._sps:  # FFmpeg would hold pictures back for ever, if any before had to be put in order
+                self._context = _opened(self.codec)
+            self._sps = sps
         try:
             frames = self._context.decode(av.Packet(data))
         except av.FFmpegError as error:
@@ -62,18 +64,30 @@ class VideoDecoder:
         check_size(frames[-1].width, frames[-1].height)
         return frames[-1]
 
-    def _check_declared_size(self, data: bytes) -> None:
+    def _declared(self, data: bytes) -> list[bytes]:
+        """Check the size that an access unit declares; returns the SPS of an IDR picture."""
         try:
             if self.codec is VideoCodec.VP8:
                 if vp8.is_key_frame(data):
                     check_size(*vp8.dimensions(data))
-                return
-            for nal in split_annex_b(data):
-                if nal_type(nal) == NalType.SPS:
-                    declared = parse_sps(nal)
-                    check_size(declared.coded_width, declared.coded_height)
+                return []
+            nals = split_annex_b(data)
+            sps = [nal for nal in nals if nal_type(nal) == NalType.SPS]
+            for nal in sps:
+                declared = parse_sps(nal)
+                check_size(declared.coded_width, declared.coded_height)
         except WireError as error:
             raise CodecError("an access unit without a readable size") from error
+        return sps if any(nal_type(nal) == NalType.IDR for nal in nals) else []
+
+
+def _opened(codec: VideoCodec) -> av.VideoCodecContext:
+    context = cast("av.VideoCodecContext", av.CodecContext.create(_DECODER[codec], "r"))
+    context.thread_count = 1
+    context.thread_type = "SLICE"
+    context.flags |= Flags.low_delay
+    context.options = {"max_pixels": str(MOST_PIXELS)}
+    return context
 
 
 def check_size(width: int, height: int) -> None:

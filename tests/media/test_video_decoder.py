@@ -1,3 +1,6 @@
+from fractions import Fraction
+
+import av
 import numpy as np
 import pytest
 
@@ -26,6 +29,17 @@ def test_the_size_may_change_in_mid_stream():
             frame = decoder.decode(unit)
         assert (frame.width, frame.height) == (width, height)
         assert luma_of(frame).shape == (height, width)
+
+
+def test_behind_pictures_that_had_to_be_put_in_order_each_comes_at_once_again():
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 320, 192, "yuv420p", Fraction(1, 30)
+    encoder.options = {"preset": "ultrafast", "x264-params": "bframes=2:b-adapt=0:keyint=60"}
+    frames = [*(av_frame(index, 320, 192) for index in range(20)), None]
+    decoder = VideoDecoder(VideoCodec.H264)
+    for unit in [bytes(packet) for frame in frames for packet in encoder.encode(frame)]:
+        decoder.decode(unit)
+    assert [index_of(luma_of(decoder.decode(unit))) for unit in access_units(10)] == list(range(10))
 
 
 def with_sps(unit, sps):
