@@ -1,6 +1,7 @@
 """Log records as `log` events, for parents of the generation that reads them. Part of the composition.
 
-Those parents look for names: "voice ready" of `clankvox.router` is `clankvox_voice_ready` of `clankvox::router`.
+Those parents look for names: "voice ready" of `clankvox.router` is `clankvox_voice_ready` of `clankvox::router`. A few
+name a library that is not ours.
 """
 
 import logging
@@ -15,6 +16,10 @@ from clankvox.outbox import Outbox
 
 _NOT_OF_A_NAME: Final = re.compile(r"[^a-z0-9]+")
 _PREFIX: Final = "clankvox_"
+_NAMES: Final = {
+    "picture not decoded": "clankvox_openh264_decode_error",
+    "decoder begun anew": "clankvox_openh264_decoder_reset",
+}
 _KEY: Final = "Log"
 """All share it: in a full lane a newer record replaces an older one."""
 
@@ -58,7 +63,7 @@ class LogMirror(logging.Handler):
 
 
 def _name(message: str) -> str:
-    return _PREFIX + _NOT_OF_A_NAME.sub("_", redact(message).lower()).strip("_")
+    return _NAMES.get(message) or _PREFIX + _NOT_OF_A_NAME.sub("_", redact(message).lower()).strip("_")
 
 
 def _level(number: int) -> LogLevel:

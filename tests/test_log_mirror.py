@@ -46,6 +46,19 @@ def test_a_record_is_an_event_by_the_name_that_dashboards_look_for(mirror, outbo
 
 
 @pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("transport decrypt failed", "clankvox_transport_decrypt_failed"),
+        ("picture not decoded", "clankvox_openh264_decode_error"),
+        ("decoder begun anew", "clankvox_openh264_decoder_reset"),
+    ],
+)
+def test_dashboards_find_the_names_that_they_have_always_looked_for(mirror, outbox, message, name):
+    mirror.handle(record(message))
+    assert told(outbox)[0]["message"] == name
+
+
+@pytest.mark.parametrize(
     ("level", "name"), [(logging.WARNING, "warn"), (logging.ERROR, "error"), (logging.CRITICAL, "error")]
 )
 def test_levels_are_those_that_legacy_parents_know(mirror, outbox, level, name):

@@ -1,9 +1,13 @@
 """Whom the parent wants to see. Wishes outlast a call, and each call says anew whether the parent decodes VP8."""
 
+import logging
+
 from msgspec import structs
 
 from clankvox.ids import UserId
 from clankvox.messages.video import SubscribeVideo, UnsubscribeVideo
+
+_log = logging.getLogger("clankvox.video")
 
 Order = SubscribeVideo | UnsubscribeVideo
 
@@ -18,6 +22,8 @@ class Viewing:
         """Return `order`, which stands from now on, or ends one that stood."""
         if isinstance(order, SubscribeVideo):
             self._orders[order.user_id] = order
+            fields = {"user_id": order.user_id, "quality": order.quality, "pixel_count": order.pixel_count}
+            _log.info("native video subscribe requested", extra={"fields": fields})
         else:
             self._orders.pop(order.user_id, None)
         return order

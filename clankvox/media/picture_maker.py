@@ -1,5 +1,6 @@
 """Access units to the pictures that the parent is shown: decode all, score all, encode the few that are wanted."""
 
+import logging
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
@@ -15,6 +16,8 @@ from clankvox.media.video_decoder import VideoDecoder, luma_of
 from clankvox.media.video_ports import AccessUnit
 from clankvox.media.watch_list import PictureWish, WatchList
 from clankvox.wire.video_codec import VideoCodec
+
+_log = logging.getLogger("clankvox.video")
 
 RESET_ERRORS: Final = 50
 RESET_INTERVAL_S: Final = 5.0
@@ -88,6 +91,8 @@ class _Stream:
         self.made_at = unit.arrival
         self.keyframe_due = float("inf")
         """When the next key frame is to be asked for, because it is passed on as it is."""
+        self.is_shown = False
+        """Whether the parent got a picture of it."""
 
 
 class PictureMaker:
@@ -149,6 +154,7 @@ class PictureMaker:
             stream.keyframe_due = unit.arrival + KEYFRAME_INTERVAL_S
             self.totals.compressed += 1
             self._sink.compressed(unit)
+            self._note_shown(stream, unit)
 
     def _decode(self, stream: _Stream, unit: AccessUnit) -> av.VideoFrame | None:
         try:
@@ -165,6 +171,7 @@ class PictureMaker:
         """Count, begin anew if nothing has come out for long, and ask for what a decoder can begin with."""
         self.totals.decode_errors += 1
         self.totals.too_large += error.code == "picture_too_large"
+        _log.info("picture not decoded", extra={"fields": {**_named(unit), "code": error.code}})
         stream.errors += 1
         if unit.keyframe:
             stream.ask_at = unit.arrival + min(2.0**stream.refused_keyframes, LONGEST_PATIENCE_S)
@@ -173,6 +180,7 @@ class PictureMaker:
             self._need_keyframe(unit.ssrc)
         if stream.errors >= RESET_ERRORS and unit.arrival >= stream.made_at + RESET_INTERVAL_S:
             self.totals.resets += 1
+            _log.info("decoder begun anew", extra={"fields": _named(unit)})
             self._streams[unit.ssrc] = anew = _Stream(unit)
             anew.refused_keyframes, anew.ask_at = stream.refused_keyframes, stream.ask_at
 
@@ -192,3 +200,14 @@ class PictureMaker:
                 change=stream.meter.take(),
             )
         )
+        self._note_shown(stream, unit)
+
+    @staticmethod
+    def _note_shown(stream: _Stream, unit: AccessUnit) -> None:
+        if not stream.is_shown:
+            stream.is_shown = True
+            _log.info("first video frame forwarded", extra={"fields": _named(unit)})
+
+
+def _named(unit: AccessUnit) -> dict[str, object]:
+    return {"role": unit.role, "user_id": unit.user_id, "ssrc": unit.ssrc, "codec": unit.codec}

@@ -6,6 +6,7 @@ the role's UDP thread, under the capture board's lock: one lock a datagram, no a
 VideoReceiver at the payload.
 """
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -30,6 +31,8 @@ from clankvox.media.watch_list import WatchList
 from clankvox.wire import ip_discovery, rtcp
 from clankvox.wire.rtp import OPUS_PAYLOAD_TYPE, RtpHeader, is_rtcp, parse_header, strip
 from clankvox.wire.video_codec import VIDEO_PAYLOADS
+
+_log = logging.getLogger("clankvox.receive")
 
 _PONG_BYTES: Final = 8
 _MOST_BEFORE_KEY: Final = 1_000
@@ -296,6 +299,7 @@ class ReceivePipeline:
             plaintext = self._opener.open(datagram, header.clear_bytes)
         except OpenFailed:
             video.totals.transport_decrypt_fail += 1
+            _note_unopened("video", video.totals.transport_decrypt_fail)
             return
         try:
             payload = strip(header, plaintext)
@@ -337,6 +341,7 @@ class ReceivePipeline:
             plaintext = opener.open(datagram, header.clear_bytes)
         except OpenFailed:
             self.totals.transport_decrypt_fail += 1
+            _note_unopened("audio", self.totals.transport_decrypt_fail)
             self._streams.enter(header.ssrc, Fate.AEAD_FAILED)
             return
         self.totals.packets += 1
@@ -363,3 +368,9 @@ class ReceivePipeline:
         self.totals.before_key += len(self._before_key)
         self._before_key.clear()
         self._alarm.due = 0.0
+
+
+def _note_unopened(kind: str, count: int) -> None:
+    """Log the 1st, 2nd, 4th, 8th datagram that does not authenticate: anybody may send any number of them."""
+    if count.bit_count() == 1:
+        _log.info("transport decrypt failed", extra={"fields": {"kind": kind, "count": count}})

@@ -50,6 +50,23 @@ def test_a_wanted_stream_is_asked_for_and_looked_at():
     assert call.state("stream_watch video") == "watching"
 
 
+def test_the_turns_of_what_is_seen_are_logged_by_the_names_that_dashboards_look_for(caplog):
+    call = watching()
+    caplog.clear()
+    caplog.set_level("INFO", "clankvox")
+    subscribe(call)
+    announce(call)
+    announce(call)
+    assert [(record.message, record.fields.get("user_id")) for record in caplog.records] == [
+        ("native video subscribe requested", USER),
+        ("discord video state observed", USER),
+        ("native video state received", USER),
+        ("video sink wants updated", None),
+        ("native video state emitted", USER),
+        ("discord video state observed", USER),
+    ]
+
+
 def test_the_order_of_subscribing_and_announcing_does_not_matter():
     call = watching()
     assert call.state("stream_watch video") == "listening"

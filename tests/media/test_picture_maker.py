@@ -155,6 +155,30 @@ def test_an_error_asks_for_a_key_frame_and_fifty_in_a_row_reset_the_decoder_once
     assert studio.indices() == [0, 0]
 
 
+def turns_of(caplog):
+    return [record.message for record in caplog.records]
+
+
+@pytest.mark.parametrize("codec", VideoCodec)
+def test_the_first_picture_of_a_stream_that_the_parent_gets_is_logged(codec, caplog):
+    caplog.set_level("INFO", "clankvox.video")
+    studio = Studio(decode_vp8=False)
+    for unit in access_units(3, codec=codec):
+        studio.make(unit, codec, keyframe=True)
+    (record,) = caplog.records
+    assert record.message == "first video frame forwarded"
+    assert record.fields == {"role": "stream_watch", "user_id": ALICE, "ssrc": SSRC, "codec": codec}
+
+
+def test_what_does_not_decode_and_a_decoder_that_begins_anew_are_logged(caplog):
+    caplog.set_level("INFO", "clankvox.video")
+    studio = Studio()
+    for _ in range(RESET_ERRORS):
+        studio.make(b"\0\0\0\1\x65rubbish")
+        studio.now += 0.2
+    assert turns_of(caplog) == ["picture not decoded"] * RESET_ERRORS + ["decoder begun anew"]
+
+
 def test_a_picture_that_is_too_large_is_counted_as_such():
     studio = Studio()
     key = access_units(1, codec=VideoCodec.VP8)[0]

@@ -614,6 +614,18 @@ def test_forged_packets_of_a_known_ssrc_are_entered_and_change_nothing(room):
     assert ears.fates(7) == {"decoded": len(SPEECH), "aead_failed": len(SPEECH)}
 
 
+def test_datagrams_that_do_not_authenticate_are_logged_ever_more_rarely(room, caplog):
+    caplog.set_level("INFO", "clankvox.receive")
+    ears = Ears(room)
+    forger = Talker(7, room.members[BOB], key=bytes(32))
+    for _ in range(70):
+        ears.feed(forger.packet(SPEECH[0]))
+    assert [record.fields["count"] for record in caplog.records] == [1, 2, 4, 8, 16, 32, 64]
+    assert {(record.message, record.fields["kind"]) for record in caplog.records} == {
+        ("transport decrypt failed", "audio")
+    }
+
+
 def test_a_flood_of_ssrcs_is_bounded(room):
     ears = Ears(room)
     ears.arm(ALICE)
