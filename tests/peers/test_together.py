@@ -191,7 +191,9 @@ def test_all_hear_all_after_everybody_left_and_came_back_in_another_order(talkin
     assert talking.discord.command({"type": "stats"})["rooms"] == []
     talking.py.join().play(PY_HZ)
     talking.vox.join()
+    since = talking.js.mark()
     talking.js.join().play(JS_HZ)
+    talking.js.wait_for("transitioned", since=since)  # who is not of the group hears nothing of three seconds of speech
     talking.check_all_hear_all()
     talking.check_nothing_left_in_clear()
 
