@@ -3,7 +3,7 @@
 import json
 import random
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -125,7 +125,8 @@ def test_bytes_that_are_no_websocket_frames_end_in_a_clean_reconnection():
         for (server, _), garbage in zip(pairs, BROKEN_FRAMES.values(), strict=True):
             connection = identified(server)
             connection.socket.sendall(garbage)
-            connection.socket.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # who reads garbage may have hung up by now
+                connection.socket.shutdown(socket.SHUT_WR)
         told = {}
         for (server, vox), call, name in zip(pairs, calls, BROKEN_FRAMES, strict=True):
             identified(server)
