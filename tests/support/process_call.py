@@ -18,6 +18,7 @@ import numpy as np
 
 from clankvox.clock import SystemClock
 from clankvox.demo import sound
+from clankvox.demo.journal import NotSeen
 from clankvox.demo.offline import OfflineDiscord
 from clankvox.demo.parent import Entry, Event, UserAudio, VoxParent, read_entry
 
@@ -251,7 +252,12 @@ class Call:
         return bodies(self.vox.entries[self.start if since is None else since :])
 
     def wait_for(self, kind: str, *, since: int | None = None, **fields: Any) -> Event:
-        return self.vox.wait_for(kind, since=self.start if since is None else since, timeout_s=DEADLINE_S, **fields)
+        begin = self.start if since is None else since
+        try:
+            return self.vox.wait_for(kind, since=begin, timeout_s=DEADLINE_S, **fields)
+        except NotSeen as error:
+            error.add_note(f"exit code {self.vox.exit_code}; its last lines: {self.vox.stderr_lines[-5:]}")
+            raise
 
     def audio_of(self, user_id: str, capture_id: str | None = None) -> list[UserAudio]:
         return self.vox.audio_of(user_id, capture_id)
