@@ -1,6 +1,7 @@
 """For every test: nothing that it brought to life may outlive it."""
 
 import os
+import signal
 import threading
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("calm")
 """A busy machine makes no property false: how long an example took is not looked at."""
+
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # under nohup, and children would inherit it
+    signal.signal(signal.SIGHUP, lambda *_: None)  # we outlive the terminal as before, and they begin as usual
 
 HERE = Path(__file__).parent
 NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"

@@ -15,7 +15,6 @@ from clankvox.doctor import cli as doctor
 from clankvox.loopback import cli as loopback
 from tests.support.process_call import COMMAND, frames_of
 
-UNDER_NOHUP = pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="SIGHUP is ignored here")
 STOPPED_WHILE_IMPORTING = """
 import os, signal, sys, time
 class Slow:
@@ -158,7 +157,7 @@ def test_a_subcommand_whose_reader_has_gone_ends_without_a_traceback():
     assert (done.returncode, done.stderr) == (74, b"")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, pytest.param(signal.SIGHUP, marks=UNDER_NOHUP)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_while_it_is_still_importing_ends_it_with_code_0_too(tmp_path, monkeypatch, number):
     (tmp_path / "sitecustomize.py").write_text(STOPPED_WHILE_IMPORTING.format(name=number.name))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")

@@ -31,7 +31,6 @@ ENDINGS = {
     "sighup": lambda vox: interrupt(vox, signal.SIGHUP),
 }
 
-UNDER_NOHUP = pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="SIGHUP is ignored here")
 
 PARENT = """
 import subprocess, sys, time
@@ -62,7 +61,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("ending", [*list(ENDINGS)[:-1], pytest.param("sighup", marks=UNDER_NOHUP)])
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_every_ending_is_code_0_after_the_contracts_last_events_and_without_an_op_4(last_call, ending):
     last_call.say(np.full(2_400, 900, np.int16), "p1")  # alone in the channel: it stays buffered
     last_call.wait_for("tts_playback_state", playbackId="p1", status="buffered")

@@ -18,10 +18,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="os.kill ends a 
 
 
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-UNDER_NOHUP = pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="SIGHUP is ignored here")
 
 
-@pytest.mark.parametrize("number", [*STOPS[:2], pytest.param(signal.SIGHUP, marks=UNDER_NOHUP)])
+@pytest.mark.parametrize("number", STOPS)
 def test_the_first_signal_asks_once_and_further_ones_are_swallowed(number):
     asked = queue.SimpleQueue()
     handlers = [signal.getsignal(each) for each in STOPS]
