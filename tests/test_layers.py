@@ -10,13 +10,14 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "clankvox"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-GROUND = {"ids", "errors", "clock", "config", "log", "ports", "outbox", "audio_lane", "histogram"}
+GROUND = {"ids", "errors", "clock", "config", "log", "ports", "outbox", "audio_lane", "histogram", "conversion"}
 """Single modules at the bottom; only `ids` and `errors` are for everyone."""
 
 ALLOWED = {
     "ids": set(),
     "errors": set(),
     "clock": set(),
+    "conversion": set(),
     "log": set(),
     "config": {"log", "errors"},
     "ledger": {"ids", "errors"},
@@ -24,8 +25,8 @@ ALLOWED = {
     "audio_lane": set(),
     "histogram": set(),
     "ports": {"ids"},
-    "wire": {"ids", "errors"},
-    "ipc": {"ids", "errors"},
+    "wire": {"ids", "errors", "conversion"},
+    "ipc": {"ids", "errors", "conversion"},
     "fsm": {"ids", "errors"},
     "protocol": {"ids", "errors", "wire"},
     "media": {"ids", "errors", "wire", "ledger", "clock", "ports"},
@@ -64,14 +65,14 @@ OWNERS = {
     "socket": {"shells", "loopback", "demo", "doctor"},
     "websockets": {"shells", "loopback"},
     "subprocess": {"shells", "demo", "loopback", "doctor"},
-    "threading": {"shells", "app", "outbox", "demo", "loopback"},
+    "threading": {"shells", "app", "outbox", "conversion", "demo", "loopback"},
     "davey": {"media", "loopback", "doctor"},
     "dave": {"loopback"},
     "asyncio": {"loopback"},
     "cryptography": {"wire", "loopback", "doctor"},
     "nacl": {"wire"},
     "orjson": {"ipc", "demo", "loopback"},
-    "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo", "telemetry"},
+    "msgspec": {"ipc", "wire", "messages", "actors", "loopback", "demo", "telemetry", "conversion"},
     "h11": {"shells"},
     "prometheus_client": {"metrics"},
     "opuslib": {"media", "loopback", "demo"},

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
+from clankvox.conversion import convert
 from clankvox.errors import InputTooLarge, InvalidJson, InvalidRequest
 from clankvox.ipc.commands import (
     COMMANDS,
@@ -90,7 +91,7 @@ def _build(command_class: type[Command], fields: dict[str, Any]) -> Command:
     if data_class is not None and isinstance(given.get("data"), dict):
         bad_ids += _read_snowflakes(data_class, given["data"])
     try:
-        command = msgspec.convert(given, command_class)
+        command = convert(given, command_class)
     except msgspec.ValidationError as error:
         raise InvalidJson(f"{wire_tag(command_class)}: {error}"[:_ERROR_TEXT_LIMIT]) from None
     if bad_ids:
@@ -123,6 +124,6 @@ def _integral(value: Any) -> Any:
 def _decode_base64(text: str) -> bytearray | None:
     # into a bytearray at once: no immutable copy is left behind, and 4 times as fast as binascii
     try:
-        return msgspec.convert(text, bytearray)
+        return convert(text, bytearray)
     except msgspec.ValidationError:
         return None

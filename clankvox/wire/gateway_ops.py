@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from clankvox.conversion import convert
 from clankvox.errors import WireError
 from clankvox.wire.gateway_payloads import (
     BackendVersion,
@@ -217,7 +218,7 @@ def payload_of(message: GatewayMessage, wanted: type[_T]) -> _T:
     """Read `d` of `message` as a `wanted` payload; WireError says where it does not fit, and no value."""
     try:
         fields = wanted.fields_of(message.data)
-        return msgspec.convert(fields, wanted, strict=wanted.strict, str_keys=True)
+        return convert(fields, wanted, strict=wanted.strict, str_keys=True)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise WireError(f"op {message.op} is no {wanted.__name__}: {error}") from error
 
@@ -251,7 +252,7 @@ def _readable(wanted: type[Payload], data: Any) -> Any:
 
 def _reads_as(kind: Any, value: Any) -> bool:
     try:
-        msgspec.convert(value, kind, str_keys=True)
+        convert(value, kind, str_keys=True)
     except (msgspec.MsgspecError, RecursionError):
         return False
     return True
