@@ -1,5 +1,6 @@
 """The command line. `clankvox` alone serves a parent: its first frame leaves before anything heavy is imported."""
 
+import faulthandler
 import gc
 import os
 import signal
@@ -86,6 +87,7 @@ def _serve(arguments: list[str]) -> int:
     except OSError:
         return ExitCode.STDOUT
     config = parse(arguments)
+    faulthandler.enable()  # who reports a crash of a native library can say where it was
     _take_signals()
     stdin_fd, stdout_fd = claim_stdin(), claim_stdout()
     parent_fd = None if config.outlive_parent else open_parent()

@@ -192,6 +192,18 @@ def camel(name):
     return head + "".join(word.capitalize() for word in rest)
 
 
+def test_a_crash_of_native_code_says_where_every_thread_was(trust):
+    with VoxParent(env=trust) as vox:
+        vox.send({"type": "inspect"})
+        vox.wait_for("inspect")
+        os.kill(vox.pid, signal.SIGSEGV)
+        assert vox.wait_exit() == -signal.SIGSEGV
+        told = "\n".join(vox.stderr_lines)
+    assert "Fatal Python error: Segmentation fault" in told
+    assert "shells/stdio.py" in told
+    assert "shells/pacer.py" in told
+
+
 def test_sigusr1_shows_stacks_and_counters_and_the_process_goes_on(vox, discord):
     vox.wait_for("process_ready")
     eventually(lambda: ("clankvox_mailbox_depth", "playback") in scrape(vox), "the end of the start")
