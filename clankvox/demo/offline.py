@@ -1,10 +1,12 @@
 """The offline Discord as a process of its own: JSON lines in and out."""
 
+import contextlib
 import itertools
 import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Final, Self
@@ -12,7 +14,7 @@ from typing import IO, Any, BinaryIO, Final, Self
 import orjson
 
 from clankvox.clock import SystemClock
-from clankvox.demo.journal import Journal
+from clankvox.demo.journal import Journal, NotSeen
 from clankvox.errors import ClankvoxError
 
 _START_S: Final = 15.0
@@ -31,13 +33,15 @@ class OrderRefused(ClankvoxError):
 class OfflineDiscord:
     """A context: listens on entry, ends on exit. Any thread may give orders."""
 
-    def __init__(self, args: Sequence[str] = ()) -> None:
-        """Add `args` to `clankvox loopback`."""
+    def __init__(self, args: Sequence[str] = (), journal: Journal[Line] | None = None) -> None:
+        """Add `args` to `clankvox loopback`. A `journal` of the caller's own may forget what nobody asks for."""
         self._command = [sys.executable, "-m", "clankvox", "loopback", *args]
         self._clock = SystemClock()
-        self._journal: Journal[Line] = Journal()
+        self._journal: Journal[Line] = Journal() if journal is None else journal
         self._ids = itertools.count(1)
         self._lock = threading.Lock()
+        self._answers: dict[int, Future[Line]] = {}
+        """To orders that wait for theirs, by number. Thousands of them a call: nobody reads one twice."""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
@@ -76,24 +80,31 @@ class OfflineDiscord:
 
     @property
     def happenings(self) -> list[Line]:
-        """Every line so far, oldest first."""
+        """Every line so far that is no answer, oldest first."""
         return self._journal.entries
 
     def order(self, fields: Line) -> Line:
         """Give an order and return its answer; OrderRefused if it is one, NotSeen without an answer."""
-        number = next(self._ids)
-        since = len(self._journal)
+        answered = self._ask(fields)
         try:
-            with self._lock:
-                self._stdin.write(orjson.dumps({**fields, "id": number}, option=orjson.OPT_APPEND_NEWLINE))
-                self._stdin.flush()
-        except (OSError, ValueError) as error:
-            raise OrderRefused("the offline Discord is gone") from error
-        what = f"the answer to {fields.get('type')}"
-        _, answer = self._journal.wait_for(lambda line: line.get("id") == number, what, _ANSWER_S, since)
+            answer = answered.result(_ANSWER_S)
+        except TimeoutError:
+            raise NotSeen(f"the answer to {fields.get('type')}: not within {_ANSWER_S:g} s") from None
         if answer["type"] == "error":
             raise OrderRefused(str(answer["message"]))
         return answer
+
+    def _ask(self, fields: Line) -> Future[Line]:
+        number, answered = next(self._ids), Future[Line]()
+        try:
+            with self._lock:
+                self._answers[number] = answered
+                self._stdin.write(orjson.dumps({**fields, "id": number}, option=orjson.OPT_APPEND_NEWLINE))
+                self._stdin.flush()
+        except (OSError, ValueError) as error:
+            self._answers.pop(number, None)
+            raise OrderRefused("the offline Discord is gone") from error
+        return answered
 
     def stats(self) -> Line:
         """Return rooms and counters; `offsetMs` added to its instants gives this process's monotonic clock in ms."""
@@ -120,6 +131,16 @@ class OfflineDiscord:
 
     def _read(self, stream: BinaryIO) -> None:
         with stream:
-            for line in stream:
-                self._journal.append(orjson.loads(line))
+            for text in stream:
+                line = orjson.loads(text)
+                answered = self._answers.pop(line.get("id"), None)
+                if answered is None:
+                    self._journal.append(line)
+                else:
+                    answered.set_result(line)
         self._journal.end()
+        with self._lock:
+            with contextlib.suppress(OSError):
+                self._stdin.close()  # no order is taken from here on: it would wait in vain
+            for answered in list(self._answers.values()):
+                answered.set_exception(NotSeen("an answer: the process ended before"))

@@ -1,7 +1,7 @@
 import pytest
 
 from clankvox.clock import SystemClock
-from clankvox.demo.journal import NotSeen
+from clankvox.demo.journal import Journal, NotSeen
 from clankvox.demo.offline import OfflineDiscord, OrderRefused
 
 pytestmark = pytest.mark.process
@@ -62,3 +62,26 @@ def test_an_order_to_one_that_ended_is_refused():
 def test_one_that_cannot_listen_is_not_waited_for():
     with pytest.raises(NotSeen, match="ended"), OfflineDiscord(["--host", "256.0.0.1"]):
         pass
+
+
+def test_answers_are_no_happenings(discord):
+    """Who asks for counters twice a second for hours would keep them all."""
+    assert discord.stats()["type"] == "stats"
+    assert "stats" not in {line["type"] for line in discord.happenings}
+
+
+def test_a_journal_of_ones_own_is_written_to():
+    kept = Journal()
+    with OfflineDiscord(["--no-tls"], kept) as plain:
+        plain.order({**SPEAKER, "userId": "21"})
+        plain.wait_for("joined", userId="21")
+    assert {"listening", "joined"} <= {line["type"] for line in kept.entries}
+
+
+def test_who_waits_for_an_answer_when_it_ends_waits_no_longer(monkeypatch):
+    with OfflineDiscord(["--no-tls"]) as ended:
+        monkeypatch.setattr(ended._stdin, "flush", ended._process.kill)
+        with pytest.raises(NotSeen, match="ended"):
+            ended.stats()
+        with pytest.raises(OrderRefused, match="gone"):
+            ended.stats()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from clankvox.demo.journal import Journal
+from clankvox.demo.offline import Line
 from clankvox.demo.parent import Entry, Event, UserAudio
 
 RATE_HZ: Final = 16_000
@@ -61,4 +62,13 @@ class SoakJournal(Journal[Entry]):
         for listener in self.listeners:
             listener(entry)
         if entry.type not in _NOT_KEPT:
+            super().append(entry)
+
+
+class SoakHappenings(Journal[Line]):
+    """Keeps what happened at the media servers but who began to speak and who ended."""
+
+    def append(self, entry: Line) -> None:
+        """Keep it if it is worth it."""
+        if entry["type"] != "speaking":
             super().append(entry)

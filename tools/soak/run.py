@@ -13,7 +13,7 @@ from clankvox.demo.offline import OfflineDiscord, OrderRefused
 from clankvox.demo.parent import VoxParent
 from tools.soak.accounts import Accounts
 from tools.soak.agent import Agent
-from tools.soak.captured import RATE_HZ, Captured, SoakJournal
+from tools.soak.captured import RATE_HZ, Captured, SoakHappenings, SoakJournal
 from tools.soak.census import Census
 from tools.soak.faults import Faults
 from tools.soak.ledgers import Streams, Totals
@@ -60,7 +60,7 @@ class Run:
         with ExitStack() as stack:
             media = stack.enter_context(MediaHost(self._plan.folder))
             seed = str(self._plan.seed)
-            self._discord = stack.enter_context(OfflineDiscord(["--seed", seed]))
+            self._discord = stack.enter_context(OfflineDiscord(["--seed", seed], SoakHappenings()))
             journal = SoakJournal(self._captured)
             journal.listeners += [self._streams.note, self._totals.note, self._census.note]
             env = {"SSL_CERT_FILE": str(self._discord.ca_file)}
@@ -154,10 +154,9 @@ class Run:
         told = ({"at_s": round(event.at_s - self._began, 3), **event.body} for event in self._vox.events)
         (folder / "events.jsonl").write_bytes(b"\n".join(map(orjson.dumps, told)))
         (folder / "log.jsonl").write_text("\n".join(self._vox.stderr_lines))
-        happened = (line for line in self._discord.happenings if line["type"] not in ("stats", "speaking"))
         vitals = (sample._replace(at_s=round(sample.at_s - self._began, 3)) for sample in self._vitals.samples)
         (folder / "vitals.jsonl").write_bytes(b"\n".join(orjson.dumps(sample._asdict()) for sample in vitals))
-        (folder / "discord.jsonl").write_bytes(b"\n".join(map(orjson.dumps, happened)))
+        (folder / "discord.jsonl").write_bytes(b"\n".join(map(orjson.dumps, self._discord.happenings)))
 
     def _part(self) -> int:
         """Let everybody go, the process last, so that all ledgers are closed; return its exit code."""
