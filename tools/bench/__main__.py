@@ -5,6 +5,7 @@ Every case runs once before any runs again, and is kept at once: what is interru
 
 import argparse
 import compileall
+import gc
 import sys
 import traceback
 from pathlib import Path
@@ -67,6 +68,8 @@ def run(name: str, planned: Planned, before: Kept | None) -> Kept | None:
     """Run a case once more; None if it cannot be measured here, or failed: the others, and the next round, go on."""
     clock, measured_on = SystemClock(), machine.describe()
     begun_s = clock.now()
+    gc.collect()
+    gc.disable()  # it stands still for up to 60 ms, and what it stamps meanwhile would look late
     try:
         result = CASES[name](planned.seconds)
     except (OSError, ClankvoxError) as failure:
@@ -76,6 +79,8 @@ def run(name: str, planned: Planned, before: Kept | None) -> Kept | None:
     except Exception:  # noqa: BLE001 - hours of measurements must not end with one case
         sys.stderr.write(f"{name}: {traceback.format_exc()}\n")
         return None
+    finally:
+        gc.enable()
     return kept.with_run(before, result, measured_on, planned.seconds, clock.now() - begun_s)
 
 
