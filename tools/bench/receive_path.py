@@ -1,7 +1,7 @@
 """What a captured packet costs in the process, without sockets and threads: our whole receive path beside its parts.
 
-The packets of a room full of speakers go through a real pipeline, outbox and /dev/null on one thread; then the same
-packets through what no capture can do without: AEAD, DAVE where it is on, Opus, one write. CPU time, not wall time.
+The packets of a room full of speakers go through a real pipeline, outbox and /dev/null on one thread; by turns as many
+go through what no capture can do without: AEAD, DAVE where it is on, Opus, one write. CPU time, not wall time.
 """
 
 import os
@@ -50,6 +50,14 @@ class Arrival(NamedTuple):
     datagram: bytes
 
 
+class Path(NamedTuple):
+    """What packets go through."""
+
+    arrivals: list[Arrival]
+    step: Callable[[Arrival], None]
+    """What happens to one."""
+
+
 class Plain(NamedTuple):
     """Nothing to encrypt or open beyond the transport."""
 
@@ -83,16 +91,17 @@ def run(seconds: float) -> Result:
     rows: dict[str, tuple[float | None, ...]] = {}
     ratios = []
     for name, make in (("in clear", Plain), ("encrypted end to end", Grouped)):
-        bare_us = measure_bare(make(), seconds)
-        ours_us = measure_ours(make(), seconds)
+        with our_path(make(), seconds) as ours, bare_path(make(), seconds) as bare:
+            ours_us, bare_us = by_turns(ours, bare)
         ratios.append(ours_us / bare_us)
         rows[name] = (ours_us, bare_us, ratios[-1])
     checks = {f"<= {RATIO_BAR:g} times AEAD, DAVE, Opus and write": max(ratios) <= RATIO_BAR}
     return Result(f"receive path of {SPEAKERS} speakers, {seconds:g} s of each", _COLUMNS, rows, checks)
 
 
-def measure_ours(dave: Plain | Grouped, seconds: float) -> float:
-    """Return the CPU time that the receive path takes, from the datagram to the written frame; us a packet."""
+@contextmanager
+def our_path(dave: Plain | Grouped, seconds: float) -> Iterator[Path]:
+    """Yield the receive path, from the datagram to the written frame; RuntimeError if it did not hear all."""
     arrivals = packets(dave, seconds)
     outbox = Outbox()
     pipeline = _pipeline(dave, outbox)
@@ -105,15 +114,15 @@ def measure_ours(dave: Plain | Grouped, seconds: float) -> float:
                 os.write(fd, frame)
                 wipe(frame)
 
-        taken_us = _cpu_us(step, arrivals)
+        yield Path(arrivals, step)
     decoded = sum(report.ledger.fates[Fate.DECODED] for report in pipeline.reports())
     if decoded != len(arrivals):
         raise RuntimeError(f"{decoded} of {len(arrivals)} packets were heard")
-    return taken_us
 
 
-def measure_bare(dave: Plain | Grouped, seconds: float) -> float:
-    """Return the CPU time of AEAD, DAVE, Opus and write; us a packet."""
+@contextmanager
+def bare_path(dave: Plain | Grouped, seconds: float) -> Iterator[Path]:
+    """Yield AEAD, DAVE, Opus and write."""
     arrivals = packets(dave, seconds)
     opener = PacketSealer(TransportMode.AES256_GCM, _KEY)
     decoders = [OpusDecoder(RATE_HZ) for _ in range(SPEAKERS)]
@@ -123,7 +132,23 @@ def measure_bare(dave: Plain | Grouped, seconds: float) -> float:
             frame = opener.open(arrival.datagram, 16)[len(_BODY) :]
             os.write(fd, decoders[arrival.speaker].decode(dave.open(arrival.speaker, frame)).data)
 
-        return _cpu_us(step, arrivals)
+        yield Path(arrivals, step)
+
+
+def by_turns(*paths: Path) -> list[float]:
+    """Return the CPU time that each of them takes; us a packet.
+
+    They take turns, so that all suffer from what else runs on the machine; of the turns the medians count.
+    """
+    taken_us: list[list[float]] = [[] for _ in paths]
+    for start in range(0, len(paths[0].arrivals), _CHUNK):
+        for path, taken in zip(paths, taken_us, strict=True):
+            chunk = path.arrivals[start : start + _CHUNK]
+            before_s = time.process_time()
+            for arrival in chunk:
+                path.step(arrival)
+            taken.append((time.process_time() - before_s) * 1e6 / len(chunk))
+    return [float(np.median(taken)) for taken in taken_us]
 
 
 def packets(dave: Plain | Grouped, seconds: float) -> list[Arrival]:
@@ -169,18 +194,6 @@ class _NoFacts:
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_args: None
-
-
-def _cpu_us(step: Callable[[Arrival], None], arrivals: list[Arrival]) -> float:
-    """Return the median over chunks: what else runs on the machine takes the caches of some of them."""
-    taken_us = []
-    for start in range(0, len(arrivals), _CHUNK):
-        chunk = arrivals[start : start + _CHUNK]
-        before_s = time.process_time()
-        for arrival in chunk:
-            step(arrival)
-        taken_us.append((time.process_time() - before_s) * 1e6 / len(chunk))
-    return float(np.median(taken_us))
 
 
 @contextmanager
