@@ -48,7 +48,7 @@ from clankvox.shells.music_source import MusicSources
 from clankvox.shells.pacer import Pacer
 from clankvox.shells.parent import ParentWatch
 from clankvox.shells.publish_sources import PublishSources
-from clankvox.shells.signals import StopSignals
+from clankvox.shells.signals import StopSignals, stacks
 from clankvox.shells.stdio import StdinReader, StdoutWriter
 from clankvox.telemetry import Telemetry
 from clankvox.wire.transport_crypto import available_modes
@@ -272,7 +272,7 @@ class App:
 
     def _forget_the_retired(self) -> None:
         """Keep no inbox of those who have stopped: users come and go for as long as the process lives."""
-        for address in [address for address, ref in self._mailboxes.items() if not ref.is_alive()]:
+        for address in [address for address, ref in list(self._mailboxes.items()) if not ref.is_alive()]:
             del self._mailboxes[address]
 
     def _on_stopped(self, exit_code: int) -> None:
@@ -280,7 +280,8 @@ class App:
         self._stopped.set()
 
     def _on_inspect(self) -> None:
-        """Log what was counted so far, behind the stacks that SIGUSR1 shows, and ask the actors. Signals' thread."""
+        """Show what all threads are doing and what was counted so far, and ask the actors. Signals' thread."""
+        self._stderr.write(stacks())
         _log.info("counters", extra={"fields": self._telemetry.summary()})
         for role, parts in self._roles.items():
             if counted := parts.counters():

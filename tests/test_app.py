@@ -15,6 +15,7 @@ from clankvox.app import App, unborn
 from clankvox.config import Config
 from clankvox.errors import ExitCode
 from clankvox.ids import UserId, capture_address
+from clankvox.shells.pacer import Pacer
 from tests.support.process_call import DEADLINE_S, answer_of, bodies, frames_of, line, probe
 
 PCM = bytes(range(200)) * 2
@@ -102,6 +103,16 @@ def test_a_router_that_fails_ends_the_process_with_the_code_of_an_internal_fault
 
     monkeypatch.setattr(announcer, "encode_event", fail)
     assert served(line(**probe("p")) + b"\n", keep_open=True) == (ExitCode.INTERNAL, [])
+
+
+def test_a_router_that_cannot_even_begin_ends_the_process_too(monkeypatch):
+    """As where the system has no thread left for the pacer: nothing but SIGKILL would end it."""
+
+    def fail(_pacer):
+        raise RuntimeError
+
+    monkeypatch.setattr(Pacer, "start", fail)
+    assert served(b"", keep_open=True) == (ExitCode.INTERNAL, [])
 
 
 def test_no_inbox_is_kept_of_an_actor_that_has_retired():

@@ -5,6 +5,7 @@ ActorDeadError; a BaseException in one handler would stop every actor of the pro
 """
 
 import logging
+import sys
 from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Generic, Protocol, TypeVar
@@ -98,6 +99,17 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
         inbox = self.actor_inbox
         assert isinstance(inbox, ClockedInbox)  # noqa: S101 - made three lines above
         return inbox
+
+    def on_start(self) -> None:
+        """Begin, and tell the router if that fails: pykka would tell nobody."""
+        try:
+            self.begin()
+        except Exception:
+            self.on_failure(*sys.exc_info())
+            raise
+
+    def begin(self) -> None:
+        """Act before the first message. What it raises ends this actor, and the router is told."""
 
     def handle(self, message: M) -> object:
         """Act on one message. Must be overridden; what it raises ends this actor, and the router is told."""

@@ -63,7 +63,7 @@ class ConnectionActor(LinkActor):
         self._after_reset: Continuation | None = None
         self._deferred: list[ConnectionOrder] = []
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """Leave nothing open that a predecessor, who failed, had opened."""
         self._close_link()
 

@@ -107,7 +107,7 @@ class RouterActor(BaseActor[RouterMessage | Inspect]):
         self._exit_code = 0
         self._unsettled = 0
 
-    def on_start(self) -> None:
+    def begin(self) -> None:
         """Bring the call's actors to life and start the pacing clock."""
         self._boundary.pacer.start()
         for address in _CORE:

@@ -1,6 +1,7 @@
 """Real threads: what pykka does with a failing handler must not reach the rest of the process."""
 
 import logging
+import queue
 import threading
 
 import pykka
@@ -127,3 +128,15 @@ def test_an_actor_has_to_say_what_it_does():
     with pytest.raises(NotImplementedError):
         BaseActor(Surroundings(PLAYBACK, SystemClock(), lambda _: None)).handle(Inspect())
     assert PLAYBACK.kind is ActorKind.PLAYBACK
+
+
+class Stillborn(BaseActor):
+    def begin(self):
+        raise RuntimeError
+
+
+def test_who_cannot_even_begin_is_known_to_have_failed():
+    told = queue.SimpleQueue()
+    Stillborn.start(Surroundings(PLAYBACK, SystemClock(), told.put))
+    failed = told.get(timeout=DEADLINE_S)
+    assert (type(failed), failed.address, failed.error) == (ActorFailed, PLAYBACK, "RuntimeError")

@@ -210,7 +210,7 @@ def test_sigusr1_shows_stacks_and_counters_and_the_process_goes_on(vox, discord)
     os.kill(vox.pid, signal.SIGUSR1)
     eventually(lambda: any('"type":"inspect"' in line for line in vox.stderr_lines), "the actors")
     lines = list(vox.stderr_lines)
-    assert any(line.startswith("Thread 0x") for line in lines)
+    assert any(line.startswith("Thread pacer (most recent call first)") for line in lines)
     shown = [json.loads(line) for line in lines if line.startswith("{")]
     mailboxes = next(entry["fields"] for entry in shown if entry.get("message") == "mailboxes")
     assert {"router", "connection", "dave", "playback"} <= mailboxes.keys()
