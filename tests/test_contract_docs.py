@@ -13,6 +13,7 @@ from clankvox.ipc.commands import COMMANDS
 from clankvox.ipc.decoding import decode_command
 from clankvox.ipc.events import EVENTS, encode_event
 from clankvox.ipc.message import wire_tag
+from clankvox.ipc.statuses import MusicErrorCode
 from clankvox.protocol.close_codes import CLOSE_CODES
 from tests.support import contract as judge
 from tests.support.contract import ContractBroken, check, check_line, whole
@@ -92,6 +93,11 @@ def test_the_schema_has_snowflakes_as_strings_and_no_null_in_events():
 def test_ranges_are_read_from_the_code():
     assert "| `silenceDurationMs` | u32 | `700` | Clamped to 100 to 5000. |" in PAGE
     assert "Clamped to 8000 to 48000." in PAGE
+
+
+@pytest.mark.parametrize("code", MusicErrorCode)
+def test_words_stand_in_a_table_where_the_source_says_what_they_mean(code):
+    assert f"\n| `{code}` | " in PAGE
 
 
 def test_a_message_without_notes_is_described_all_the_same(monkeypatch):

@@ -112,12 +112,20 @@ def _parts() -> str:
 def _vocabularies() -> str:
     lines = ["## Words\n"]
     for vocabulary in _STATUSES:
-        words = ", ".join(f"`{member.value}`" for member in vocabulary)
         text = prose(vocabulary)
         for member in vocabulary:
             text = re.sub(rf"\b{member.name}\b", f"`{member.value}`", text)
-        lines.append(f"**{vocabulary.__name__}**. {text} {words}.\n")
+        lines.append(f"**{vocabulary.__name__}**. {text}{_words(vocabulary)}\n")
     return "\n".join([*lines, _refusals()])
+
+
+def _words(vocabulary: type[Enum]) -> str:
+    """Return the words of a vocabulary: a table if the source says what each means, else a list."""
+    meanings = descriptions(vocabulary)
+    if not meanings:
+        return " " + ", ".join(f"`{member.value}`" for member in vocabulary) + "."
+    rows = [f"| `{member.value}` | {meanings[member.name]} |" for member in vocabulary]
+    return "\n".join(["", "", "| word | it means |", "|---|---|", *rows])
 
 
 def _refusals() -> str:

@@ -75,7 +75,7 @@ EVENT_GENERATIONS: Final[dict[str, str]] = {
     "speaking_end": ALL,
     "user_audio_end": ALL,
     "user_video_state": "L (not sent to V)",
-    "user_video_frame": "V L",
+    "user_video_frame": "L (not sent to V)",
     "decoded_video_frame": ALL,
     "user_video_end": "L (not sent to V)",
     "client_disconnect": "V L",
@@ -237,11 +237,18 @@ ANSWERS: Final[dict[str, str]] = {
     "join": (
         "Answered by `adapter_send` (op 4). When both of Discord's answers were passed on: `connection_state` `ready`, "
         "`transport_state` `ready`, `ready`, `playback_armed`, then `dave_state`. A call that is replaced ends first: "
-        "its playback, music, encryption and captures, under its own id, before the new op 4; no `disconnected`."
+        "its playback, music, encryption and captures, under its own id, before the new op 4; no `disconnected`. As "
+        "long as the parent's gateway does not answer op 4 nothing is said, however long: the limit is the parent's. A "
+        "server that cannot be reached shows as `reconnecting` before any `ready`, with one `adapter_send` a try; "
+        "`error` `voice_connect_failed` and `disconnected` follow within 75 s of the credentials."
     ),
     "leave": (
         "Answered by `adapter_send` with channel null, the ends of all that was going on, `dave_state` `cleared`, "
-        "`connection_state` and `transport_state` `disconnected`. Without a call: nothing."
+        "`connection_state` and `transport_state` `disconnected`. Without a call: nothing. A call that clankvox has "
+        "given up (`error`, `disconnected`, then the ends and `dave_state` `cleared`) was ended without op 4, so that "
+        "Discord may still show the account in the channel: `leave` is then answered by `adapter_send` alone, with no "
+        "second `disconnected`. After channel null there is no answer; where the reason was `internal_error` there may "
+        "be none either."
     ),
     "voice_server": (
         "Connects as soon as all six of guild, channel, user, session, endpoint and token are known, in any order. "
@@ -255,41 +262,57 @@ ANSWERS: Final[dict[str, str]] = {
     "stream_publish_connect": _CONNECTING,
     "stream_watch_disconnect": _DISCONNECTING,
     "stream_publish_disconnect": f"{_DISCONNECTING} What was published ends with it.",
-    "destroy": ("Commands before it take effect first; op 4 is sent by `leave` only. Ends with code 0 within 250 ms."),
+    "destroy": (
+        "Commands before it take effect first, each within 2 s; from then on it ends with code 0 within 250 ms. Op 4 "
+        "is sent by `leave` only."
+    ),
     "audio": (
         "Answered by `buffer_depth` (with an id) and once by `tts_playback_state` `buffered`; `started` when the first "
-        "audible packet left. One playback at a time; at most 15 s wait. What is refused is `failed` with a reason of "
-        "`TtsReason`; without an id it is passed over."
+        "audible packet left. One playback at a time; at most 15 s wait. A chunk that is refused is `failed` with a "
+        "reason of [TtsReason](#words), and without an id it is passed over. With that, and with every `failed` of a "
+        "playback that is under way, its id has ended: what waits of it is thrown away, and later chunks of it are "
+        "`playback_already_failed` (the last 64 such ids are kept). To say it after all takes an id that was never "
+        "used, and no other playback under way: stop that one, or wait for its `drained`."
     ),
     "finish_tts_playback": "Answered by `tts_playback_state` `drained` when all of it and a tail of 100 ms have left.",
     "stop_tts_playback": "Answered by `tts_playback_state` `stopped`, or `idle` without an id. Music goes on.",
     "stop_playback": (
         "Answered by the end of the playback, `player_state` `idle`, `music_idle` if there was music, and "
-        "`playback_armed`."
+        "[`playback_armed`](#playback_armed)."
     ),
     "subscribe_user": (
         "Answered by nothing. PCM comes as frames of format 1 (2 with `timeline`) and ends with `user_audio_end`, "
-        "`silenceDurationMs` after the last packet. May be sent before a call; two seconds of speech are kept for it."
+        "`silenceDurationMs` after the last packet. May be sent before a call; two seconds of speech are kept for it. "
+        "A user has one capture a role: a `subscribe_user` ends the one before, with an id or without, and only where "
+        "neither has one it changes it. A user who leaves ends his, also one without an id."
     ),
     "unsubscribe_user": "Answered by `user_audio_end` if sound had flowed.",
     "subscribe_user_video": (
         "On voice and stream_watch. Pictures come as `decoded_video_frame`; VP8 without a `connectionId` as "
-        "`user_video_frame`."
+        "`user_video_frame`. Stands until `unsubscribe_user_video`, over the end of a call and where the user leaves."
     ),
     "unsubscribe_user_video": "Answered by nothing; the server is told that nothing of the user is wanted any more.",
     "music_play": (
         "Answered by `player_state` `loading` and `playing`, or `music_error`. The music before it goes on until the "
         "new one has sound, then fades over in 300 ms; from silence it fades in over 1.5 s. An id that is under way "
-        "already begins anew, and has one end: the last one's."
+        "already begins anew, and has one end: the last one's. A source has 15 s to its first PCM (a page 30 s, yt-dlp "
+        "included). One that breaks after that, or sends nothing for 10 s (unless it is live), is opened anew at its "
+        "position, up to five times within 30 s and as often again after 5 s of sound. `music_error` has one of [these "
+        "codes](#words)."
     ),
-    "music_stop": "Fades out in 300 ms; answered by `player_state` `idle`, `music_idle`, `playback_armed`.",
-    "music_pause": "Answered by `player_state` `paused` and `playback_armed`.",
+    "music_stop": (
+        "Fades out in 300 ms; answered by `player_state` `idle`, `music_idle` if there was music, and "
+        "[`playback_armed`](#playback_armed). So is one without an id where there is no music, at once."
+    ),
+    "music_pause": "Answered by `player_state` `paused` and [`playback_armed`](#playback_armed).",
     "music_resume": "Answered by `player_state` `playing`, or `loading` if there was no sound yet.",
-    "music_set_gain": "Answered by `music_gain_reached` when the ramp has ended.",
-    "duck": "Answered by nothing. Off until it is said.",
+    "music_set_gain": "Answered by [`music_gain_reached`](#music_gain_reached) when the ramp has ended.",
+    "duck": "Answered by nothing. Off until it is said; then it holds for every piece, over the end of a call too.",
     "stream_publish_play": (
         "Answered by `transport_state` of stream_publish: `playing`, `waiting_for_transport` or `failed`; "
-        "`stream_publish_media_started` with the first picture that left; `ready` `stream_publish_idle` at its end."
+        "`stream_publish_media_started` with the first picture that left; `ready` `stream_publish_idle` at its end. "
+        "The same order once more lets the source go on where it is, and resumes it if it was paused: to begin anew "
+        "takes `stream_publish_stop` first."
     ),
     "stream_publish_play_visualizer": (
         "Answered as `stream_publish_play` is. `visualizerMode` is `cqt`, `spectrum`, `waves` or `vectorscope`; "
@@ -312,4 +335,4 @@ ANSWERS: Final[dict[str, str]] = {
     ),
     "inspect": "Answered by the event of the same name.",
 }
-"""What follows a command; an id that is not the current one's is passed over by the commands of music."""
+"""What follows a command."""

@@ -63,11 +63,11 @@ def _class_node(message: type[Any]) -> ast.ClassDef:
 
 
 def descriptions(message: type[Any]) -> dict[str, str]:
-    """Return the string that stands below a field in the source, by field."""
+    """Return the string that stands below a field, or a member of an enumeration, in the source, by its name."""
     found, last = {}, ""
     for node in _class_node(message).body:
         match node:
-            case ast.AnnAssign(target=ast.Name(id=name)):
+            case ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]):
                 last = name
             case ast.Expr(value=ast.Constant(value=str(text))) if last:
                 found[last] = " ".join(text.split())

@@ -60,17 +60,23 @@ class StreamWatchConnect(BaseCommand, frozen=True, kw_only=True):
     """Connect to a Go Live stream in order to watch it."""
 
     endpoint: str
+    """Of the gateway's STREAM_SERVER_UPDATE."""
     token: str
+    """Of STREAM_SERVER_UPDATE."""
     server_id: GuildId
+    """`rtc_server_id` of STREAM_CREATE."""
     session_id: str
+    """Of the voice call: `session_id` of our VOICE_STATE_UPDATE."""
     user_id: UserId
+    """Our account."""
     dave_channel_id: ChannelId
+    """`rtc_server_id` less one, counted as a u64 (in JavaScript a BigInt)."""
     rtc_channel_id: ChannelId | None = None
-    """An addition: the stream's channel as the gateway names it; without it the DAVE channel is given."""
+    """An addition: `rtc_channel_id` of STREAM_CREATE; without it the server is told the DAVE channel."""
 
 
 class StreamPublishConnect(BaseCommand, frozen=True, kw_only=True):
-    """Connect to our own Go Live stream in order to publish."""
+    """Connect to our own Go Live stream in order to publish; its fields are those of `stream_watch_connect`."""
 
     endpoint: str
     token: str
@@ -79,7 +85,7 @@ class StreamPublishConnect(BaseCommand, frozen=True, kw_only=True):
     user_id: UserId
     dave_channel_id: ChannelId
     rtc_channel_id: ChannelId | None = None
-    """An addition: the stream's channel as the gateway names it; without it the DAVE channel is given."""
+    """An addition."""
 
 
 class StreamWatchDisconnect(BaseCommand, frozen=True, kw_only=True):

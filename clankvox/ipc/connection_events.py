@@ -75,11 +75,14 @@ class TransportState(BaseEvent, frozen=True, kw_only=True):
 
 
 class Recovery(BaseEvent, frozen=True, kw_only=True):
-    """There is proof that nothing is heard although members speak, and this is done about it. An addition.
+    """Something is done because datagrams do not get through, or because nothing that is heard can be decrypted.
 
-    `step`, gentlest first, 5 s from one to the next: `udp` (a new socket, our address asked for anew), `dave` (asks to
-    be added to the group anew), `resume` (a new WebSocket for the session), `rejoin` (a new session). The last two
-    show as `reconnecting` as well. `reason`: `frames_undecryptable`, `keepalives_unanswered`, or why UDP was lost.
+    An addition. `reason` is the proof: `frames_undecryptable`, `keepalives_unanswered` (in silence as well, but then
+    for `udp` only), or why the UDP socket was lost. `step`, gentlest first, 5 s from one to the next: `udp` (a new
+    socket, our address asked for anew), `dave` (asks to be added to the group anew; only for `frames_undecryptable`),
+    `resume` (a new WebSocket for the session), `rejoin` (a new session; once in 5 minutes). The role voice takes all
+    four, stream_watch the first three, stream_publish `udp` alone. Of the role voice the last two show as
+    `reconnecting` as well; a stream is resumed without a word.
     """
 
     role: Role
@@ -89,7 +92,13 @@ class Recovery(BaseEvent, frozen=True, kw_only=True):
 
 
 class DaveState(BaseEvent, frozen=True, kw_only=True):
-    """A role's end-to-end encryption changed. Every status but `cleared` says the protocol version."""
+    """A role's end-to-end encryption changed. Every status but `cleared` says the protocol version.
+
+    `ready` says that nothing leaves in clear, not that anything leaves. Alone in the channel it is said as well: then
+    nothing leaves until somebody is there. While a group is made anew with members present (the first one joins, or
+    the group is reset) nothing leaves either, and nothing is said of it for 2 s; after that `negotiating`, and `ready`
+    once there is a group.
+    """
 
     role: Role
     connection_id: ConnectionId | None = None
@@ -98,7 +107,11 @@ class DaveState(BaseEvent, frozen=True, kw_only=True):
 
 
 class ClientDisconnect(BaseEvent, frozen=True, kw_only=True):
-    """A user left the channel; its `speaking_end` and `user_audio_end` were queued before."""
+    """A user left the channel, and with him goes his capture.
+
+    His `speaking_end` comes before. His last PCM and `user_audio_end` may be read later, because they have another
+    lane: a capture is to be closed at its `user_audio_end`, and not here.
+    """
 
     user_id: UserId
 

@@ -35,7 +35,7 @@ class MusicResume(BaseCommand, frozen=True, kw_only=True):
 
 
 class MusicSetGain(BaseCommand, frozen=True, kw_only=True):
-    """Ramp the music to `target` (0 to 1, linear) within `fade_ms`."""
+    """Ramp all music to `target` (0 to 1, linear) within `fade_ms`; the pieces that follow have that gain too."""
 
     music_id: MusicId | None = None
     target: float
@@ -46,7 +46,7 @@ class MusicSetGain(BaseCommand, frozen=True, kw_only=True):
 
 
 class Duck(BaseCommand, frozen=True, kw_only=True):
-    """An addition: lower music under our speech to `target` (0 to 1; 1 switches it off)."""
+    """An addition: lower all music under our speech to `target` (0 to 1; 1 switches it off), from now on."""
 
     target: float
     attack_ms: U32 = 150

@@ -32,7 +32,11 @@ class MusicError(BaseEvent, frozen=True, kw_only=True):
 
 
 class MusicGainReached(BaseEvent, frozen=True, kw_only=True):
-    """A gain ramp reached its target."""
+    """A gain ramp reached its target, or the fade-in of a piece is complete: then `gain` is what was set before.
+
+    Do not wait for it without a limit. It is not said outside of a call that is connected, of a ramp that another one
+    replaced before its end, or of a piece that has ended meanwhile.
+    """
 
     music_id: MusicId | None = None
     gain: float

@@ -47,7 +47,8 @@ class StopPlayback(BaseCommand, frozen=True, kw_only=True):
 class SubscribeUser(BaseCommand, frozen=True, kw_only=True):
     """Capture a user's speech as s16le mono at `sample_rate` Hz.
 
-    Additions: `timeline`, `pre_roll_ms`, `min_speech_ms`, and `role` (stream_watch: the stream's sound).
+    Additions: `timeline`, `pre_roll_ms`, `min_speech_ms`, and `role` (stream_watch: the stream's sound; nothing is
+    received on stream_publish, so it is `invalid_request`).
     """
 
     user_id: UserId
@@ -69,7 +70,7 @@ class SubscribeUser(BaseCommand, frozen=True, kw_only=True):
 
 
 class UnsubscribeUser(BaseCommand, frozen=True, kw_only=True):
-    """Stop capturing a user. `role` is an addition."""
+    """Stop capturing a user. `role` is an addition; stream_publish is `invalid_request`."""
 
     user_id: UserId
     role: Role = Role.VOICE

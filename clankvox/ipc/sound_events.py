@@ -8,7 +8,7 @@ from clankvox.ipc.statuses import ArmedReason, LaneName, TtsStatus
 
 
 class PlaybackArmed(BaseEvent, frozen=True, kw_only=True):
-    """The mixer can take a new source."""
+    """The mixer can take a new source. Said only in a call that is connected."""
 
     reason: ArmedReason
 

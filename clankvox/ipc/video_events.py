@@ -44,7 +44,10 @@ class UserVideoState(BaseEvent, frozen=True, kw_only=True):
 
 
 class UserVideoFrame(BaseEvent, frozen=True, kw_only=True):
-    """A compressed picture: a VP8 frame, or H264 as Annex B. `rtp_timestamp` counts 90 kHz."""
+    """A key frame of VP8 as it was sent, for a parent without a connection id. `rtp_timestamp` counts 90 kHz.
+
+    The next one is asked for a second later. What lies between is not passed on; H264 is always decoded.
+    """
 
     lane: ClassVar[LaneName] = LaneName.VIDEO
 
