@@ -48,6 +48,7 @@ from clankvox.shells.music_source import MusicSources
 from clankvox.shells.pacer import Pacer
 from clankvox.shells.parent import ParentWatch
 from clankvox.shells.publish_sources import PublishSources
+from clankvox.shells.role_pacer import RolePacer
 from clankvox.shells.signals import StopSignals, stacks
 from clankvox.shells.stdio import StdinReader, StdoutWriter
 from clankvox.telemetry import Telemetry
@@ -241,7 +242,7 @@ class App:
     def _spawn(self, address: Address, router: Tell, life: int) -> Mailbox:
         """Start the actor of `address`. Router's thread."""
         surroundings = self._surroundings(address, self._noting_deaths(router), life)
-        parts, voice = self._roles[address.role], self._voice
+        parts, voice, pacer = self._roles[address.role], self._voice, RolePacer(self._pacer, address.role)
         mailbox: pykka.ActorRef[Any]
         match address.kind:
             case ActorKind.CONNECTION:
@@ -251,7 +252,7 @@ class App:
             case ActorKind.DAVE:
                 mailbox = DaveActor.start(surroundings, parts.cipher, DaveyEngine)
             case ActorKind.PLAYBACK:
-                output = Output(voice.cipher, self._pacer, voice.udp.send, self._frames, self._rng)
+                output = Output(voice.cipher, pacer, voice.udp.send, self._frames, self._rng)
                 mailbox = PlaybackActor.start(surroundings, output)
             case ActorKind.MUSIC:
                 mailbox = MusicActor.start(surroundings, self._sources, self._tracks)
@@ -261,7 +262,7 @@ class App:
                 mailbox = VideoActor.start(surroundings, parts)
             case ActorKind.PUBLISH:
                 publishing = self._publishing
-                sound = Output(parts.cipher, self._pacer, parts.udp.send, publishing.sound, self._rng)
+                sound = Output(parts.cipher, pacer, parts.udp.send, publishing.sound, self._rng)
                 mailbox = PublishActor.start(surroundings, publishing.worker, publishing.way, sound, HD_720)
             case _:
                 raise ValueError(f"nobody lives at {address.kind}")

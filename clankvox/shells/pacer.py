@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Final, NamedTuple
 
 from clankvox.clock import SLOT_S, Clock, SlotGrid
@@ -48,12 +48,12 @@ class PacerStatistics(NamedTuple):
 
 
 class _Subscription:
-    """One SSRC: who is told about its slots, and the packets that wait for them."""
+    """One stream: who is told about its slots, and the packets that wait for them."""
 
-    __slots__ = ("failed_before", "on_slot", "packets", "ssrc")
+    __slots__ = ("failed_before", "on_slot", "packets", "stream")
 
-    def __init__(self, ssrc: Ssrc, on_slot: Callable[[SlotReport], None], packet: PreparedPacket | None) -> None:
-        self.ssrc = ssrc
+    def __init__(self, stream: Hashable, on_slot: Callable[[SlotReport], None], packet: PreparedPacket | None) -> None:
+        self.stream = stream
         self.on_slot = on_slot
         self.packets: deque[PreparedPacket] = deque() if packet is None else deque((packet,))
         self.failed_before = False
@@ -90,11 +90,11 @@ class _Subscription:
     def _log_once(self, text: str) -> None:
         if not self.failed_before:  # 50 lines a second would help nobody
             self.failed_before = True
-            _log.exception(text, extra={"fields": {"ssrc": self.ssrc}})
+            _log.exception(text, extra={"fields": {"stream": str(self.stream)}})
 
 
 class Pacer:
-    """Implements PacerPort and VideoPacerPort.
+    """Implements VideoPacerPort, and what each role's PacerPort stands on (`shells/role_pacer.py`).
 
     Public methods are thread-safe and short; packets and subscribers run outside the lock.
     """
@@ -105,7 +105,7 @@ class Pacer:
         self._grid = SlotGrid()
         self._lane = VideoLane()
         self._video_failed_before = False
-        self._subscriptions: dict[Ssrc, _Subscription] = {}
+        self._subscriptions: dict[Hashable, _Subscription] = {}
         self._thread: threading.Thread | None = None
         self._running = False
         self._last_served = 0.0
@@ -133,7 +133,7 @@ class Pacer:
 
     @property
     def streams(self) -> int:
-        """How many SSRCs it ticks for."""
+        """How many streams it ticks for."""
         with self._changed:
             return len(self._subscriptions)
 
@@ -143,8 +143,8 @@ class Pacer:
         with self._changed:
             return self._lane.waiting
 
-    def subscribe(self, ssrc: Ssrc, on_slot: Callable[[SlotReport], None], first: PreparedPacket | None) -> None:
-        """Tick for `ssrc`; see PacerPort. Takes over the slot of an older subscription of the same SSRC."""
+    def subscribe(self, stream: Hashable, on_slot: Callable[[SlotReport], None], first: PreparedPacket | None) -> None:
+        """Tick for `stream`; see PacerPort. Takes over the slot of an older subscription of the same stream."""
         with self._changed:
             if not self._subscriptions:
                 now = self._clock.now()
@@ -153,33 +153,33 @@ class Pacer:
                     self._grid.rephase(now)
                     self._last_served = now
                 self._changed.notify_all()
-            self._subscriptions[ssrc] = _Subscription(ssrc, on_slot, first)
+            self._subscriptions[stream] = _Subscription(stream, on_slot, first)
 
-    def unsubscribe(self, ssrc: Ssrc) -> list[PreparedPacket]:
-        """Stop ticking for `ssrc`; the report of a slot that is being served right now may still come."""
+    def unsubscribe(self, stream: Hashable) -> list[PreparedPacket]:
+        """Stop ticking for `stream`; the report of a slot that is being served right now may still come."""
         with self._changed:
-            subscription = self._subscriptions.pop(ssrc, None)
+            subscription = self._subscriptions.pop(stream, None)
             return [] if subscription is None else subscription.take_all()
 
-    def arm(self, ssrc: Ssrc, packet: PreparedPacket) -> bool:
-        """Fill the first free slot; False if there is none, or nobody is subscribed for `ssrc`."""
+    def arm(self, stream: Hashable, packet: PreparedPacket) -> bool:
+        """Fill the first free slot; False if there is none, or nobody is subscribed for `stream`."""
         with self._changed:
-            subscription = self._subscriptions.get(ssrc)
+            subscription = self._subscriptions.get(stream)
             if subscription is None or len(subscription.packets) >= AHEAD_SLOTS:
                 return False
             subscription.packets.append(packet)
             return True
 
-    def disarm(self, ssrc: Ssrc) -> list[PreparedPacket]:
+    def disarm(self, stream: Hashable) -> list[PreparedPacket]:
         """Empty all slots; a packet is either returned here or handed to its socket, never both."""
         with self._changed:
-            subscription = self._subscriptions.get(ssrc)
+            subscription = self._subscriptions.get(stream)
             return [] if subscription is None else subscription.take_all()
 
-    def next_deadline(self, ssrc: Ssrc) -> float:
+    def next_deadline(self, stream: Hashable) -> float:
         """Instant at which a packet armed now would leave: now, if nobody is subscribed."""
         with self._changed:
-            subscription = self._subscriptions.get(ssrc)
+            subscription = self._subscriptions.get(stream)
             waiting = 0 if subscription is None else len(subscription.packets)
             return max(self._clock.now(), self._grid.deadline()) + waiting * SLOT_S
 
