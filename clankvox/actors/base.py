@@ -182,7 +182,7 @@ class BaseActor(pykka.ThreadingActor, Generic[M]):
         try:
             self.let_go()
         finally:
-            unread = tuple(mail for mail in self.inbox.unread() if isinstance(mail, Message))
+            unread = tuple(mail for mail in self.inbox.close() if isinstance(mail, Message))
             self._tell_router(
                 ActorFailed(address=self._address, error=name, cause=self._cause, unread=unread, will=will)
             )

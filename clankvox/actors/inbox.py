@@ -11,6 +11,7 @@ from collections import deque
 from itertools import count
 from typing import Any
 
+from pykka import ActorDeadError
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
@@ -26,13 +27,16 @@ class ClockedInbox:
         self._timers: list[tuple[float, int, Envelope[Any]]] = []
         self._order = count()
         self._changed = threading.Condition()
+        self._closed = False
         self.deepest = 0
 
     def put(self, envelope: Envelope[Any], /) -> None:
-        """Append mail; a stop goes to the front. Any thread."""
+        """Append mail; a stop goes to the front. Any thread. ActorDeadError behind `close`."""
         with self._changed:
             if isinstance(envelope.message, _ActorStop):
                 self._mail.appendleft(envelope)
+            elif self._closed:
+                raise ActorDeadError
             else:
                 self._mail.append(envelope)
             self.deepest = max(self.deepest, len(self._mail))
@@ -74,9 +78,13 @@ class ClockedInbox:
         with self._changed:
             return [(due, envelope.message) for due, _, envelope in sorted(self._timers, key=lambda timer: timer[:2])]
 
-    def unread(self) -> list[object]:
-        """Return the mail that waits, without timers and without what somebody asks an answer to."""
+    def close(self) -> list[object]:
+        """Take no more mail; return what waits, without timers and without what somebody asks an answer to.
+
+        Whoever writes to a dying actor either is in what is returned, or learns that it is dead.
+        """
         with self._changed:
+            self._closed = True
             return [envelope.message for envelope in self._mail if envelope.reply_to is None]
 
     def empty(self) -> bool:

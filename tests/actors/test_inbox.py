@@ -1,5 +1,7 @@
 import threading
 
+import pykka
+import pytest
 from pykka._envelope import Envelope
 from pykka.messages import _ActorStop
 
@@ -79,3 +81,14 @@ def test_get_wakes_for_a_timer_that_is_made_while_it_waits():
     inbox.schedule(inbox.clock.now() + 0.01, "timer")
     reader.join(DEADLINE_S)
     assert got == ["timer"]
+
+
+def test_who_writes_to_one_that_takes_no_more_mail_learns_of_it():
+    inbox = ClockedInbox(ManualClock())
+    inbox.put(Envelope("before"))
+    assert inbox.close() == ["before"]
+    with pytest.raises(pykka.ActorDeadError):
+        inbox.put(Envelope("behind"))
+    assert inbox.close() == ["before"]
+    inbox.put(Envelope(_ActorStop()))
+    assert isinstance(inbox.get().message, _ActorStop), "whoever wants it to stop still may"
