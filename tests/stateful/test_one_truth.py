@@ -21,9 +21,9 @@ FACTS = {
     "clankvox.actors.stream_watch.StreamWatchActor": {"_was_ever_ready", "_speaks"},
     "clankvox.actors.stream_publish.StreamPublishActor": {"_was_ever_ready", "_speaks"},
 }
-"""Flags that are no state of a machine: whether the inbox is that of a dead actor, what the mixer said of a track, what the parent asked of a piece, whether a
-sample crossed the wire, what the router has ordered or told for an heir to know, whether a join ever had a session
-(it tells two errors apart), and what op 5 said last."""
+"""Flags that are no state of a machine: whether the inbox is that of a dead actor, what the mixer said of a track, what
+the parent asked of a piece, whether a sample crossed the wire, what the router has ordered or told for an heir to know,
+whether a join ever had a session (it tells two errors apart), and what op 5 said last."""
 
 
 def everybody():
