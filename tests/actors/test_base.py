@@ -137,6 +137,7 @@ class Stillborn(BaseActor):
 
 def test_who_cannot_even_begin_is_known_to_have_failed():
     told = queue.SimpleQueue()
-    Stillborn.start(Surroundings(PLAYBACK, SystemClock(), told.put))
+    ref = Stillborn.start(Surroundings(PLAYBACK, SystemClock(), told.put))
     failed = told.get(timeout=DEADLINE_S)
     assert (type(failed), failed.address, failed.error) == (ActorFailed, PLAYBACK, "RuntimeError")
+    assert ref.actor_stopped.wait(DEADLINE_S)
