@@ -58,7 +58,6 @@ def test_two_threads_may_read_a_type_that_nobody_has_read_before():
     assert (done.stdout, done.stderr, done.returncode) == ("both have read it\n", "", 0)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there a crash is an exit code of its own")
 def test_msgspec_alone_still_crashes_then():
     """When this fails, a newer msgspec has mended it, and the module may go."""
     assert two_threads("msgspec.convert").returncode == -signal.SIGSEGV
