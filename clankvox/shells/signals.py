@@ -95,10 +95,13 @@ def stacks() -> str:
     one signal in a hundred ended a busy process with SIGSEGV (CPython issue 116008). By way of a file, because a pipe
     that is full would hold up all threads.
     """
-    with tempfile.TemporaryFile() as file:
-        faulthandler.dump_traceback(file, all_threads=True)
-        file.seek(0)
-        told = file.read().decode(errors="replace")
+    try:
+        with tempfile.TemporaryFile() as file:
+            faulthandler.dump_traceback(file, all_threads=True)
+            file.seek(0)
+            told = file.read().decode(errors="replace")
+    except OSError as error:  # as in a container without a folder that it may write to
+        return f"no stacks without a temporary file: {error.strerror}\n"
     for thread in threading.enumerate():
         told = told.replace(f"hread 0x{thread.ident or 0:016x} ", f"hread {thread.name} ")
     return told

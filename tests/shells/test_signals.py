@@ -5,6 +5,7 @@ import queue
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -104,6 +105,11 @@ def test_the_stacks_of_all_threads_are_shown_by_their_names():
     (stack,) = (each for each in shown.split("\n\n") if each.startswith("Thread one that waits (most recent"))
     assert "in waits_here\n" in stack
     assert "Current thread MainThread (most recent call first):" in shown
+
+
+def test_without_a_temporary_file_it_says_so_and_what_was_counted_is_shown_all_the_same(monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    assert stacks() == "no stacks without a temporary file: No such file or directory\n"
 
 
 BUSY = """
